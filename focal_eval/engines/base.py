@@ -1,0 +1,88 @@
+"""What an engine is to a run: it opens sessions, a session answers messages. An adapter never sees expectations.
+
+Errors: anything that is the engine's fault is raised as an EngineError of `focal_eval.errors`; a wrong configuration is
+Refused by the factory before the run starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from focal_eval.records import Json, MessageRecord, Reply, UnknownType
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a script's stub says a tool does: a result, or an error."""
+
+    result: Json = None
+    error: str | None = None
+    delay_ms: float | None = None
+
+
+StubAnswers = Callable[[str, Mapping[str, Json]], ToolAnswer | None]
+"""(tool name, arguments) → the stub's answer, or None where the script has no stub for this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTurn:
+    """A turn that lies before the conversation under test."""
+
+    user: str | None
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """How one conversation begins; `case` is unique to the attempt and safe as an external user id."""
+
+    case: str
+    channel: str = "api"
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    history: tuple[HistoryTurn, ...] = ()
+    scenario: str | None = None  # "returns/confirm"
+    stubs: StubAnswers | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an engine can do and which Reply fields it reports, known before the run."""
+
+    reports: frozenset[str] = frozenset({"response"})  # field names of Reply, and "messages_stored"
+    speaks_first: bool = False
+    seeds: frozenset[str] = frozenset()  # of SessionStart: variables, history, scenario
+    stubs: bool = False  # takes tool answers from the script
+    deterministic: bool = False
+
+
+class Session(Protocol):
+    """One conversation."""
+
+    async def send(self, message: str | None) -> Reply:
+        """The engine's answer; None as message asks for what it says unasked."""
+        ...
+
+    async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
+        """The messages the engine keeps of this conversation, UNKNOWN where it keeps none."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the conversation; must not raise."""
+        ...
+
+
+class Engine(Protocol):
+    """A chat engine; its factory takes the suite's `engine:` fields as keyword arguments."""
+
+    @property
+    def abilities(self) -> Abilities: ...
+
+    async def open(self, start: SessionStart) -> Session:
+        """A fresh session, never an earlier one resumed."""
+        ...
+
+    async def close(self) -> None: ...

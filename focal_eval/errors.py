@@ -1,0 +1,140 @@
+"""Everything this package raises on purpose.
+
+FocalEvalError
+├── Refused            the user's files or words are wrong; nothing was run          (exit 2)
+│   └── UsageError     the command line or the call itself                           (exit 2)
+├── EngineError        the engine broke or could not be asked; never a failed check  (exit 3)
+│   ├── EngineUnreachable
+│   ├── EngineTimeout
+│   └── EngineProtocol the engine answered something its contract does not allow
+└── StorageError       a journal, report or baseline could not be written or read    (exit 3)
+
+`Diagnostic` is the value behind every message that points into a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from focal_eval.source import Span
+
+
+class ExitCode(IntEnum):
+    """One meaning each; CI jobs depend on them."""
+
+    OK = 0  # every gate passed
+    FAILED = 1  # a gate failed: an expectation, a regression, a threshold
+    REFUSED = 2  # refused before running: usage, a bad script, nothing collected
+    NO_VERDICT = 3  # the engine broke or could not be reached
+    FLAKY = 4  # gates passed, but flaky cases were seen and --strict-flaky was given
+    INTERRUPTED = 130  # stopped by the user; what was recorded is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains a problem, such as "first defined here"."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem in a file: place, stable kebab-case code, problem, nearest fix."""
+
+    code: str
+    message: str
+    span: Span
+    severity: Literal["error", "warning"] = "error"
+    help: str | None = None
+    labels: tuple[Label, ...] = ()
+
+    def __str__(self) -> str:
+        """Line one of the message; it stands alone."""
+        fix = f"; {self.help}" if self.help else ""
+        return f"{self.span}: {self.severity}[{self.code}]: {self.message}{fix}"
+
+
+class Problems:
+    """Collects diagnostics, so that one pass reports them all."""
+
+    __slots__ = ("items",)
+
+    def __init__(self) -> None:
+        self.items: list[Diagnostic] = []
+
+    def error(self, code: str, message: str, span: Span, *, help: str | None = None, labels: Iterable[Label] = ()) -> None:
+        self.items.append(Diagnostic(code, message, span, "error", help, tuple(labels)))
+
+    def warning(
+        self, code: str, message: str, span: Span, *, help: str | None = None, labels: Iterable[Label] = ()
+    ) -> None:
+        self.items.append(Diagnostic(code, message, span, "warning", help, tuple(labels)))
+
+    def extend(self, other: Iterable[Diagnostic]) -> None:
+        self.items.extend(other)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [item for item in self.items if item.severity == "error"]
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class FocalEvalError(Exception):
+    """The root of the tree; `exit_code` is what the command line returns for it."""
+
+    exit_code = ExitCode.NO_VERDICT
+
+
+class Refused(FocalEvalError):
+    """The files are wrong; `diagnostics` holds every problem of every file."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, message: str, diagnostics: Iterable[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = tuple(diagnostics)
+
+
+class UsageError(Refused):
+    """The command line or the call is wrong."""
+
+
+class EngineError(FocalEvalError):
+    """The engine broke; `kind` is a stable word for reports, `detail` is for people."""
+
+    kind = "engine-error"
+
+    def __init__(self, message: str, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class EngineUnreachable(EngineError):
+    """No answer could be had at all."""
+
+    kind = "engine-unreachable"
+
+
+class EngineTimeout(EngineError):
+    """The answer did not come within the turn's or the case's time limit."""
+
+    kind = "engine-timeout"
+
+
+class EngineProtocol(EngineError):
+    """The answer is not what the engine's contract allows."""
+
+    kind = "engine-protocol"
+
+
+class StorageError(FocalEvalError):
+    """Something could not be written or read back: disk full, read-only folder, damaged file."""

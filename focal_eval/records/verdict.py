@@ -1,0 +1,59 @@
+"""What judging gave: findings, check results and the three verdicts that are never mixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from focal_eval.source import Span
+
+
+class Outcome(StrEnum):
+    """Of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # the engine answered wrongly
+    SKIPPED = "skipped"  # not judged, with the reason; never counts as passed
+    ERRORED = "errored"  # the check itself crashed
+
+
+class Verdict(StrEnum):
+    """Of one attempt, worst first where several apply: errored, failed, then the rest."""
+
+    ERRORED = "errored"  # the engine broke or a check crashed
+    FAILED = "failed"
+    XPASSED = "xpassed"  # marked xfail, but passed: a failure to look at
+    XFAILED = "xfailed"
+    SKIPPED = "skipped"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason why a check failed."""
+
+    message: str  # one sentence, stands alone
+    expected: str | None = None
+    observed: str | None = None
+    near: str | None = None  # the nearest miss: the closest call and the argument that differs, ...
+    path: tuple[str | int, ...] = ()  # below the expectation's value, to point the caret
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One expectation, judged."""
+
+    key: str  # "rules", "response.contains", "conversation.never"
+    text: str  # the expectation in words
+    outcome: Outcome
+    span: Span
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None  # why skipped or errored
+    soft: bool = False
+    because: str | None = None
+    excerpt: tuple[tuple[int, str], ...] = ()  # the script's lines around `span`, only where it did not pass
+
+    @property
+    def counts(self) -> bool:
+        """Whether a failure of this check fails the attempt."""
+        return not self.soft

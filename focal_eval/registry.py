@@ -1,0 +1,69 @@
+"""Name → factory for every plug-in kind, imported only when asked for; an unknown name gets the nearest known one.
+
+Kinds and the names built in stand in `BUILTIN`; anyone adds more by an entry point in the group
+`focal_eval.<kind>` (`focal_eval.checks`, `focal_eval.engines`, ...) with the same spelling of names:
+`rules` is a key of a turn's `expect`, `response.contains` a key under `response`, `conversation.never` an
+entry of `conversation`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Literal
+
+Kind = Literal["checks", "engines", "reporters", "importers", "stores"]
+
+BUILTIN: dict[Kind, dict[str, str]] = {
+    "checks": {},
+    "engines": {},
+    "reporters": {},
+    "importers": {},
+    "stores": {},
+}
+
+
+@lru_cache(maxsize=8)
+def _entry_points(kind: Kind) -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=f"focal_eval.{kind}")}
+
+
+def names(kind: Kind, *, installed: bool = True) -> list[str]:
+    """Every name of a kind, sorted; `installed=False` leaves other packages' plug-ins out."""
+    known = set(BUILTIN[kind])
+    if installed:
+        known |= set(_entry_points(kind))
+    return sorted(known)
+
+
+@lru_cache(maxsize=512)
+def find(kind: Kind, name: str) -> Any:
+    """The factory registered under `name`, or None; its module is imported now and not before."""
+    target = BUILTIN[kind].get(name)
+    if target is not None:
+        module, _, attribute = target.partition(":")
+        return getattr(import_module(module), attribute)
+    point = _entry_points(kind).get(name)
+    return None if point is None else point.load()
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name a person most likely meant, or None where none is near."""
+    candidates = list(known)
+    folded = {candidate.casefold().replace("_", "-"): candidate for candidate in candidates}
+    match = difflib.get_close_matches(word.casefold().replace("_", "-"), list(folded), n=1, cutoff=0.6)
+    return folded[match[0]] if match else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, list_up_to: int = 12) -> str | None:
+    """The last part of an error line: the nearest name, else the known ones while they are few."""
+    candidates = sorted(set(known))
+    if best := nearest(word, candidates):
+        return f"did you mean '{best}'?"
+    if candidates and len(candidates) <= list_up_to:
+        return "known here: " + ", ".join(candidates)
+    return None

@@ -1,0 +1,1 @@
+"""What will be said and expected, each value with its place in the file."""

@@ -1,0 +1,129 @@
+"""A script as data: frozen, each authored value with its place.
+
+`Expectation.check` is opaque here (floor 3 does not know floor 4): it is an instance of the class the registry has under
+`key`, or None where the value holds `{{ }}` and is built per case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from focal_eval.source import Span
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One authored entry: what to judge and where it stands. `any_of`, `all_of` and `not` hold `children` instead."""
+
+    key: str  # "rules", "response.contains", "any_of", "all_of", "not", "conversation.never"
+    span: Span  # the key
+    value_span: Span
+    check: Any = None
+    soft: bool = False
+    because: str | None = None
+    children: tuple[tuple[Expectation, ...], ...] = ()  # any_of/all_of: one tuple an alternative; not: one tuple
+    where: Mapping[Path, Span] = field(default_factory=dict)  # places below a value that is a collection
+    template: Any = None  # the YAML node, where it holds {{ }}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text of the script with its place; `template` where it holds `{{ }}`."""
+
+    text: str
+    span: Span
+    template: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`save:` of a turn: a name and where its value comes from."""
+
+    name: str
+    source: Said
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One user message and its expectations."""
+
+    index: int
+    user: tuple[Said, ...]  # variants; empty where the agent speaks first
+    span: Span
+    expect: tuple[Expectation, ...] = ()
+    agent: Said | None = None  # golden reply
+    save: tuple[Saved, ...] = ()
+    when: tuple[Expectation, ...] | None = None  # sent only if all of these hold of the turn before
+    timeout_s: float | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a stub."""
+
+    span: Span
+    when: Any = None  # a matcher over the arguments, None matches any
+    returns: tuple[Any, ...] = ()  # a sequence of results, the last one repeats; templates rendered per case
+    fails: str | None = None
+    delay_ms: float | None = None
+    times: int | None = None  # answers so many calls, then the next one is tried
+    template: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """What a tool answers in this script."""
+
+    tool: str
+    span: Span
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where the conversation starts."""
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[tuple[Said | None, Said | None], ...] = ()  # (user, agent)
+    scenario: str | None = None
+    scenario_span: Span | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`xfail` or `skip`, with its reason."""
+
+    reason: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A conversation as authored. `id` is its path below the scripts' root without the suffix."""
+
+    id: str
+    file: str
+    digest: str
+    title: str
+    span: Span
+    turns: tuple[Turn, ...]
+    tags: tuple[str, ...] = ()
+    channel: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
+    rows: tuple[Mapping[str, Any], ...] = ({},)  # one case each; a matrix is already multiplied out
+    param_spans: Mapping[str, Span] = field(default_factory=dict)
+    stubs: tuple[Stub, ...] = ()
+    conversation: tuple[Expectation, ...] = ()
+    xfail: Mark | None = None
+    skip: Mark | None = None
+    timeout_s: float | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)  # where an imported script came from
+    text: str = ""  # the file, for frames
