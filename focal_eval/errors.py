@@ -69,9 +69,7 @@ class Problems:
     def error(self, code: str, message: str, span: Span, *, help: str | None = None, labels: Iterable[Label] = ()) -> None:
         self.items.append(Diagnostic(code, message, span, "error", help, tuple(labels)))
 
-    def warning(
-        self, code: str, message: str, span: Span, *, help: str | None = None, labels: Iterable[Label] = ()
-    ) -> None:
+    def warning(self, code: str, message: str, span: Span, *, help: str | None = None, labels: Iterable[Label] = ()) -> None:
         self.items.append(Diagnostic(code, message, span, "warning", help, tuple(labels)))
 
     def extend(self, other: Iterable[Diagnostic]) -> None:

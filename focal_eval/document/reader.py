@@ -117,9 +117,7 @@ def read_bytes(data: bytes, file: str) -> Document:
     """Decodes UTF-8 (a byte order mark is allowed) and reads the one YAML document in it."""
     if len(data) > MAX_BYTES:
         document = Document(file, "", None)
-        document.problems.error(
-            "file-too-large", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", whole_file(file)
-        )
+        document.problems.error("file-too-large", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", whole_file(file))
         return document
     try:
         text = data.decode("utf-8-sig")
@@ -190,6 +188,7 @@ def _shallow_enough(document: Document) -> bool:
                 depth += 1
                 if depth > MAX_DEPTH:
                     mark = event.start_mark
+                    assert mark is not None
                     place = Span(document.file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
                     document.problems.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", place)
                     return False

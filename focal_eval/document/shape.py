@@ -65,7 +65,9 @@ class Reader:
         start, end = node.start_mark, node.end_mark
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
-    def error(self, code: str, message: str, node: Node, *, help: str | None = None, labels: tuple[Label, ...] = ()) -> _Invalid:
+    def error(
+        self, code: str, message: str, node: Node, *, help: str | None = None, labels: tuple[Label, ...] = ()
+    ) -> _Invalid:
         self.problems.error(code, message, self.span(node), help=help, labels=labels)
         return INVALID
 
@@ -165,7 +167,7 @@ def _found(node: Node, expected: str) -> tuple[str, str | None]:
     if not tag:
         return f"the tag {node.tag}", "tags are not read; write plain values"
     if tag == STR:
-        if expected == "true or false" and text.casefold() in _TRAPS and node.style is None:
+        if expected == "true or false" and text.casefold() in _TRAPS and getattr(node, "style", None) is None:
             return f"the text '{shown}'", "write true or false; 'yes', 'no', 'on' and 'off' are text"
         if "number" in expected and text[:1] == "0" and text.isdigit():
             return f"the text '{shown}'", "a leading zero makes it text; drop the zero"
@@ -225,6 +227,8 @@ class Number(Shape):
 
 
 class Boolean(Shape):
+    """`true` or `false`, nothing that only sounds like it."""
+
     expected = "true or false"
 
     def read(self, node: Node, reader: Reader) -> Any:
@@ -350,22 +354,27 @@ class Either(Shape):
 
 
 def is_scalar(node: Node) -> bool:
+    """Whether the node is a single value."""
     return isinstance(node, ScalarNode)
 
 
 def is_list(node: Node) -> bool:
+    """Whether the node is a list."""
     return isinstance(node, SequenceNode)
 
 
 def is_mapping(node: Node) -> bool:
+    """Whether the node is a mapping."""
     return isinstance(node, MappingNode)
 
 
 def is_boolean(node: Node) -> bool:
+    """Whether the node is `true` or `false`."""
     return node.tag == BOOL
 
 
 def is_number(node: Node) -> bool:
+    """Whether the node is a number."""
     return node.tag in (INT, FLOAT)
 
 
@@ -495,6 +504,7 @@ def plain(node: Node, reader: Reader) -> Any:
         if isinstance(node, SequenceNode):
             items = [plain(child, reader) for child in node.value]
             return INVALID if INVALID in items else items
+        assert isinstance(node, MappingNode)
         out = {name: plain(value, reader) for name, _, value in reader.pairs(node)}
         return INVALID if INVALID in out.values() else out
     finally:

@@ -1,5 +1,25 @@
-"""Speaks to one chat engine; each adapter is one file, found through the registry."""
+"""Speaks to one chat engine; an adapter never sees scripts' expectations or checks."""
 
-from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
+from focal_eval.engines.base import (
+    Abilities,
+    Engine,
+    EngineConfig,
+    HistoryTurn,
+    Session,
+    SessionStart,
+    Setting,
+    StubAnswers,
+    ToolAnswer,
+)
 
-__all__ = ["Abilities", "Engine", "HistoryTurn", "Session", "SessionStart", "StubAnswers", "ToolAnswer"]
+__all__ = [
+    "Abilities",
+    "Engine",
+    "EngineConfig",
+    "HistoryTurn",
+    "Session",
+    "SessionStart",
+    "Setting",
+    "StubAnswers",
+    "ToolAnswer",
+]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from focal_eval.clock import Clock
 from focal_eval.records import Json, MessageRecord, Reply, UnknownType
 
 
@@ -76,7 +78,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A chat engine; its factory takes the suite's `engine:` fields as keyword arguments."""
+    """A chat engine, connected."""
 
     @property
     def abilities(self) -> Abilities: ...
@@ -86,3 +88,27 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where an engine is set up: the folder relative paths start from, the clock, and whether local Python may run."""
+
+    root: Path  # the suite file's folder
+    clock: Clock = field(default_factory=Clock)
+    allow_python: bool = True
+
+
+class EngineConfig(Protocol):
+    """A suite's `engine:` entry: a frozen dataclass whose fields are the YAML keys beside `kind`.
+
+    Its name in the registry is the `kind`; its shape, JSON Schema and errors come from the fields.
+    """
+
+    def connect(self, setting: Setting) -> Engine:
+        """The engine; raises Refused, with diagnostics where a file is wrong. Nothing is sent yet."""
+        ...
+
+    def agent_file(self, setting: Setting) -> Path | None:
+        """The agent definition that names in scripts are checked against, where there is one."""
+        ...

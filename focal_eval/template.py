@@ -1,0 +1,134 @@
+"""`{{ }}` in scripts and agent files: Jinja2 expressions in its sandbox, without statements, loops or big numbers.
+
+A text that is exactly one `{{ expression }}` gives the expression's own value (a number stays a number); any other text is
+rendered to text. Statements (`{% %}`) are refused: a template cannot loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+MAX_TEMPLATE = 20_000  # characters
+MAX_RENDERED = 200_000
+
+
+class TemplateProblem(ValueError):
+    """The text is not a template that can be used; `offset` counts characters from its start, where known."""
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class UndefinedName(TemplateProblem):
+    """A name has no value when the template is filled."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"'{name}' is not defined")
+        self.name = name
+
+
+def has_template(text: str) -> bool:
+    """Whether a text holds something Jinja2 would read."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.exceptions import SecurityError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**", "%"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            numbers = all(isinstance(side, (int, float)) and abs(side) < 1e15 for side in (left, right))
+            if operator == "**" or not numbers:
+                raise SecurityError(f"'{operator}' is not allowed here")
+            return super().call_binop(context, operator, left, right)
+
+    env = Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, cache_size=0)
+    kept = {"upper", "lower", "title", "capitalize", "trim", "replace", "round", "int", "float", "abs", "length", "first",
+            "last", "join", "default", "string", "sort", "sum", "min", "max", "unique", "tojson"}  # fmt: skip
+    env.filters = {name: call for name, call in env.filters.items() if name in kept}
+    env.globals = {}
+    return env
+
+
+class Template:
+    """A compiled template; `names` are the names it needs from outside."""
+
+    __slots__ = ("_expression", "_render", "names", "text")
+
+    def __init__(self, text: str) -> None:
+        from jinja2 import TemplateSyntaxError, nodes
+        from jinja2.exceptions import TemplateAssertionError
+        from jinja2.meta import find_undeclared_variables
+
+        if len(text) > MAX_TEMPLATE:
+            raise TemplateProblem(f"a template is longer than {MAX_TEMPLATE} characters")
+        env = _environment()
+        try:
+            tree = env.parse(text)
+            self._check(tree, nodes)
+            self.names: frozenset[str] = frozenset(find_undeclared_variables(tree))
+            whole = text.strip()
+            single = len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) and len(tree.body[0].nodes) == 1
+            only = single and not isinstance(tree.body[0].nodes[0], nodes.TemplateData)
+            self._expression = env.compile_expression(whole[2:-2], undefined_to_none=False) if only else None
+            self._render = None if only else env.from_string(tree).render
+        except (TemplateSyntaxError, TemplateAssertionError) as problem:
+            raise TemplateProblem(str(problem.message or problem), _offset(text, problem.lineno)) from None
+        except (RecursionError, MemoryError, OverflowError, SyntaxError):
+            raise TemplateProblem("the template is too deeply nested") from None
+        self.text = text
+
+    @staticmethod
+    def _check(tree: Any, nodes: Any) -> None:
+        allowed = (nodes.Output, nodes.TemplateData)
+        for part in tree.body:
+            if not isinstance(part, allowed):
+                raise TemplateProblem("only {{ expressions }} are read here, not {% statements %}")
+        if any(True for _ in tree.find_all((nodes.Call, nodes.CallBlock))):
+            raise TemplateProblem("calls are not read here; use a filter such as {{ name | upper }}")
+
+    def fill(self, values: Mapping[str, Any]) -> Any:
+        """The value: the expression's own where the text is one expression, else text.
+
+        Raises UndefinedName for a missing name and TemplateProblem for anything else that goes wrong.
+        """
+        from jinja2 import Undefined
+        from jinja2.exceptions import TemplateError, UndefinedError
+
+        try:
+            if self._expression is not None:
+                value = self._expression(values)
+                if isinstance(value, Undefined):
+                    raise UndefinedName(value._undefined_name or self.text)
+                return value
+            text = self._render(values)  # type: ignore[misc]  # set where _expression is not
+        except UndefinedError as problem:
+            missing = next((name for name in sorted(self.names) if name not in values), None)
+            if missing is None:
+                raise TemplateProblem(str(problem.message or problem)) from None
+            raise UndefinedName(missing) from None
+        except TemplateProblem:
+            raise
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError) as problem:
+            raise TemplateProblem(str(problem) or type(problem).__name__) from None
+        if len(text) > MAX_RENDERED:
+            raise TemplateProblem(f"the filled text is longer than {MAX_RENDERED} characters")
+        return text
+
+
+def _offset(text: str, line: int | None) -> int:
+    return sum(len(part) + 1 for part in text.split("\n")[: (line or 1) - 1])
+
+
+@lru_cache(maxsize=8192)
+def compile_template(text: str) -> Template:
+    """The template, cached. Raises TemplateProblem."""
+    return Template(text)
