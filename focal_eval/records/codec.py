@@ -1,0 +1,191 @@
+"""Records as JSON and back: what the journal and cassettes hold. UNKNOWN is left out, null means known to be none.
+
+Reading is lenient about keys it does not know (a newer version may write more) and strict about the shape of those it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from focal_eval.records.turn import (
+    Candidate,
+    Citation,
+    Enforcement,
+    Fault,
+    Json,
+    MessageRecord,
+    Reply,
+    RuleMatch,
+    ScenarioState,
+    Tokens,
+    ToolCall,
+    Transcript,
+    Transition,
+    TurnRecord,
+)
+from focal_eval.records.unknown import UNKNOWN
+from focal_eval.records.verdict import CheckResult, Finding
+
+T = TypeVar("T")
+
+
+def _flat(kind: type) -> Callable[[Any], dict[str, Json]]:
+    """Writes a flat record: required fields always, the others where they are set."""
+    keys = tuple((spec.name, spec.default) for spec in fields(kind))
+
+    def write(value: Any) -> dict[str, Json]:
+        out = {}
+        for name, default in keys:
+            item = getattr(value, name)
+            if item is not UNKNOWN and (item is not default or default is not None):
+                out[name] = item
+        return out
+
+    return write
+
+
+_rule = _flat(RuleMatch)
+_candidate = _flat(Candidate)
+_tool = _flat(ToolCall)
+_state = _flat(ScenarioState)
+_transition = _flat(Transition)
+_enforcement = _flat(Enforcement)
+_citation = _flat(Citation)
+_tokens = _flat(Tokens)
+_fault = _flat(Fault)
+
+_MANY: dict[str, tuple[Callable[[Any], dict[str, Json]], type]] = {
+    "rules": (_rule, RuleMatch),
+    "candidates": (_candidate, Candidate),
+    "tools": (_tool, ToolCall),
+    "transitions": (_transition, Transition),
+    "enforcement": (_enforcement, Enforcement),
+    "citations": (_citation, Citation),
+}
+_ONE: dict[str, tuple[Callable[[Any], dict[str, Json]], type]] = {
+    "scenario": (_state, ScenarioState),
+    "tokens": (_tokens, Tokens),
+}
+
+
+def _writer(kind: type) -> Callable[[Any], dict[str, Json]]:
+    plan = []
+    for spec in fields(kind):
+        many, one = _MANY.get(spec.name), _ONE.get(spec.name)
+        plan.append((spec.name, many[0] if many else None, one[0] if one else None, spec.default))
+
+    def write(value: Any) -> dict[str, Json]:
+        out: dict[str, Json] = {}
+        for name, many, one, default in plan:
+            item = getattr(value, name)
+            if item is UNKNOWN:
+                continue
+            if many is not None:
+                out[name] = [many(part) for part in item]
+            elif item is None:
+                if default is not None:
+                    out[name] = None
+            elif one is not None:
+                out[name] = one(item)
+            elif item != () or default != ():
+                out[name] = item
+        return out
+
+    return write
+
+
+reply_to_json: Callable[[Reply], dict[str, Json]] = _writer(Reply)
+"""A reply as the journal holds it."""
+
+message_to_json: Callable[[MessageRecord], dict[str, Json]] = _writer(MessageRecord)
+"""A stored message as the journal holds it."""
+
+
+def fault_to_json(fault: Fault) -> dict[str, Json]:
+    """A fault as the journal holds it."""
+    return _fault(fault)
+
+
+def finding_to_json(finding: Finding) -> dict[str, Json]:
+    """A finding as the journal holds it."""
+    out: dict[str, Json] = {"message": finding.message}
+    for name in ("expected", "observed", "near"):
+        if (item := getattr(finding, name)) is not None:
+            out[name] = item
+    if finding.path:
+        out["path"] = list(finding.path)
+    return out
+
+
+def result_to_json(result: CheckResult) -> dict[str, Json]:
+    """A check's result as the journal holds it."""
+    span = result.span
+    out: dict[str, Json] = {"key": result.key, "text": result.text, "outcome": str(result.outcome), "at": list(span)}
+    if result.findings:
+        out["findings"] = [finding_to_json(finding) for finding in result.findings]
+    if result.reason is not None:
+        out["reason"] = result.reason
+    if result.soft:
+        out["soft"] = True
+    if result.because is not None:
+        out["because"] = result.because
+    if result.excerpt:
+        out["excerpt"] = [list(line) for line in result.excerpt]
+    return out
+
+
+def _made(kind: type[T], data: Mapping[str, Json]) -> T:
+    known = {spec.name for spec in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
+    return kind(**{name: value for name, value in data.items() if name in known})
+
+
+def _read(kind: type[T], data: Mapping[str, Json]) -> T:
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if value is None:
+            values[name] = None
+        elif name in _MANY:
+            values[name] = tuple(_made(_MANY[name][1], part) for part in value)
+        elif name in _ONE:
+            values[name] = _made(_ONE[name][1], value)
+        else:
+            values[name] = tuple(value) if name in ("messages", "follow_ups") else value
+    return _made(kind, values)
+
+
+def reply_from_json(data: Mapping[str, Json]) -> Reply:
+    """The reply; keys that are absent are UNKNOWN. Raises TypeError or AttributeError on another shape."""
+    return _read(Reply, data)
+
+
+def message_from_json(data: Mapping[str, Json]) -> MessageRecord:
+    """The stored message; keys that are absent are UNKNOWN."""
+    return _read(MessageRecord, data)
+
+
+def turn_from_json(data: Mapping[str, Json]) -> TurnRecord:
+    """The turn of a journal's `turn` line."""
+    return TurnRecord(
+        index=data["i"],
+        user=data.get("user"),
+        reply=reply_from_json(data["reply"]) if "reply" in data else None,
+        fault=_made(Fault, data["fault"]) if "fault" in data else None,
+        skipped=data.get("skipped"),
+        elapsed_ms=data.get("elapsed_ms"),
+        first_token_ms=data.get("first_token_ms"),
+    )
+
+
+def transcript_from_json(turns: list[Mapping[str, Json]], attempt: Mapping[str, Json]) -> Transcript:
+    """The conversation of one attempt, from its journal lines."""
+    stored = attempt.get("messages")
+    saved: dict[str, Json] = {}
+    for turn in turns:
+        saved |= turn.get("saved") or {}
+    return Transcript(
+        turns=tuple(turn_from_json(turn) for turn in turns),
+        messages=UNKNOWN if stored is None else tuple(message_from_json(item) for item in stored),
+        saved=saved,
+    )
