@@ -1,0 +1,58 @@
+# Every target works in a fresh clone on a machine with Python 3.11+ and its venv module; nothing else is needed.
+# `make` alone lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --prefer-binary
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# One worker a core: the tests hold few waits, so more workers than cores only take turns.
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint prove bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## the package, editable, in .venv
+
+demo: $(VENV)/.installed ## replays the example suite and writes its report to reports/demo
+	@rm -rf reports/demo
+	@$(BIN)/focal-eval run evals/retail.yaml --out reports/demo
+
+lint: $(VENV)/.installed-dev ## style, formatting, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: lint ## lint, then every test but the slow ones
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on small input
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/python benchmarks/run.py --quick
+
+bench: $(VENV)/.installed ## measures this tool beside others and rewrites benchmarks/README.md; some 20 minutes
+	$(BIN)/python benchmarks/run.py
+
+clean: ## removes everything that was generated
+	rm -rf $(VENV) build dist reports/* benchmarks/.work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "the venv module is needed: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing focal-eval into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing focal-eval and its development tools into $(VENV)"
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.installed $@
