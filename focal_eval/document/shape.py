@@ -108,7 +108,7 @@ class Reader:
                 else:
                     self.error("yaml-key", "a key must be text", key)
                 continue
-            if key.tag == MERGE and key.style is None:
+            if key.tag == MERGE:
                 self._merge(value, merged)
                 continue
             name = key.value
@@ -167,7 +167,7 @@ def _found(node: Node, expected: str) -> tuple[str, str | None]:
     if not tag:
         return f"the tag {node.tag}", "tags are not read; write plain values"
     if tag == STR:
-        if expected == "true or false" and text.casefold() in _TRAPS and getattr(node, "style", None) is None:
+        if expected == "true or false" and text.casefold() in _TRAPS and not getattr(node, "style", None):
             return f"the text '{shown}'", "write true or false; 'yes', 'no', 'on' and 'off' are text"
         if "number" in expected and text[:1] == "0" and text.isdigit():
             return f"the text '{shown}'", "a leading zero makes it text; drop the zero"
