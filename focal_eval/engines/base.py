@@ -48,6 +48,7 @@ class SessionStart:
     scenario: str | None = None  # "returns/confirm"
     stubs: StubAnswers | None = None
     seed: int = 0
+    script: str = ""  # the script's id; a cassette finds its recording by it
 
 
 @dataclass(frozen=True, slots=True)
