@@ -38,6 +38,10 @@ from focal_eval.source import Span
 JsonSchema = dict[str, Any]
 
 
+class Filled(ScalarNode):
+    """A scalar whose text came out of a template: where text is expected a number it gave is taken as text."""
+
+
 class _Invalid:
     """What a shape returns after it has reported a problem."""
 
@@ -187,7 +191,7 @@ class Text(Shape):
         self.may_be_empty = may_be_empty
 
     def read(self, node: Node, reader: Reader) -> Any:
-        if node.tag == STR and type(node) is ScalarNode:
+        if (node.tag == STR and isinstance(node, ScalarNode)) or (type(node) is Filled and node.tag in (INT, FLOAT, BOOL)):
             if not node.value and not self.may_be_empty:
                 return reader.error("empty-text", "this text must not be empty", node)
             return node.value
@@ -531,7 +535,8 @@ def shape_of(kind: Any) -> Shape:
         return simple[kind]()
     origin, args = get_origin(kind), get_args(kind)
     if origin is typing.Annotated:
-        return next((extra for extra in args[1:] if isinstance(extra, Shape)), shape_of(args[0]))
+        given = next((extra for extra in args[1:] if isinstance(extra, Shape)), None)
+        return given or shape_of(args[0])
     if origin is Literal:
         return Choice(args)
     if origin in (Union, types.UnionType):

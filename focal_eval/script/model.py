@@ -1,7 +1,7 @@
 """A script as data: frozen, each authored value with its place.
 
 `Expectation.check` is opaque here (floor 3 does not know floor 4): it is an instance of the class the registry has under
-`key`, or None where the value holds `{{ }}` and is built per case.
+`key`, or None where the value holds `{{ }}` and is built per case by `script.fill`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Expectation:
     soft: bool = False
     because: str | None = None
     children: tuple[tuple[Expectation, ...], ...] = ()  # any_of/all_of: one tuple an alternative; not: one tuple
-    where: Mapping[Path, Span] = field(default_factory=dict)  # places below a value that is a collection
-    template: Any = None  # the YAML node, where it holds {{ }}
+    node: Any = None  # the value's YAML node where it is a collection or holds {{ }}; `places.place` walks it
+    templated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +58,31 @@ class Turn:
     expect: tuple[Expectation, ...] = ()
     agent: Said | None = None  # golden reply
     save: tuple[Saved, ...] = ()
-    when: tuple[Expectation, ...] | None = None  # sent only if all of these hold of the turn before
+    when: tuple[Expectation, ...] | None = None  # sent only if all of these hold of the turns so far
     timeout_s: float | None = None
     name: str | None = None
+    uses: tuple[tuple[str, Span], ...] = ()  # names that its {{ }} need
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one call of a stubbed tool gives: a result or an error, after a stated (not waited for) delay."""
+
+    returns: Any = None
+    fails: str | None = None
+    delay_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of a stub."""
+    """One answer of a stub: taken where `when` fits the arguments and fewer than `times` calls took it."""
 
     span: Span
-    when: Any = None  # a matcher over the arguments, None matches any
-    returns: tuple[Any, ...] = ()  # a sequence of results, the last one repeats; templates rendered per case
-    fails: str | None = None
-    delay_ms: float | None = None
-    times: int | None = None  # answers so many calls, then the next one is tried
-    template: Any = None
+    steps: tuple[Step, ...]  # one a call; the last one repeats
+    when: Mapping[str, Any] | None = None  # matchers by argument name, None fits any call
+    only: bool = False  # no arguments beside those of `when`
+    times: int | None = None
+    node: Any = None  # the YAML node where it holds {{ }}: read again per case
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +135,6 @@ class Script:
     skip: Mark | None = None
     timeout_s: float | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)  # where an imported script came from
-    text: str = ""  # the file, for frames
+    uses: tuple[tuple[str, Span], ...] = ()  # names that {{ }} need outside turns: metadata, given, stubs
+    closing_uses: tuple[tuple[str, Span], ...] = ()  # names that the conversation's expectations need
+    texts: Mapping[str, str] = field(default_factory=dict)  # every file it came from, for frames

@@ -1,0 +1,244 @@
+"""Reads `expect`, `when` and `conversation` into expectations: short and long forms, groups, `not`, `soft`, `because`.
+
+Which checks there are is the registry's business; this module knows only the grammar around them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from focal_eval.document import INVALID, Reader, Shape, shape_of
+from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.shape import Boolean, JsonSchema, Record, SchemaBuilder, Text
+from focal_eval.registry import did_you_mean, find, names
+from focal_eval.script.model import Expectation
+from focal_eval.script.templates import note_templates
+
+GROUPS = ("any_of", "all_of", "not")
+_SOFT = Boolean()
+_BECAUSE = Text(may_be_empty=False)
+RESPONSE, CONVERSATION = "response.", "conversation."
+
+
+@lru_cache(maxsize=512)
+def shape_of_check(key: str) -> Shape | None:
+    """The shape of the check registered under `key`, None where there is none."""
+    kind = find("checks", key)
+    return None if kind is None else shape_of(kind)
+
+
+@lru_cache(maxsize=8)
+def keys_under(prefix: str) -> tuple[str, ...]:
+    """The check keys that may stand at a place, without their prefix: "", "response." or "conversation."."""
+    if not prefix:
+        return (*(name for name in names("checks") if "." not in name), "response")
+    return tuple(name.removeprefix(prefix) for name in names("checks") if name.startswith(prefix))
+
+
+class Block(Shape):
+    """A mapping of expectations (or a list of such mappings), all of which must hold."""
+
+    expected = "a mapping of expectations"
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        found = _block(node, reader, self.prefix, self)
+        return found if found is INVALID else tuple(found)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        name = {"": "Expect", RESPONSE: "ResponseExpect", CONVERSATION: "ConversationExpect"}[self.prefix]
+        one = into.define(name, self._object, self)
+        return {"anyOf": [one, {"type": "array", "items": one}]}
+
+    def _object(self, into: SchemaBuilder) -> JsonSchema:
+        again = self.schema(into)
+        properties: JsonSchema = {
+            "any_of": {"type": "array", "minItems": 1, "items": again, "description": "At least one of these holds."},
+            "all_of": {"type": "array", "minItems": 1, "items": again, "description": "All of these hold."},
+            "not": {**again, "description": "These do not all hold."},
+            "soft": {"type": "boolean", "description": "Reported, but fails nothing."},
+            "because": {"type": "string", "minLength": 1, "description": "Why this is expected; shown when it fails."},
+        }
+        for key in keys_under(self.prefix):
+            if key == "response" and not self.prefix:
+                contains = shape_of_check("response.contains")
+                short = [contains.schema(into)] if contains else []
+                properties[key] = {"anyOf": [Block(RESPONSE).schema(into), *short]}
+            elif (shape := shape_of_check(self.prefix + key)) is not None:
+                properties[key] = _check_schema(shape, into, find("checks", self.prefix + key))
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _check_schema(shape: Shape, into: SchemaBuilder, kind: Any) -> JsonSchema:
+    """The check's own schema, and the same value under `not`, `any_of`, `all_of` beside `soft` and `because`."""
+    own = shape.schema(into)
+    doc = (getattr(kind, "__doc__", None) or "").strip().split("\n")[0]
+    if getattr(kind, "open_keys", False):
+        return {**own, "description": doc}
+    around: JsonSchema = {
+        "type": "object",
+        "properties": {
+            "not": own,
+            "any_of": {"type": "array", "minItems": 1, "items": own},
+            "all_of": {"type": "array", "minItems": 1, "items": own},
+            "soft": {"type": "boolean"},
+            "because": {"type": "string"},
+        },
+        "anyOf": [{"required": ["not"]}, {"required": ["any_of"]}, {"required": ["all_of"]}, {"required": ["soft"]},
+                  {"required": ["because"]}],
+    }  # fmt: skip
+    return {"anyOf": [own, around], "description": doc}
+
+
+def _block(node: Node, reader: Reader, prefix: str, shape: Shape) -> Any:
+    if isinstance(node, SequenceNode):
+        if not reader.enter(node):
+            return INVALID
+        parts = [_block(child, reader, prefix, shape) for child in node.value]
+        reader.leave()
+        return INVALID if INVALID in parts else [item for part in parts for item in part]
+    if not isinstance(node, MappingNode):
+        return shape.wrong(node, reader)
+    if not reader.enter(node):
+        return INVALID
+    soft, because, rest = _reserved(reader.pairs(node), reader)
+    out: list[Expectation] = []
+    sound = soft is not INVALID and because is not INVALID
+    for name, key, value in rest:
+        found = _entry(name, key, value, reader, prefix)
+        if found is INVALID:
+            sound = False
+        else:
+            out.extend(found)
+    reader.leave()
+    return _marked(out, soft, because) if sound else INVALID
+
+
+def _marked(found: list[Expectation], soft: Any, because: Any) -> list[Expectation]:
+    if not soft and because is None:
+        return found
+    return [replace(item, soft=item.soft or bool(soft), because=item.because or because) for item in found]
+
+
+Pairs = list[tuple[str, ScalarNode, Node]]
+
+
+def _reserved(pairs: Pairs, reader: Reader) -> tuple[Any, Any, Pairs]:
+    """`soft` and `because` taken out of a mapping's entries."""
+    soft: Any = False
+    because: Any = None
+    rest = pairs
+    if any(name in ("soft", "because") for name, _, _ in pairs):
+        rest = []
+        for entry in pairs:
+            if entry[0] == "soft":
+                soft = _SOFT.read(entry[2], reader)
+            elif entry[0] == "because":
+                because = _BECAUSE.read(entry[2], reader)
+            else:
+                rest.append(entry)
+    return soft, because, rest
+
+
+def _entry(name: str, key: ScalarNode, value: Node, reader: Reader, prefix: str) -> Any:
+    if name in GROUPS:
+        return _group(name, key, value, reader, lambda child: _block(child, reader, prefix, Block(prefix)))
+    if not prefix and name == "response":
+        if isinstance(value, MappingNode):
+            return _block(value, reader, RESPONSE, Block(RESPONSE))
+        return _check("response.contains", key, value, reader)
+    if shape_of_check(prefix + name) is None:
+        _unknown(name, key, reader, prefix)
+        return INVALID
+    return _check(prefix + name, key, value, reader)
+
+
+def _unknown(name: str, key: Node, reader: Reader, prefix: str) -> None:
+    for other in ("", RESPONSE, CONVERSATION):
+        if other != prefix and name in keys_under(other):
+            place = {"": "directly under 'expect'", RESPONSE: "under 'response'", CONVERSATION: "under 'conversation'"}[other]
+            reader.error("unknown-check", f"'{name}' does not belong here", key, help=f"it stands {place}")
+            return
+    known = (*keys_under(prefix), *GROUPS, "soft", "because")
+    reader.error("unknown-check", f"no check is named '{name}'", key, help=did_you_mean(name, known, list_up_to=40))
+
+
+def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -> Any:
+    if name == "not":
+        children = [read(value)]
+    else:
+        if not isinstance(value, SequenceNode) or not value.value:
+            return reader.error("wrong-type", f"'{name}' takes a list of at least one alternative", value)
+        if not reader.enter(value):
+            return INVALID
+        children = [read(child) for child in value.value]
+        reader.leave()
+    if INVALID in children:
+        return INVALID
+    if not all(children):
+        reader.warning("empty-expect", f"'{name}' holds nothing to judge", key)
+    groups = tuple(tuple(child) for child in children)
+    return [Expectation(name, reader.span(key), reader.span(value), children=groups)]
+
+
+def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
+    """One check's entry: its groups, its `soft` and `because`, and the check itself."""
+    soft: Any = False
+    because: Any = None
+    out: list[Expectation] = []
+    own: Node | None = value
+    open_keys = getattr(find("checks", key_name), "open_keys", False)
+    if type(value) is MappingNode and not open_keys and _has_words(value):
+        soft, because, rest = _reserved(reader.pairs(value), reader)
+        sound = soft is not INVALID and because is not INVALID
+        kept = []
+        for entry in rest:
+            if entry[0] in GROUPS and not _own_key(key_name, entry[0]):
+                found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader))
+                if found is INVALID:
+                    sound = False
+                else:
+                    out.extend(found)
+            else:
+                kept.append((entry[1], entry[2]))
+        if not sound:
+            return INVALID
+        own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style) if kept or not out else None
+    if own is not None:
+        found = _leaf(key_name, key, value, own, reader)
+        if found is INVALID:
+            return INVALID
+        out.insert(0, found)
+    return _marked(out, soft, because)
+
+
+_WORDS = frozenset({*GROUPS, "soft", "because"})
+
+
+def _has_words(node: MappingNode) -> bool:
+    return any(type(key) is ScalarNode and key.value in _WORDS for key, _ in node.value)
+
+
+def _own_key(key_name: str, word: str) -> bool:
+    """Whether the check itself has a field of that name."""
+    shape = shape_of_check(key_name)
+    return isinstance(shape, Record) and word in shape.entries
+
+
+def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader) -> Any:
+    templated = note_templates(own, reader)
+    shape = shape_of_check(key_name)
+    assert shape is not None
+    check: Any = None
+    if templated is INVALID:
+        return INVALID
+    if not templated:
+        check = shape.read(own, reader)
+        if check is INVALID:
+            return INVALID
+    keep = own if templated else None if type(value) is ScalarNode else value
+    return Expectation(key_name, reader.span(key), reader.span(value), check, node=keep, templated=bool(templated))

@@ -1,0 +1,177 @@
+"""Finds script files and loads them, fragments spliced in; all errors of all files come out of one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from focal_eval.clock import content_id
+from focal_eval.document import INVALID, Document, Reader, read_file, record_of
+from focal_eval.document.reader import Node
+from focal_eval.errors import Diagnostic
+from focal_eval.script.model import Script
+from focal_eval.script.names import check_names
+from focal_eval.script.read import FragmentFields, read_script
+from focal_eval.source import whole_file
+
+MAX_FILES = 100_000
+_SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
+
+
+def is_fragment(path: Path) -> bool:
+    """Whether a file is spliced into scripts and not one itself: `*.fragment.yaml`, or in a folder `fragments`."""
+    return path.stem.endswith(".fragment") or "fragments" in path.parts[:-1]
+
+
+def shown(path: Path) -> str:
+    """The path as messages show it: relative to the current folder where it lies below it."""
+    text = os.path.relpath(path)
+    return str(path) if text.startswith("..") and len(text) > len(str(path)) else text
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every YAML file below a folder, sorted; hidden folders are left out."""
+    out: list[Path] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS and not name.startswith("."))
+        out.extend(Path(here, name) for name in sorted(names) if name.endswith((".yaml", ".yml")) and not name.startswith("."))
+        if len(out) > MAX_FILES:
+            break
+    return out
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Scripts and every problem found on the way."""
+
+    scripts: list[Script] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    files: int = 0
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+
+class Loader:
+    """Loads scripts whose includes must stay below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._fragments: dict[Path, _Fragment] = {}
+        self.loaded = Loaded()
+
+    def load(self, entries: Iterable[tuple[Path, str]]) -> Loaded:
+        """Loads (path, script id) pairs, in order."""
+        for path, name in entries:
+            self.loaded.files += 1
+            script = self._script(path, name)
+            if script is not None:
+                self.loaded.scripts.append(script)
+        return self.loaded
+
+    def check_fragment(self, path: Path) -> None:
+        """Reads a fragment on its own: names may come from the scripts that include it."""
+        self.loaded.files += 1
+        resolved = path.resolve()
+        if resolved not in self._fragments:
+            self._read_fragment(resolved, ())
+
+    def _script(self, path: Path, id: str) -> Script | None:
+        document = read_file(path, shown(path))
+        script = self.from_document(document, path, id)
+        self.loaded.problems.extend(document.problems)
+        return script
+
+    def from_document(self, document: Document, path: Path, id: str) -> Script | None:
+        """The script in a document that was read already; its problems stay in the document."""
+        reader = Reader(document)
+        reader.scratch["include"] = _Splice(self, path.resolve(), ()).include
+        script = read_script(document, id, reader)
+        if script is not None:
+            check_names(script, reader.problems, reader.scratch.get("sources", ()))
+            if len(document.problems.errors) > 0:
+                return None
+            if digests := reader.scratch.get("digests"):
+                script = _with_digest(script, digests)
+        return script
+
+    def fragment(self, path: Path, stack: tuple[Path, ...]) -> _Fragment:
+        if path not in self._fragments:
+            self._read_fragment(path, stack)
+        return self._fragments[path]
+
+    def _read_fragment(self, path: Path, stack: tuple[Path, ...]) -> None:
+        document = read_file(path, shown(path))
+        reader = Reader(document)
+        reader.scratch["include"] = _Splice(self, path, (*stack, path)).include
+        value: Any = INVALID
+        if document.root is not None:
+            value = record_of(FragmentFields).read(document.root, reader)
+        elif not document.problems.errors:
+            document.problems.error(
+                "empty-file", "the file is empty", whole_file(document.file), help="a fragment has 'turns:'"
+            )
+        self._fragments[path] = _Fragment(document, value, reader.scratch)
+        self.loaded.problems.extend(document.problems)
+
+
+def _with_digest(script: Script, digests: list[str]) -> Script:
+    from dataclasses import replace
+
+    return replace(script, digest=content_id(script.digest, *digests))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    document: Document
+    value: Any
+    scratch: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Splice:
+    """What `include` does for one file: resolves the path, refuses cycles and escapes, returns the fragment's turns."""
+
+    loader: Loader
+    path: Path
+    stack: tuple[Path, ...]
+
+    def include(self, target: str, node: Node, reader: Reader) -> Any:
+        try:
+            path = (self.path.parent / target).resolve()
+        except (OSError, ValueError, RuntimeError):
+            return reader.error("bad-include", "this is not a path", node)
+        if Path(target).is_absolute() or not path.is_relative_to(self.loader.root):
+            return reader.error("include-outside", f"'{target}' lies outside {shown(self.loader.root)}", node)
+        if path in self.stack or path == self.path:
+            chain = " → ".join(shown(step) for step in (*self.stack, path))
+            return reader.error("include-cycle", f"this file includes itself: {chain}", node)
+        if len(self.stack) > 16:
+            return reader.error("include-cycle", "fragments are nested deeper than 16", node)
+        if not path.is_file():
+            return reader.error("missing-include", f"there is no file {shown(path)}", node, help=_nearest_file(path))
+        fragment = self.loader.fragment(path, self.stack)
+        if fragment.value is INVALID:
+            return reader.error("broken-include", f"{shown(path)} has errors of its own", node)
+        scratch = reader.scratch
+        scratch.setdefault("texts", {})[fragment.document.file] = fragment.document.text
+        scratch["texts"].update(fragment.scratch.get("texts", {}))
+        scratch.setdefault("digests", []).extend([fragment.document.digest, *fragment.scratch.get("digests", ())])
+        scratch.setdefault("stubs", []).extend([*fragment.value.tools, *fragment.scratch.get("stubs", ())])
+        scratch.setdefault("sources", []).extend(fragment.scratch.get("sources", ()))
+        scratch.setdefault("uses", []).extend(fragment.scratch.get("uses", ()))
+        return fragment.value.turns
+
+
+def _nearest_file(path: Path) -> str | None:
+    from focal_eval.registry import nearest
+
+    try:
+        near = nearest(path.name, [item.name for item in path.parent.iterdir()])
+    except OSError:
+        return None
+    return f"did you mean '{near}'?" if near else None

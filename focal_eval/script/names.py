@@ -1,0 +1,142 @@
+"""Names a script relies on: those of its own `{{ }}`, and those of the agent it talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from focal_eval.errors import Diagnostic, Label, Problems
+from focal_eval.registry import did_you_mean
+from focal_eval.script.model import Expectation, Script
+from focal_eval.script.places import place
+from focal_eval.source import Span
+
+SAVE_SOURCES = (
+    "response", "tools", "scenario", "metadata", "variables", "rules", "citations", "follow_ups", "turn_id", "session_id",
+)  # fmt: skip
+"""What `save` reads from; `runner.scope` gives each its value."""
+
+Use = tuple[str, Span]
+
+
+def check_names(script: Script, problems: Problems, sources: Iterable[Use]) -> None:
+    """Reports names used in `{{ }}` before they have a value, sources nobody knows, and params nobody uses."""
+    known: set[str] = set(script.param_spans) | set(script.given.variables)
+    later: dict[str, Span] = {saved.name: saved.span for turn in reversed(script.turns) for saved in turn.save}
+    used: set[str] = set()
+
+    def look(uses: Iterable[Use]) -> None:
+        for name, span in uses:
+            used.add(name)
+            if name not in known:
+                labels = (Label(later[name], "saved here, after this use"),) if name in later else ()
+                fix = None if labels else did_you_mean(name, known)
+                problems.error("undefined-name", f"'{name}' has no value here", span, help=fix, labels=labels)
+
+    look(script.uses)
+    for turn in script.turns:
+        look(turn.uses)
+        known.update(saved.name for saved in turn.save)
+    look(script.closing_uses)
+    for name, span in sources:
+        used.add(name)
+        if name not in SAVE_SOURCES and name not in known:
+            fix = did_you_mean(name, SAVE_SOURCES)
+            problems.error("undefined-name", f"'save' cannot read from '{name}'", span, help=fix)
+    for name, span in script.param_spans.items():
+        if name not in used:
+            fix = f"write {{{{ {name} }}}} somewhere, or drop it"
+            problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What the target agent has; scripts are checked against it before a run."""
+
+    agent: str  # as messages call it: its file
+    rules: frozenset[str]
+    tools: Mapping[str, frozenset[str] | None]  # argument names, None where they are not declared
+    scenarios: Mapping[str, frozenset[str]]  # step ids
+    templates: frozenset[str] = frozenset()
+    variables: frozenset[str] | None = None  # None where any may be set
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def expectations_of(script: Script) -> Iterator[Expectation]:
+    """Every expectation of a script, groups flattened."""
+    stack = [*reversed(script.conversation)]
+    for turn in reversed(script.turns):
+        stack.extend(reversed(turn.expect))
+        stack.extend(reversed(turn.when or ()))
+    while stack:
+        here = stack.pop()
+        if here.children:
+            stack.extend(item for group in reversed(here.children) for item in reversed(group))
+        else:
+            yield here
+
+
+def check_references(script: Script, known: KnownNames) -> list[Diagnostic]:
+    """Unknown rules, tools, arguments, steps and templates, under the word itself."""
+    problems = Problems()
+    for item in expectations_of(script):
+        if item.check is None:
+            continue
+        for ref in item.check.refs():
+            _check_ref(ref.kind, ref.name, place(item, ref.path), known, problems, absent=ref.absent)
+    for stub in script.stubs:
+        _check_ref("tool", stub.tool, stub.span, known, problems)
+        declared = known.tools.get(stub.tool)
+        for answer in stub.answers:
+            for name in answer.when or ():
+                if declared is not None and name not in declared:
+                    fix = did_you_mean(name, declared)
+                    problems.error("unknown-argument", f"{stub.tool} has no argument '{name}'", answer.span, help=fix)
+    if script.given.scenario and script.given.scenario_span:
+        _check_ref("scenario", script.given.scenario, script.given.scenario_span, known, problems)
+    return problems.items
+
+
+def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Problems, *, absent: bool = False) -> None:
+    missing = _missing(kind, name, known)
+    if missing is None:
+        return
+    what, word, candidates = missing
+    message = f"{known.agent} has no {what} '{word}'"
+    fix = did_you_mean(word, candidates)
+    if absent:
+        message += ", so it can never be seen and this cannot fail"
+        problems.warning(f"unknown-{kind}", message, span, help=fix)
+    else:
+        problems.error(f"unknown-{kind}", message, span, help=fix)
+
+
+def _missing(kind: str, name: str, known: KnownNames) -> tuple[str, str, Iterable[str]] | None:
+    if kind == "rule":
+        return None if name in known.rules else ("rule", name, known.rules)
+    if kind == "tool":
+        return None if name in known.tools else ("tool", name, known.tools)
+    if kind == "template":
+        return None if name in known.templates else ("template", name, known.templates)
+    if kind == "variable":
+        free = known.variables is None or name in known.variables
+        return None if free else ("variable", name, known.variables or ())
+    if kind == "argument":
+        tool, _, argument = name.partition(".")
+        declared = known.tools.get(tool)
+        return None if declared is None or argument in declared else (f"argument of {tool}", argument, declared)
+    scenario, _, step = name.partition("/")
+    if scenario not in known.scenarios:
+        return ("scenario", scenario, known.scenarios)
+    if step and step != "*" and step not in known.scenarios[scenario]:
+        return (f"step in scenario {scenario}", step, known.scenarios[scenario])
+    return None
+
+
+def check_idle(script: Script) -> list[Diagnostic]:
+    """Warnings for expectations that cannot fail."""
+    problems = Problems()
+    for item in expectations_of(script):
+        if item.check is not None and (why := item.check.idle()):
+            problems.warning("cannot-fail", f"this cannot fail: {why}", item.value_span)
+    return problems.items

@@ -1,0 +1,348 @@
+"""Reads one document into a Script; every problem of it is reported with its place, whatever else is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_of
+from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.shape import JsonSchema, ListOf, Number, Record, SchemaBuilder, Text
+from focal_eval.script.expectations import CONVERSATION, Block
+from focal_eval.script.model import Given, Mark, Said, Saved, Script, Turn
+from focal_eval.script.params import Params, ParamsShape
+from focal_eval.script.stubs import StubsShape
+from focal_eval.script.templates import SaidText, Uses, note_templates
+from focal_eval.source import whole_file
+
+_TURN_LIMIT = 5_000
+
+
+class SaveShape(Shape):
+    """`save`: names, each with a `{{ }}` or a JMESPath that says where its value comes from."""
+
+    expected = "a mapping of names"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        if not reader.enter(node):
+            return INVALID
+        uses: Uses = reader.scratch.setdefault("uses", [])
+        kept = len(uses)
+        out = []
+        for name, key, value in reader.pairs(node):
+            said = SaidText(may_be_empty=False).read(value, reader)
+            if not name.isidentifier():
+                said = reader.error("bad-name", f"'{name}' cannot be used in {{{{ }}}}", key, help="use letters, digits and _")
+            elif said is not INVALID and not said.template:
+                said = _path(said, value, reader)
+            out.append(said if said is INVALID else Saved(name, said, reader.span(key)))
+        for name, span in uses[kept:]:
+            reader.scratch.setdefault("sources", []).append((name, span))
+        del uses[kept:]
+        reader.leave()
+        return INVALID if INVALID in out else tuple(out)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
+
+
+def _path(said: Said, node: Node, reader: Reader) -> Any:
+    import jmespath
+
+    try:
+        jmespath.compile(said.text)
+    except (jmespath.exceptions.JMESPathError, RecursionError) as problem:
+        first = str(problem).strip().split("\n")[0]
+        return reader.error(
+            "bad-path", f"not a JMESPath: {first}", node, help="or write a template such as {{ response.text }}"
+        )
+    reader.scratch.setdefault("sources", []).append((said.text.split(".")[0].split("[")[0], said.span))
+    return said
+
+
+class MarkShape(Shape):
+    """`xfail` or `skip`: its reason, which must say something."""
+
+    expected = "a reason"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if isinstance(node, MappingNode):
+            value = record_of(_Reason).read(node, reader)
+            return INVALID if value is INVALID else Mark(value.reason, reader.span(node))
+        if not isinstance(node, ScalarNode):
+            return self.wrong(node, reader)
+        text = Text(may_be_empty=False).read(node, reader)
+        return INVALID if text is INVALID else Mark(text, reader.span(node))
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        reason = {"type": "string", "minLength": 1}
+        mapping = {"type": "object", "properties": {"reason": reason}, "required": ["reason"], "additionalProperties": False}
+        return {"anyOf": [reason, mapping]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    reason: Annotated[str, Text(may_be_empty=False)]
+
+
+class DataShape(Shape):
+    """A mapping of plain data whose texts may hold `{{ }}`."""
+
+    expected = "a mapping"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        value = plain(node, reader)
+        return INVALID if value is INVALID or note_templates(node, reader) is INVALID else value
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return {"type": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """A turn before the conversation under test."""
+
+    user: Annotated[Said | None, SaidText()] = None
+    agent: Annotated[Said | None, SaidText()] = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Where the conversation starts."""
+
+    variables: Annotated[Mapping[str, Any], DataShape()] = field(default_factory=dict, metadata={"doc": "Session variables."})
+    history: Annotated[tuple[_History, ...], ListOf(record_of(_History))] = field(
+        default=(), metadata={"doc": "Turns before the conversation, not judged."}
+    )
+    scenario: str | None = field(default=None, metadata={"doc": "The scenario, or scenario/step, it starts in."})
+
+
+class GivenShape(Shape):
+    """`given`."""
+
+    expected = "a mapping"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        value = record_of(_Given).read(node, reader)
+        if value is INVALID:
+            return INVALID
+        place = next((item for key, item in node.value if getattr(key, "value", None) == "scenario"), node)
+        history = tuple((entry.user, entry.agent) for entry in value.history)
+        return Given(value.variables, history, value.scenario, reader.span(place), reader.span(node))
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return record_of(_Given).schema(into)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFields:
+    """One user message and its expectations; without `user` the agent speaks first."""
+
+    user: Annotated[tuple[Said, ...], ListOf(SaidText(may_be_empty=False))] = field(
+        default=(), metadata={"doc": "What the user says; a list gives variants."}
+    )
+    expect: Annotated[Any, Block()] = field(default=(), metadata={"doc": "What must be observed after this message."})
+    agent: Annotated[Said | None, SaidText(may_be_empty=False)] = field(
+        default=None, metadata={"doc": "The golden reply, compared under the suite's `golden` policy."}
+    )
+    save: Annotated[Any, SaveShape()] = field(default=(), metadata={"doc": "Values kept for later turns."})
+    when: Annotated[Any, Block()] = field(
+        default=None, metadata={"doc": "Sent only if this holds of the turns so far; else skipped, and said so."}
+    )
+    timeout_s: Annotated[float | None, Number(minimum=0.001, maximum=86_400)] = None
+    name: Annotated[str | None, Text(may_be_empty=False)] = None
+
+
+class TurnShape(Shape):
+    """A turn: its mapping, or the user's text alone."""
+
+    expected = "a turn"
+
+    def __init__(self) -> None:
+        self.fields: Record = record_of(TurnFields)
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        uses: Uses = reader.scratch.setdefault("uses", [])
+        start = len(uses)
+        if isinstance(node, ScalarNode):
+            said = SaidText(may_be_empty=False).read(node, reader)
+            value: Any = INVALID if said is INVALID else TurnFields((said,))
+        elif isinstance(node, MappingNode):
+            value = self.fields.read(node, reader)
+            self._look(node, reader)
+        else:
+            return self.wrong(node, reader)
+        needed = tuple(uses[start:])
+        del uses[start:]
+        if value is INVALID:
+            return INVALID
+        return Turn(0, value.user, reader.span(node), value.expect, value.agent, value.save, value.when, value.timeout_s,
+                    value.name, needed)  # fmt: skip
+
+    @staticmethod
+    def _look(node: MappingNode, reader: Reader) -> None:
+        keys = {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
+        if not keys:
+            reader.error("empty-turn", "this turn says nothing and expects nothing", node)
+        if "user" in keys and isinstance(keys["user"], SequenceNode) and not keys["user"].value:
+            reader.error(
+                "empty-turn", "'user' lists no text", keys["user"], help="leave 'user' out where the agent speaks first"
+            )
+        expect = keys.get("expect")
+        if isinstance(expect, (MappingNode, SequenceNode)) and not expect.value:
+            reader.warning("empty-expect", "'expect' holds nothing to judge", expect, help="drop it, or say what to observe")
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        include = {"type": "object", "properties": {"include": {"type": "string"}}, "required": ["include"],
+                   "additionalProperties": False}  # fmt: skip
+        return {"anyOf": [{"type": "string", "minLength": 1}, self.fields.schema(into), include]}
+
+
+class TurnsShape(Shape):
+    """The conversation: turns in order, `include` spliced in by the loader the reader carries."""
+
+    expected = "a list of turns"
+    _turn = TurnShape()
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, SequenceNode):
+            return self.wrong(node, reader)
+        if not node.value:
+            return reader.error("no-turns", "the script has no turns", node)
+        if not reader.enter(node):
+            return INVALID
+        out: list[Any] = []
+        for item in node.value:
+            if isinstance(item, MappingNode) and any(getattr(key, "value", None) == "include" for key, _ in item.value):
+                spliced = self._include(item, reader)
+                out.extend(spliced if spliced is not INVALID else [INVALID])
+            else:
+                out.append(self._turn.read(item, reader))
+        reader.leave()
+        if len(out) > _TURN_LIMIT:
+            return reader.error("too-many-turns", f"{len(out):,} turns; the limit is {_TURN_LIMIT:,}", node)
+        return INVALID if any(item is INVALID for item in out) else tuple(out)
+
+    @staticmethod
+    def _include(item: MappingNode, reader: Reader) -> Any:
+        entry = record_of(_Include).read(item, reader)
+        if entry is INVALID:
+            return INVALID
+        place = next(value for key, value in item.value if key.value == "include")
+        include = reader.scratch.get("include")
+        if include is None:
+            return reader.error("include-alone", "nothing can be included here", place)
+        return include(entry.include, place, reader)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return {"type": "array", "minItems": 1, "items": self._turn.schema(into)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Include:
+    include: Annotated[str, Text(may_be_empty=False)]
+
+
+class ConversationShape(Shape):
+    """`conversation`: expectations judged once, over all turns."""
+
+    expected = "a list of expectations"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        uses: Uses = reader.scratch.setdefault("uses", [])
+        start = len(uses)
+        value = Block(CONVERSATION).read(node, reader)
+        reader.scratch["closing"] = tuple(uses[start:])
+        del uses[start:]
+        return value
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return Block(CONVERSATION).schema(into)
+
+
+_TAGS = ListOf(Text(may_be_empty=False))
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFields:
+    """A conversation: what a user says turn by turn, and what must be observed."""
+
+    turns: Annotated[Any, TurnsShape()] = field(metadata={"doc": "The conversation, turn by turn."})
+    title: Annotated[str | None, Text(may_be_empty=False)] = field(
+        default=None, metadata={"doc": "What this conversation shows."}
+    )
+    description: str | None = None
+    tags: Annotated[tuple[str, ...], _TAGS] = field(default=(), metadata={"doc": "Words to select by: --tag."})
+    channel: Annotated[str | None, Text(may_be_empty=False)] = None
+    metadata: Annotated[Mapping[str, Any], DataShape()] = field(default_factory=dict)
+    given: Annotated[Given, GivenShape()] = field(default_factory=Given)
+    params: Annotated[Params, ParamsShape()] = field(default_factory=Params)
+    tools: Annotated[Any, StubsShape()] = field(default=(), metadata={"doc": "What tools answer in this script."})
+    conversation: Annotated[Any, ConversationShape()] = field(default=(), metadata={"doc": "Judged once, over all turns."})
+    xfail: Annotated[Mark | None, MarkShape()] = field(default=None, metadata={"doc": "Known to fail; says why."})
+    skip: Annotated[Mark | None, MarkShape()] = field(default=None, metadata={"doc": "Not to be run; says why."})
+    timeout_s: Annotated[float | None, Number(minimum=0.001, maximum=86_400)] = None
+    origin: Annotated[Mapping[str, Any], DataShape()] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentFields:
+    """A fragment: turns that scripts splice in by `include`, and stubs that come with them."""
+
+    turns: Annotated[Any, TurnsShape()]
+    title: str | None = None
+    description: str | None = None
+    tools: Annotated[Any, StubsShape()] = ()
+
+
+def read_script(document: Document, id: str, reader: Reader) -> Script | None:
+    """The script in a document, or None where it has errors; `reader.problems` holds them either way."""
+    root = document.root
+    if root is None:
+        if not document.problems.errors:
+            document.problems.error(
+                "empty-file", "the file is empty", whole_file(document.file), help="a script needs 'turns:'"
+            )
+        return None
+    if not isinstance(root, MappingNode):
+        reader.error("wrong-type", "expected a script: a mapping with 'turns:'", root)
+        return None
+    value = record_of(ScriptFields).read(root, reader)
+    if value is INVALID:
+        return None
+    turns = tuple(replace(turn, index=index) for index, turn in enumerate(value.turns))
+    return Script(
+        id=id,
+        file=document.file,
+        digest=document.digest,
+        title=value.title or id.rsplit("/", 1)[-1].replace("-", " ").replace("_", " ").capitalize(),
+        span=reader.span(root),
+        turns=turns,
+        tags=value.tags,
+        channel=value.channel,
+        metadata=value.metadata,
+        given=value.given,
+        rows=value.params.rows,
+        param_spans=value.params.spans,
+        stubs=_merged(value.tools, reader),
+        conversation=value.conversation,
+        xfail=value.xfail,
+        skip=value.skip,
+        timeout_s=value.timeout_s,
+        origin=value.origin,
+        uses=tuple(reader.scratch.get("uses", ())),
+        closing_uses=reader.scratch.get("closing", ()),
+        texts={document.file: document.text, **reader.scratch.get("texts", {})},
+    )
+
+
+def _merged(own: tuple[Any, ...], reader: Reader) -> tuple[Any, ...]:
+    """The script's stubs and those of its fragments; the script's own come first."""
+    taken = {stub.tool for stub in own}
+    spliced = {stub.tool: stub for stub in reader.scratch.get("stubs", ()) if stub.tool not in taken}
+    return (*own, *spliced.values())

@@ -1,0 +1,175 @@
+"""`tools`: what a tool answers in a script; read here, and played per case by `Answering`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from focal_eval.document import INVALID, Reader, Shape, plain
+from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, Record, SchemaBuilder, record_of, shape_of
+from focal_eval.errors import Label
+from focal_eval.script.matchers import Matcher, match_arguments
+from focal_eval.script.model import Answer, Step, Stub
+from focal_eval.script.templates import note_templates
+
+_MAX_DELAY_MS = 3_600_000
+
+
+class FailureShape(Shape):
+    """`fails`: the error's text, or a mapping with `error`."""
+
+    expected = "the error's text"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if isinstance(node, ScalarNode) and node.tag == STR and node.value:
+            return node.value
+        if isinstance(node, MappingNode):
+            value = plain(node, reader)
+            if value is INVALID:
+                return INVALID
+            if isinstance(value.get("error"), str) and value["error"]:
+                return value["error"]
+        return self.wrong(node, reader)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        text = {"type": "string", "minLength": 1}
+        return {"anyOf": [text, {"type": "object", "properties": {"error": text}, "required": ["error"]}]}
+
+
+_DELAY = Number(minimum=0, maximum=_MAX_DELAY_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One answer of a sequence."""
+
+    returns: Any = field(default=None, metadata={"doc": "The result."})
+    fails: Annotated[str | None, FailureShape()] = field(default=None, metadata={"doc": "The call fails with this error."})
+    delay_ms: Annotated[float | None, _DELAY] = field(default=None, metadata={"doc": "Reported as the call's duration."})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One answer of a tool: the first whose `when` fits is taken."""
+
+    when: Annotated[Mapping[str, Matcher] | None, MapOf(shape_of(Matcher))] = field(
+        default=None, metadata={"doc": "Matchers by argument name; without it any call fits."}
+    )
+    only: bool = field(default=False, metadata={"doc": "No arguments beside those of `when`."})
+    returns: Any = field(default=None, metadata={"doc": "The result."})
+    fails: Annotated[str | None, FailureShape()] = field(default=None, metadata={"doc": "The call fails with this error."})
+    delay_ms: Annotated[float | None, _DELAY] = field(default=None, metadata={"doc": "Reported as the call's duration."})
+    sequence: Annotated[tuple[_Step, ...], ListOf(record_of(_Step), single=False)] = field(
+        default=(), metadata={"doc": "One answer a call, in order; the last one repeats."}
+    )
+    times: Annotated[int | None, Number(whole=True, minimum=1, maximum=100_000)] = field(
+        default=None, metadata={"doc": "Taken so often, then later answers are tried."}
+    )
+
+
+_ANSWER: Record = record_of(_Answer)
+
+
+def _keys(node: Node) -> dict[str, Node]:
+    if not isinstance(node, MappingNode):
+        return {}
+    return {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
+
+
+def read_answer(node: Node, reader: Reader) -> Any:
+    """One answer, or INVALID; where it holds templates they are checked and the node is kept for the case."""
+    keys = _keys(node)
+    templated = note_templates(node, reader)
+    value = _ANSWER.read(node, reader)
+    if value is INVALID or templated is INVALID:
+        return INVALID
+    given = [name for name in ("returns", "fails", "sequence") if name in keys]
+    if len(given) != 1:
+        problem = (
+            "an answer needs 'returns', 'fails' or 'sequence'" if not given else f"an answer has one of {', '.join(given)}"
+        )
+        return reader.error("bad-stub", problem, node)
+    if value.only and value.when is None:
+        return reader.error("bad-stub", "'only' needs 'when'", keys["only"])
+    if given == ["sequence"]:
+        steps = _steps(keys["sequence"], value.sequence, reader)
+        if steps is INVALID:
+            return INVALID
+    else:
+        steps = (Step(value.returns, value.fails, value.delay_ms),)
+    return Answer(reader.span(node), steps, value.when, value.only, value.times, node if templated else None)
+
+
+def _steps(node: Node, read: tuple[_Step, ...], reader: Reader) -> Any:
+    if not read:
+        return reader.error("bad-stub", "'sequence' is empty", node)
+    for child in node.value:
+        if len([name for name in ("returns", "fails") if name in _keys(child)]) != 1:
+            return reader.error("bad-stub", "each answer of a sequence has 'returns' or 'fails'", child)
+    return tuple(Step(item.returns, item.fails, item.delay_ms) for item in read)
+
+
+class StubsShape(Shape):
+    """Reads `tools` of a script."""
+
+    expected = "a mapping of tool names"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        if not reader.enter(node):
+            return INVALID
+        out: list[Any] = []
+        for name, key, value in reader.pairs(node):
+            items = value.value if isinstance(value, SequenceNode) else [value]
+            if not items:
+                out.append(reader.error("bad-stub", f"'{name}' has no answers", value))
+                continue
+            if not reader.enter(value):
+                return INVALID
+            answers = [read_answer(item, reader) for item in items]
+            reader.leave()
+            if INVALID in answers:
+                out.append(INVALID)
+                continue
+            _reachable(answers, reader)
+            out.append(Stub(name, reader.span(key), tuple(answers)))
+        reader.leave()
+        return INVALID if INVALID in out else tuple(out)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        answer = _ANSWER.schema(into)
+        either = {"anyOf": [answer, {"type": "array", "minItems": 1, "items": answer}]}
+        return {"type": "object", "additionalProperties": either}
+
+
+def _reachable(answers: list[Answer], reader: Reader) -> None:
+    """Warns of answers that an earlier one always takes before them."""
+    for index, answer in enumerate(answers):
+        for earlier in answers[:index]:
+            if earlier.times is None and (earlier.when is None or (earlier.when == answer.when and not earlier.only)):
+                label = Label(earlier.span, "this one is always taken first")
+                reader.problems.warning("unreachable-answer", "this answer is never reached", answer.span, labels=(label,))
+                break
+
+
+@dataclass(slots=True)
+class Answering:
+    """One case's stubs at work: counts calls, so it belongs to one session."""
+
+    stubs: Mapping[str, tuple[Answer, ...]]
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def find(self, tool: str, arguments: Mapping[str, Any]) -> Step | None:
+        """What the tool answers to this call, None where the script says nothing about it."""
+        for index, answer in enumerate(self.stubs.get(tool, ())):
+            count = self.taken.get((tool, index), 0)
+            if answer.times is not None and count >= answer.times:
+                continue
+            if answer.when is not None and match_arguments(answer.when, arguments, answer.only):
+                continue
+            self.taken[tool, index] = count + 1
+            return answer.steps[min(count, len(answer.steps) - 1)]
+        return None

@@ -1,0 +1,129 @@
+"""`{{ }}` in scripts: found and compiled while reading, filled per case into nodes that keep their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from focal_eval.document import INVALID, Reader, Shape
+from focal_eval.document.reader import BOOL, FLOAT, INT, MAP, NULL, SEQ, STR, MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.shape import Filled, JsonSchema, SchemaBuilder
+from focal_eval.script.model import Said
+from focal_eval.source import Span
+from focal_eval.template import TemplateProblem, compile_template, has_template
+
+Uses = list[tuple[str, Span]]
+
+
+def note_use(text: str, node: Node, reader: Reader) -> Any:
+    """Compiles a text's template and notes the names it needs; INVALID, with a report, where it is not one."""
+    try:
+        template = compile_template(text)
+    except TemplateProblem as problem:
+        return reader.error("bad-template", f"not a template: {problem}", node)
+    uses: Uses = reader.scratch.setdefault("uses", [])
+    span = reader.span(node)
+    uses.extend((name, span) for name in sorted(template.names))
+    return True
+
+
+def note_templates(node: Node, reader: Reader) -> Any:
+    """True where a text below `node` is a template, INVALID where one is broken."""
+    if "{{" not in reader.document.text and "{%" not in reader.document.text and "{#" not in reader.document.text:
+        return False
+    found: Any = False
+    stack, seen = [node], 0
+    while stack:
+        here = stack.pop()
+        seen += 1
+        if seen > 20_000:
+            return reader.error("yaml-alias-bomb", "an expectation with templates expands beyond 20,000 values", node)
+        if isinstance(here, ScalarNode):
+            if has_template(here.value):
+                if note_use(here.value, here, reader) is INVALID:
+                    return INVALID
+                found = True
+        elif isinstance(here, SequenceNode):
+            stack.extend(here.value)
+        elif isinstance(here, MappingNode):
+            stack.extend(value for _, value in here.value)
+    return found
+
+
+class SaidText(Shape):
+    """Text that may hold `{{ }}`, with its place."""
+
+    expected = "text"
+
+    def __init__(self, *, may_be_empty: bool = True) -> None:
+        self.may_be_empty = may_be_empty
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if node.tag != STR or not isinstance(node, ScalarNode):
+            return self.wrong(node, reader)
+        text: str = node.value
+        if not text and not self.may_be_empty:
+            return reader.error("empty-text", "this text must not be empty", node)
+        templated = has_template(text)
+        if templated and note_use(text, node, reader) is INVALID:
+            return INVALID
+        return Said(text, reader.span(node), templated)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return {"type": "string"} if self.may_be_empty else {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Fills templates with one case's values. Raises TemplateProblem, UndefinedName among them."""
+
+    values: Mapping[str, Any]
+
+    def said(self, said: Said) -> str:
+        """The text as it is said."""
+        if not said.template:
+            return said.text
+        value = compile_template(said.text).fill(self.values)
+        return value if isinstance(value, str) else _shown(value)
+
+    def data(self, value: Any) -> Any:
+        """Plain data with every template in it filled."""
+        if isinstance(value, str):
+            return compile_template(value).fill(self.values) if has_template(value) else value
+        if isinstance(value, list):
+            return [self.data(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.data(item) for key, item in value.items()}
+        return value
+
+    def node(self, node: Node) -> Node:
+        """The node with templates filled; what came out keeps the template's place."""
+        if isinstance(node, ScalarNode):
+            if not has_template(node.value):
+                return node
+            return _node_of(compile_template(node.value).fill(self.values), node)
+        if isinstance(node, SequenceNode):
+            return SequenceNode(node.tag, [self.node(item) for item in node.value], node.start_mark, node.end_mark)
+        pairs = [(key, self.node(item)) for key, item in node.value]
+        return MappingNode(node.tag, pairs, node.start_mark, node.end_mark, getattr(node, "flow_style", None))
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _node_of(value: Any, at: Node) -> Node:
+    """A value that came out of a template as a node at the template's place."""
+    start, end = at.start_mark, at.end_mark
+    if isinstance(value, Mapping):
+        pairs = [(Filled(STR, str(key), start, end, '"'), _node_of(item, at)) for key, item in value.items()]
+        return MappingNode(MAP, pairs, start, end)
+    if isinstance(value, (list, tuple)):
+        return SequenceNode(SEQ, [_node_of(item, at) for item in value], start, end)
+    kinds: tuple[tuple[type, str], ...] = ((bool, BOOL), (int, INT), (float, FLOAT), (type(None), NULL))
+    tag = next((tag for kind, tag in kinds if isinstance(value, kind)), STR)
+    style: Any = '"' if tag == STR else None
+    return Filled(tag, _shown(value), start, end, style)
