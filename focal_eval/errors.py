@@ -7,6 +7,7 @@ FocalEvalError
 │   ├── EngineUnreachable
 │   ├── EngineTimeout
 │   └── EngineProtocol the engine answered something its contract does not allow
+│       └── CassetteMiss   the recording holds no answer to what was said
 └── StorageError       a journal, report or baseline could not be written or read    (exit 3)
 
 `Diagnostic` is the value behind every message that points into a file.
@@ -132,6 +133,12 @@ class EngineProtocol(EngineError):
     """The answer is not what the engine's contract allows."""
 
     kind = "engine-protocol"
+
+
+class CassetteMiss(EngineProtocol):
+    """The recording that is replayed has no answer here; `detail` names the nearest recorded message."""
+
+    kind = "cassette-miss"
 
 
 class StorageError(FocalEvalError):

@@ -18,7 +18,9 @@ Kind = Literal["checks", "engines", "reporters", "importers", "stores"]
 
 BUILTIN: dict[Kind, dict[str, str]] = {
     "checks": {},
-    "engines": {},
+    "engines": {
+        "cassette": "focal_eval.engines.cassette:Cassette",
+    },
     "reporters": {},
     "importers": {},
     "stores": {},

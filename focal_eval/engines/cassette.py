@@ -1,0 +1,176 @@
+"""The `cassette` engine: replays recorded conversations, turn by turn, and says where a script leaves the recording.
+
+Which conversation a session replays is said by the script's `metadata: {cassette: KEY}`, else by its id: a conversation
+`returns/late` fits the script `returns/late` and any script whose path ends so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.recording import RecordedConversation, RecordedTurn, Recording, read_recording
+from focal_eval.errors import CassetteMiss, EngineProtocol, Problems, Refused
+from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
+from focal_eval.registry import did_you_mean
+from focal_eval.text import fold, shorten
+
+_COMPARED = 4_000  # characters of a message that are looked at to say how it differs
+_REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Cassette:
+    """A recording, replayed: `file` is the cassette; under `match: position` the user's words need not be the recorded ones."""
+
+    file: str
+    match: Literal["text", "position"] = "text"
+
+    def connect(self, setting: Setting) -> CassetteEngine:
+        problems = Problems()
+        recording = read_recording(setting.root / self.file, self.file, problems)
+        if recording is None:
+            raise Refused(f"the cassette {self.file} cannot be replayed", problems)
+        return CassetteEngine(recording, self.file, self.match)
+
+    def agent_file(self, setting: Setting) -> Path | None:
+        return None
+
+
+class CassetteEngine:
+    """Opens recorded conversations; reports the reply fields that at least one recorded reply holds."""
+
+    def __init__(self, recording: Recording, shown: str, match: Literal["text", "position"] = "text") -> None:
+        self._recording, self._shown, self._match = recording, shown, match
+        self._abilities = Abilities(
+            reports=_reported(recording, match),
+            speaks_first=any(turn.user is None for talk in recording.conversations.values() for turn in talk.turns),
+            deterministic=True,
+        )
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._abilities
+
+    async def open(self, start: SessionStart) -> Session:
+        return _Replay(self._conversation(start), self._shown, self._match)
+
+    async def close(self) -> None:
+        return None
+
+    def _conversation(self, start: SessionStart) -> RecordedConversation:
+        known = self._recording.conversations
+        wanted = start.metadata.get("cassette")
+        if isinstance(wanted, str):
+            found = known.get(wanted)
+        else:
+            wanted = start.script
+            parts = wanted.split("/")
+            found = next((known[key] for at in range(len(parts)) if (key := "/".join(parts[at:])) in known), None)
+        if found is not None:
+            return found
+        fix = did_you_mean(wanted, known)
+        raise CassetteMiss(f"{self._shown} holds no conversation '{shorten(wanted)}'" + (f"; {fix}" if fix else ""))
+
+
+def _reported(recording: Recording, match: str) -> frozenset[str]:
+    replies = [turn.reply for talk in recording.conversations.values() for turn in talk.turns]
+    found = {name for name in _REPORTABLE if any(getattr(reply, name) is not UNKNOWN for reply in replies)}
+    if match == "position":
+        found.add("metadata")
+    if any(talk.messages is not UNKNOWN for talk in recording.conversations.values()):
+        found.add("messages_stored")
+    return frozenset(found)
+
+
+class _Replay:
+    """One recorded conversation, replayed from its first turn."""
+
+    def __init__(self, recorded: RecordedConversation, shown: str, match: str) -> None:
+        self._recorded, self._shown, self._match = recorded, shown, match
+        self._next = 0
+        self._closed = False
+
+    async def send(self, message: str | None) -> Reply:
+        if self._closed:
+            raise EngineProtocol("the session is closed")
+        turn = self._turn(message)
+        self._next += 1
+        if self._match == "text":
+            return turn.reply
+        metadata = {} if turn.reply.metadata is UNKNOWN else turn.reply.metadata
+        return replace(turn.reply, metadata={**metadata, "cassette": self._note(turn, message)})
+
+    def _turn(self, message: str | None) -> RecordedTurn:
+        turns, key, number = self._recorded.turns, self._recorded.key, self._next + 1
+        if number > len(turns):
+            said = f"the recording '{key}' in {self._shown} ends after turn {len(turns)}; it has no answer to turn {number}"
+            raise CassetteMiss(said, detail=self._nearest(message))
+        turn = turns[self._next]
+        if (message is None) != (turn.user is None):
+            who = (
+                ("the user speaks", "the agent speaks first")
+                if message is None
+                else ("the agent speaks first", "the user speaks")
+            )
+            raise CassetteMiss(f"at turn {number} of the recording '{key}' {who[0]}; in the script {who[1]}")
+        if self._match == "text" and not _same(message, turn.user):
+            said = f"at turn {number} of the recording '{key}' in {self._shown} the user says other words than the script"
+            raise CassetteMiss(said, detail=self._nearest(message))
+        return turn
+
+    def _note(self, turn: RecordedTurn, message: str | None) -> Mapping[str, Json]:
+        """Where the reply comes from, and what the user said there if that was something else."""
+        note: dict[str, Json] = {"conversation": self._recorded.key, "turn": self._next, "of": len(self._recorded.turns)}
+        if not _same(message, turn.user):
+            note["recorded_user"] = turn.user
+            note["alike"] = round(_alike(message or "", turn.user or ""), 2)
+        return note
+
+    def _nearest(self, message: str | None) -> str | None:
+        """The recorded message most like this one, and how they differ, for the error's detail."""
+        said = [(index, turn.user) for index, turn in enumerate(self._recorded.turns) if turn.user is not None]
+        if message is None or not said:
+            return None
+        index, text = max(said, key=lambda item: (_alike(message, item[1]), -item[0]))
+        share = f"{_alike(message, text):.0%} alike"
+        return f"nearest recorded message: turn {index + 1}, {share}\n" + word_difference(text, message)
+
+    async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
+        """The recorded messages, once the whole conversation was replayed: before that they would say too much."""
+        return self._recorded.messages if self._next == len(self._recorded.turns) else UNKNOWN
+
+    async def close(self) -> None:
+        self._closed = True
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or fold(one) == fold(other)
+
+
+def _alike(one: str, other: str) -> float:
+    """How much of two texts is equal, 0 to 1, judged by their beginnings."""
+    from rapidfuzz.fuzz import ratio
+
+    return ratio(fold(one[:_COMPARED]), fold(other[:_COMPARED])) / 100
+
+
+def word_difference(recorded: str, said: str) -> str:
+    """One text with what was recorded as `[-gone-]` and what is said now as `{+new+}`, word by word."""
+    from rapidfuzz.distance import Indel
+
+    before, after = recorded[:_COMPARED].split(), said[:_COMPARED].split()
+    out = []
+    for step in Indel.opcodes(before, after):
+        gone = " ".join(before[step.src_start : step.src_end])
+        new = " ".join(after[step.dest_start : step.dest_end])
+        if step.tag == "equal":
+            out.append(gone)
+            continue
+        out.extend([f"[-{gone}-]"] * bool(gone) + [f"{{+{new}+}}"] * bool(new))
+    return shorten(" ".join(out), 600)
