@@ -1,0 +1,102 @@
+"""The results as the Markdown tables of README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+START, END = "<!-- results -->", "<!-- /results -->"
+FLOOR = "limit-files-c"
+
+
+def render(results: dict[str, Any]) -> str:
+    """Every figure of a results document, ratios included; the same document gives the same text."""
+    machine = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
+    parts = [
+        f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"Python {machine['python']}" + (f"; {versions}." if versions else "."),
+        *(_replay(size) for size in results["replay"]),
+        _start(results["start"]),
+    ]
+    if results["long"]:
+        parts.append(_memory(results["replay"], results["long"]))
+    return "\n\n".join(parts)
+
+
+def rewrite(readme: Path, text: str) -> None:
+    """Puts the tables between the markers of a README."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _wall(rows: list[dict[str, Any]], job: str) -> float | None:
+    return next((row["wall_s"] for row in rows if row["job"] == job and "wall_s" in row), None)
+
+
+def _ratio(value: float, base: float | None) -> str:
+    return f"{value / base:.2f}" if base else "–"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _replay(size: dict[str, Any]) -> str:
+    rows, count = size["rows"], size["conversations"] * size["turns"]
+    files, one_file = _wall(rows, FLOOR), _wall(rows, "limit-yaml-c")
+    body = []
+    for row in rows:
+        if "problem" in row:
+            body.append([row["job"], _escape(row["problem"]), *[""] * 5])
+            continue
+        wall = row["wall_s"]
+        spread = f"{wall:.2f} ({row['wall_min_s']:.2f} to {row['wall_max_s']:.2f})"
+        per_turn = f"{wall / count * 1e6:.0f}"
+        body.append([row["job"], spread, per_turn, _ratio(wall, files), _ratio(wall, one_file)])
+        body[-1] += [f"{row['cpu_s']:.2f}", f"{row['peak_mib']:.0f}"]
+    expected = size["expected"]
+    title = (
+        f"**{size['conversations']:,} conversations of {size['turns']} turns, {3 * count:,} checks** "
+        f"({expected['passed']:,} must pass, {expected['failed']:,} must fail)"
+    )
+    head = ["job", "wall s, median (range)", "µs a turn", f"× {FLOOR}", "× limit-yaml-c", "CPU s", "peak MiB"]
+    return f"{title}\n\n{_table(head, body)}"
+
+
+def _start(rows: list[dict[str, Any]]) -> str:
+    base = _wall(rows, "python -c pass")
+    body = [
+        [f"`{row['job']}`", _escape(row["problem"]), "", ""]
+        if "problem" in row
+        else [f"`{row['job']}`", f"{row['wall_s'] * 1000:.0f}", _ratio(row["wall_s"], base), f"{row['peak_mib']:.0f}"]
+        for row in rows
+    ]
+    return "**Start-up**\n\n" + _table(["command", "ms, median", "× python", "peak MiB"], body)
+
+
+def _memory(short: list[dict[str, Any]], long: list[dict[str, Any]]) -> str:
+    body = []
+    for size in (*short, *long):
+        row = next(row for row in size["rows"] if row["job"] == "focal-eval")
+        if "problem" in row:
+            body.append([f"{size['conversations']:,} × {size['turns']}", _escape(row["problem"]), "", ""])
+            continue
+        turns = size["conversations"] * size["turns"]
+        wall = row["wall_s"]
+        body.append(
+            [
+                f"{size['conversations']:,} × {size['turns']}",
+                f"{row['peak_mib']:.0f}",
+                f"{wall:.2f}",
+                f"{wall / turns * 1e6:.0f}",
+            ]
+        )
+    head = ["conversations × turns", "peak MiB", "wall s", "µs a turn"]
+    return "**Memory of `focal-eval run`**\n\n" + _table(head, body)
