@@ -22,7 +22,9 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "cassette": "focal_eval.engines.cassette:Cassette",
     },
     "reporters": {},
-    "importers": {},
+    "importers": {
+        "tau-bench": "focal_eval.importers.tau_bench:TauBench",
+    },
     "stores": {},
 }
 
