@@ -11,7 +11,11 @@
 
 It is registered by its key (`response.contains`) in `focal_eval.registry` or under the entry-point group
 `focal_eval.checks`; its JSON Schema, its reference checks and its place in errors come from that alone.
-The keys `not`, `soft` and `because` belong to the language and never to a check.
+The keys `not`, `soft` and `because` belong to the language and never to a check. A check whose mapping has keys of the
+author's own (names of variables) says `open_keys = True`: nothing in it is read as a word of the language.
+
+A finding's path leads into the YAML as it was written. A check that can be written short declares
+`brief: bool = written_short()`; it is True on a check that was, and `self.at("includes", 1)` gives `(1,)` then and `("includes", 1)` else.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from focal_eval.records import Finding, Json, Transcript, TurnRecord
+from focal_eval.document import INVALID, Reader, Record, Shape, record_of
+from focal_eval.document.reader import MappingNode, Node
+from focal_eval.records import Finding, Json, Reply, Transcript, TurnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,29 @@ class Moment:
     @property
     def turn(self) -> TurnRecord:
         return self.turns[-1]
+
+    @property
+    def reply(self) -> Reply:
+        """The judged turn's reply."""
+        reply = self.turns[-1].reply
+        assert reply is not None
+        return reply
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation(Transcript):
+    """All that a conversation's check may look at: the transcript, and what lies around it."""
+
+    prices: Mapping[str, float] = field(default_factory=dict)
+    root: Path | None = None
+
+
+class Unreported(Exception):
+    """Raised by a check that cannot be judged on what is known; the message is the reason it is skipped for."""
+
+
+class CheckFault(Exception):
+    """Raised by a check that cannot do its work; the message stands alone as the reason it is errored for."""
 
 
 RefKind = Literal["rule", "tool", "scenario", "template", "argument", "variable"]
@@ -56,12 +85,45 @@ class Ref:
     absent: bool = False
 
 
+def written_short() -> Any:
+    """The default of a field `brief: bool`: whether the check was written in its short form."""
+    return field(default=False, init=False, repr=False, compare=False)
+
+
+def derived() -> Any:
+    """The default of a field that `__post_init__` works out from the others, with `settle`."""
+    return field(init=False, repr=False, compare=False)
+
+
+def settle(check: Any, **values: Any) -> None:
+    """Sets fields of a frozen value while it is being made."""
+    for name, value in values.items():
+        object.__setattr__(check, name, value)
+
+
+class CheckRecord(Record):
+    """The shape of a check: a record that tells the check whether it was written short."""
+
+    def make(self, values: dict[str, Any], node: Node, reader: Reader) -> Any:
+        made = super().make(values, node, reader)
+        if made is not INVALID and self.short is not None and type(node) is not MappingNode and hasattr(made, "brief"):
+            settle(made, brief=True)
+        return made
+
+
 class _Base:
     """What both kinds share; the defaults fit most checks."""
 
     __slots__ = ()
     short: ClassVar[str | None] = None
+    open_keys: ClassVar[bool] = False  # the mapping's keys are the author's own
     needs: ClassVar[frozenset[str]] = frozenset({"response"})  # Reply fields; unknown ones make the check skipped
+
+    @classmethod
+    def __shape__(cls) -> Shape:
+        """How the check is read; the default is a mapping of its fields, or its `short` field alone."""
+        record = record_of(cls)
+        return CheckRecord(record.build, record.entries, name=record.name, short=record.short)
 
     def needed(self) -> frozenset[str]:
         """The Reply fields this instance reads; override where they depend on its fields."""
@@ -70,6 +132,10 @@ class _Base:
     def describe(self) -> str:
         """The expectation in words, for a list of results: `response contains 'refund'`."""
         raise NotImplementedError
+
+    def at(self, key: str, *steps: str | int) -> tuple[str | int, ...]:
+        """The path of a value of the field `key`, as it was written."""
+        return steps if key == self.short and getattr(self, "brief", False) else (key, *steps)
 
     def refs(self) -> tuple[Ref, ...]:
         return ()
@@ -95,7 +161,7 @@ class ConversationCheck(_Base):
     __slots__ = ()
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def judge(self, seen: Transcript) -> tuple[Finding, ...]:
+    def judge(self, seen: Conversation) -> tuple[Finding, ...]:
         raise NotImplementedError
 
 

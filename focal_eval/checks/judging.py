@@ -1,0 +1,39 @@
+"""Judges one check: unknown fields skip it, a crash is a value. Negation, alternatives and `soft` are the runner's."""
+
+from __future__ import annotations
+
+from focal_eval.checks.base import CheckFault, Conversation, ConversationCheck, Moment, TurnCheck, Unreported
+from focal_eval.checks.reported import not_reported
+from focal_eval.pattern import PatternTimeout
+from focal_eval.records import UNKNOWN, Finding, Outcome, Transcript
+
+Judged = tuple[Outcome, tuple[Finding, ...], str | None]
+
+
+def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript) -> Judged:
+    """Outcome, findings, and the reason where it was skipped or errored; never raises but for an interrupt."""
+    try:
+        if isinstance(check, TurnCheck):
+            assert isinstance(seen, Moment)
+            reply = seen.reply
+            for field in check.needed():
+                if getattr(reply, field, None) is UNKNOWN:
+                    return Outcome.SKIPPED, (), not_reported(field)
+            findings = check.judge(seen)
+        else:
+            assert isinstance(seen, Transcript)
+            findings = check.judge(_conversation(seen))
+    except Unreported as problem:
+        return Outcome.SKIPPED, (), str(problem)
+    except (CheckFault, PatternTimeout) as problem:
+        return Outcome.ERRORED, (), str(problem)
+    except Exception as problem:  # noqa: BLE001  # a crash of a check is a value, never the run's end
+        said = str(problem).strip().split("\n")[0][:300]
+        return Outcome.ERRORED, (), f"the check crashed: {type(problem).__name__}{': ' + said if said else ''}"
+    return (Outcome.FAILED, tuple(findings), None) if findings else (Outcome.PASSED, (), None)
+
+
+def _conversation(seen: Transcript) -> Conversation:
+    if isinstance(seen, Conversation):
+        return seen
+    return Conversation(seen.turns, seen.messages, seen.saved)
