@@ -21,7 +21,14 @@ BUILTIN: dict[Kind, dict[str, str]] = {
     "engines": {
         "cassette": "focal_eval.engines.cassette:Cassette",
     },
-    "reporters": {},
+    "reporters": {
+        "github": "focal_eval.report.github:write",
+        "html": "focal_eval.report.html:write",
+        "json": "focal_eval.report.jsonl:write_document",
+        "jsonl": "focal_eval.report.jsonl:write",
+        "junit": "focal_eval.report.junit:write",
+        "markdown": "focal_eval.report.markdown:write",
+    },
     "importers": {
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },

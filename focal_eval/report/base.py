@@ -1,0 +1,51 @@
+"""What a reporter is: a callable that writes one file from a run.
+
+It is registered by its name (`html`, `junit`, ...) in `focal_eval.registry` or under the entry-point group
+`focal_eval.reporters`. The same run gives the same bytes: a reporter asks no clock and no machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from focal_eval.errors import StorageError
+from focal_eval.report.model import ReportModel
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a reader may choose; each reporter reads those that concern it."""
+
+    max_failures: int = 20  # cases shown in full by the terminal, summary.md and annotations; then "and N more"
+    group_by: Literal["folder", "script", "tag"] = "folder"  # rows of the terminal's table
+    prefix: str = ""  # put before script paths in annotations, where the checkout is not the working folder
+
+
+class Reporter(Protocol):
+    """Writes a rendering of `run` and returns the file's path.
+
+    `out` is a folder, where the reporter's own file name is used, or the file to write.
+    """
+
+    def __call__(self, run: ReportModel, out: Path, options: ReportOptions = ..., /) -> Path: ...
+
+
+def target(out: Path, name: str) -> Path:
+    """The file to write: `name` in `out` where `out` is a folder, else `out` itself, its folder made."""
+    path = out / name if out.is_dir() else out
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise StorageError(f"cannot make the folder {path.parent}: {problem.strerror or problem}") from problem
+    return path
+
+
+def save(path: Path, data: bytes) -> Path:
+    """The path, after writing all of `data` to it. Raises StorageError."""
+    try:
+        path.write_bytes(data)
+    except OSError as problem:
+        raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
+    return path

@@ -1,0 +1,74 @@
+"""Annotations of a GitHub job: a failed expectation is shown in the changed files, at its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from focal_eval.report.base import ReportOptions, save, target
+from focal_eval.report.characters import clip, one_line, visible
+from focal_eval.report.frames import describe, labelled, span_of
+from focal_eval.report.journal import first_message
+from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.wording import WORDS, partial_note
+
+NAME = "annotations.txt"
+MAX_MESSAGE = 4_000
+
+
+def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> Path:
+    """Writes `annotations.txt`; print its lines in a step of the job."""
+    lines = annotation_lines(run, options or ReportOptions())
+    return save(target(out, NAME), "".join(line + "\n" for line in lines).encode())
+
+
+def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
+    """The lines to print, for the worst cases first."""
+    attention = run.attention
+    for case in attention[: options.max_failures]:
+        yield from _of_case(run, case, options.prefix)
+    if len(attention) > options.max_failures:
+        yield command("notice", f"and {len(attention) - options.max_failures} more cases went wrong", title="focal-eval")
+    if note := partial_note(run):
+        yield command("warning", note, title="focal-eval: partial run")
+
+
+def _of_case(run: ReportModel, case: Case, prefix: str) -> Iterator[str]:
+    place = {"file": prefix + case.file, "line": str(case.line)}
+    title = f"{one_line(case.name, 120)} {WORDS[case.verdict]}"
+    failures = list(run.failures(case))
+    if case.verdict == "xpassed" or not failures:
+        yield command("error", case.message or WORDS[case.verdict], **place, title=title)
+        return
+    for failure in failures:
+        if failure.result is None:
+            fault = failure.fault or {}
+            yield command("error", f"{fault.get('kind')}: {fault.get('message')}", **place, title=title)
+        else:
+            yield _of_result(failure, prefix, title)
+
+
+def _of_result(failure: Failure, prefix: str, title: str) -> str:
+    result = failure.result
+    assert result is not None
+    span = span_of(result)
+    beneath = [labelled(line, "") for line in describe(failure) if line.role not in ("head", "frame", "caret")]
+    where = {"file": prefix + span.file, "line": str(span.line), "endLine": str(span.end_line)}
+    if span.end_line == span.line:  # GitHub takes columns only within one line
+        where |= {"col": str(span.column), "endColumn": str(span.end_column)}
+    message = "\n".join([f"{result.get('key')}: {first_message(result)}", *beneath])
+    return command("warning" if result.get("soft") else "error", message, **where, title=title)
+
+
+def command(name: str, message: str, **properties: str) -> str:
+    """A workflow command with its values escaped: no text can end it or begin another."""
+    shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{name} {shown}::{_data(clip(message, MAX_MESSAGE))}"
+
+
+def _data(text: str) -> str:
+    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

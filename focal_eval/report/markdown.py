@@ -1,0 +1,120 @@
+"""`summary.md`: a run on one page, for a job summary or a pull request's comment. At most one mebibyte, as GitHub asks.
+
+Nothing of a script's or an engine's text acts: no markup, no mention of a user, no image.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from focal_eval.report.base import ReportOptions, save, target
+from focal_eval.report.characters import one_line, visible
+from focal_eval.report.frames import plain
+from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.wording import (
+    MARKS,
+    WORDS,
+    facts,
+    gate_limit,
+    gate_name,
+    number,
+    partial_note,
+    tone,
+    verdict_words,
+)
+
+NAME = "summary.md"
+MAX_BYTES = 1_000_000  # GitHub refuses a summary over 1,048,576
+_SPECIAL = re.compile(r"([\\`*_\[\]#!|~])")
+_TICKS = re.compile("`+")
+
+
+def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> Path:
+    """Writes `summary.md`."""
+    return save(target(out, NAME), render(run, options or ReportOptions()).encode())
+
+
+def render(run: ReportModel, options: ReportOptions) -> str:
+    """The summary's text."""
+    attention = run.attention
+    shown, room = [], MAX_BYTES - 20_000
+    for case in attention[: options.max_failures]:
+        block = _block(run, case)
+        room -= len(block.encode())
+        if room < 0:
+            break
+        shown.append(block)
+    kind = tone(run)
+    text: str = _template().render(
+        mark={"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind],
+        verdict=verdict_words(run),
+        note=partial_note(run),
+        facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Took")],
+        counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
+        total=f"{run.planned:,}",
+        gates=[
+            {
+                "name": gate_name(gate),
+                "limit": gate_limit(gate),
+                "observed": number(gate.get("observed")),
+                "passed": gate.get("passed"),
+            }
+            for gate in run.gates[:100]
+        ],
+        cases=shown,
+        more=len(attention) - len(shown),
+    )
+    return text
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("focal_eval.report", "assets")
+    # Markdown, not HTML: every value goes through the `md` filter
+    env = Environment(loader=loader, undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    env.filters["md"] = escape
+    return env.get_template("summary.md.j2")
+
+
+def escape(text: object) -> str:
+    """The text as Markdown shows it literally, on one line; `@` no longer calls a user."""
+    plain_text = html.escape(one_line(str(text), 2_000), quote=False)
+    return _SPECIAL.sub(r"\\\1", plain_text).replace("@", "&#64;")
+
+
+def fence(text: str) -> str:
+    """The text as a code block that its own backticks cannot close."""
+    longest = max((len(run) for run in _TICKS.findall(text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}text\n{visible(text)}\n{ticks}"
+
+
+def _block(run: ReportModel, case: Case) -> str:
+    """A case that went wrong, folded up: its first failure in one line, the frames inside."""
+    said = []
+    failures = list(run.failures(case))
+    for turn, group in groupby(failures, key=lambda failure: failure.turn):
+        several = list(group)
+        said.append(_words(several[0], turn) + "\n\n" + fence("\n\n".join(plain(failure, limit=400) for failure in several)))
+    name = html.escape(one_line(case.name, 160)).replace("@", "&#64;")
+    message = html.escape(one_line(case.message or "", 200)).replace("@", "&#64;")
+    head = f"<details><summary>{MARKS[case.verdict]} <b>{name}</b> {WORDS[case.verdict]}: {message}</summary>"
+    return "\n\n".join([head, *said, "</details>\n"])
+
+
+def _words(failure: Failure, turn: int | None) -> str:
+    if turn is None:
+        return "The whole conversation"
+    said = (
+        f"Turn {turn + 1}, user: {escape(one_line(failure.user, 300)) if failure.user is not None else '*(the agent begins)*'}"
+    )
+    if failure.response is not None:
+        said += f"<br>agent: {escape(one_line(failure.response, 300))}"
+    return said

@@ -1,0 +1,193 @@
+"""A run as reports see it: a header, counters, a light entry for each case, and the journal's bytes on demand.
+
+The journal is read once as a stream; of each line only its place is kept, so a run of 50,000 turns costs a few megabytes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from focal_eval.records import Json
+
+WORST_FIRST = ("errored", "failed", "xpassed", "not_run", "xfailed", "skipped", "passed")
+"""Every verdict a case can have here; `not_run` is a case that was cut off."""
+
+ATTENTION = frozenset({"errored", "failed", "xpassed"})
+"""Verdicts somebody has to look at."""
+
+
+class Place(NamedTuple):
+    """Where a line stands in the journal, in bytes, without its line feed."""
+
+    start: int
+    end: int
+
+
+class Failure(NamedTuple):
+    """One thing that went wrong in a case, with the words said around it."""
+
+    turn: int | None  # from 0; None for an expectation of the conversation
+    user: str | None
+    response: str | None
+    result: Mapping[str, Json] | None  # the expectation; None where the engine broke
+    fault: Mapping[str, Json] | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of a case; `verdict` is None where it was cut off."""
+
+    number: int
+    turns: list[Place] = field(default_factory=list)
+    end: Place | None = None
+    verdict: str | None = None
+    reason: str | None = None
+    elapsed_ms: float = 0.0
+    failed: int = 0  # expectations that failed the case; checks that crashed and faults count too
+    soft: int = 0  # soft expectations that failed
+    message: str | None = None  # the first failure, in one sentence
+    broken: list[int] = field(default_factory=list)  # positions in `turns` of the turns with a failure
+    last: int = -1  # index of the last turn read
+
+
+@dataclass(slots=True)
+class Case:
+    """One case with its attempts in order; the last one decides."""
+
+    id: str
+    name: str
+    script: str
+    title: str
+    file: str
+    line: int
+    tags: tuple[str, ...]
+    params: Mapping[str, Json]
+    repeat: int
+    channel: str | None
+    planned: int
+    marks: Mapping[str, str]
+    place: Place
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Of the last attempt; `not_run` where the run ended before it was over."""
+        return (self.attempts[-1].verdict if self.attempts else None) or "not_run"
+
+    @property
+    def last(self) -> Attempt:
+        return self.attempts[-1] if self.attempts else Attempt(1)
+
+    @property
+    def flaky(self) -> bool:
+        """Passed, but only after an attempt that did not."""
+        return self.verdict == "passed" and any(attempt.verdict != "passed" for attempt in self.attempts[:-1])
+
+    @property
+    def elapsed_ms(self) -> float:
+        return sum(attempt.elapsed_ms for attempt in self.attempts)
+
+    @property
+    def message(self) -> str | None:
+        """The first failure in one sentence, else why the case was skipped or cut off."""
+        last = self.last
+        if self.verdict == "not_run":
+            return f"cut off after {len(last.turns)} of {self.planned} turns"
+        if self.verdict == "xpassed":
+            return last.reason or f"expected to fail ({self.marks.get('xfail', 'no reason given')}), but passed"
+        return last.message or last.reason
+
+    def places(self) -> list[Place]:
+        """The case's lines: its header, then the turns and the end of each attempt."""
+        out = [self.place]
+        for attempt in self.attempts:
+            out += attempt.turns
+            if attempt.end is not None:
+                out.append(attempt.end)
+        return out
+
+
+class ReportModel:
+    """A run folder, read."""
+
+    def __init__(self, folder: Path, header: Mapping[str, Json], cases: Sequence[Case], damaged: int, journal: Path) -> None:
+        self.folder = folder
+        self.header = header
+        self.cases = sorted(cases, key=lambda case: (case.script, natural(case.name)))
+        self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
+        self.comparison: None = None  # what changed against a baseline; a later version fills it
+        self._journal = journal
+        self._bytes: mmap.mmap | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run did not reach its end."""
+        return self.header.get("state") != "finished"
+
+    @property
+    def planned(self) -> int:
+        """Cases the run set out to do, never fewer than were recorded."""
+        plan = self.header.get("plan") or {}
+        return max(int(plan.get("cases") or 0), len(self.cases))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cases by verdict, worst first, all of them; cases never begun are `not_run`."""
+        seen = Counter(case.verdict for case in self.cases)
+        seen["not_run"] += self.planned - len(self.cases)
+        return {verdict: seen[verdict] for verdict in WORST_FIRST}
+
+    @property
+    def gates(self) -> Sequence[Mapping[str, Json]]:
+        return self.header.get("gates") or ()
+
+    @property
+    def attention(self) -> list[Case]:
+        """The cases somebody has to look at, worst first."""
+        bad = [case for case in self.cases if case.verdict in ATTENTION]
+        return sorted(bad, key=lambda case: WORST_FIRST.index(case.verdict))
+
+    def line(self, place: Place) -> bytes:
+        """A line of the journal as it was written."""
+        if self._bytes is None:
+            with self._journal.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._bytes[place.start : place.end]
+
+    def document(self, place: Place) -> dict[str, Any]:
+        """A line of the journal, decoded."""
+        out: dict[str, Any] = orjson.loads(self.line(place))
+        return out
+
+    def failures(self, case: Case) -> Iterator[Failure]:
+        """What went wrong in the last attempt, in order; soft failures come along with their mark."""
+        attempt = case.last
+        for position in attempt.broken:
+            turn = self.document(attempt.turns[position])
+            said = (turn["i"], turn.get("user"), (turn.get("reply") or {}).get("response"))
+            if "fault" in turn:
+                yield Failure(*said, None, turn["fault"])
+            yield from (Failure(*said, result) for result in turn.get("results") or () if result["outcome"] in _BAD)
+        if attempt.end is not None:
+            closing = self.document(attempt.end)
+            yield from (
+                Failure(None, None, None, result) for result in closing.get("results") or () if result["outcome"] in _BAD
+            )
+
+
+_BAD = frozenset({"failed", "errored"})
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts `a[2]` before `a[10]`."""
+    parts = _DIGITS.split(text)
+    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)]
