@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from focal_eval.document import Reader
 from focal_eval.errors import Diagnostic, Label, Problems
 from focal_eval.registry import did_you_mean
 from focal_eval.script.model import Expectation, Script
 from focal_eval.script.places import place
+from focal_eval.script.templates import Trail
 from focal_eval.source import Span
 
 SAVE_SOURCES = (
@@ -19,31 +21,34 @@ SAVE_SOURCES = (
 Use = tuple[str, Span]
 
 
-def check_names(script: Script, problems: Problems, sources: Iterable[Use]) -> None:
+def check_names(reader: Reader) -> None:
     """Reports names used in `{{ }}` before they have a value, sources nobody knows, and params nobody uses."""
-    known: set[str] = set(script.param_spans) | set(script.given.variables)
-    later: dict[str, Span] = {saved.name: saved.span for turn in reversed(script.turns) for saved in turn.save}
+    trail, problems = Trail.of(reader), reader.problems
+    params: Mapping[str, Span] | None = reader.scratch.get("params", {})
+    closed = params is not None and "open" not in reader.scratch
+    known: set[str] = set(params or ()) | set(reader.scratch.get("variables", ()))
+    later = {name: span for _, saved in reversed(trail.turns) for name, span in saved.items()}
     used: set[str] = set()
 
     def look(uses: Iterable[Use]) -> None:
         for name, span in uses:
             used.add(name)
-            if name not in known:
+            if name not in known and closed:
                 labels = (Label(later[name], "saved here, after this use"),) if name in later else ()
                 fix = None if labels else did_you_mean(name, known)
                 problems.error("undefined-name", f"'{name}' has no value here", span, help=fix, labels=labels)
 
-    look(script.uses)
-    for turn in script.turns:
-        look(turn.uses)
-        known.update(saved.name for saved in turn.save)
-    look(script.closing_uses)
-    for name, span in sources:
+    look(trail.uses)
+    for uses, saved in trail.turns:
+        look(uses)
+        known.update(saved)
+    look(trail.closing)
+    for name, span in trail.sources:
         used.add(name)
         if name not in SAVE_SOURCES and name not in known:
             fix = did_you_mean(name, SAVE_SOURCES)
             problems.error("undefined-name", f"'save' cannot read from '{name}'", span, help=fix)
-    for name, span in script.param_spans.items():
+    for name, span in (params or {}).items():
         if name not in used:
             fix = f"write {{{{ {name} }}}} somewhere, or drop it"
             problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)

@@ -11,10 +11,11 @@ from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNo
 from focal_eval.document.shape import JsonSchema, ListOf, Number, Record, SchemaBuilder, Text
 from focal_eval.script.expectations import CONVERSATION, Block
 from focal_eval.script.model import Given, Mark, Said, Saved, Script, Turn
+from focal_eval.script.names import check_names
 from focal_eval.script.params import Params, ParamsShape
 from focal_eval.script.stubs import StubsShape
-from focal_eval.script.templates import SaidText, Uses, note_templates
-from focal_eval.source import whole_file
+from focal_eval.script.templates import SaidText, Trail, note_templates
+from focal_eval.source import Span, whole_file
 
 _TURN_LIMIT = 5_000
 
@@ -29,8 +30,8 @@ class SaveShape(Shape):
             return self.wrong(node, reader)
         if not reader.enter(node):
             return INVALID
-        uses: Uses = reader.scratch.setdefault("uses", [])
-        kept = len(uses)
+        trail = Trail.of(reader)
+        start = len(trail.uses)
         out = []
         for name, key, value in reader.pairs(node):
             said = SaidText(may_be_empty=False).read(value, reader)
@@ -39,9 +40,7 @@ class SaveShape(Shape):
             elif said is not INVALID and not said.template:
                 said = _path(said, value, reader)
             out.append(said if said is INVALID else Saved(name, said, reader.span(key)))
-        for name, span in uses[kept:]:
-            reader.scratch.setdefault("sources", []).append((name, span))
-        del uses[kept:]
+        trail.sources += trail.take(start)
         reader.leave()
         return INVALID if INVALID in out else tuple(out)
 
@@ -59,7 +58,7 @@ def _path(said: Said, node: Node, reader: Reader) -> Any:
         return reader.error(
             "bad-path", f"not a JMESPath: {first}", node, help="or write a template such as {{ response.text }}"
         )
-    reader.scratch.setdefault("sources", []).append((said.text.split(".")[0].split("[")[0], said.span))
+    Trail.of(reader).sources.append((said.text.split(".")[0].split("[")[0], said.span))
     return said
 
 
@@ -130,7 +129,9 @@ class GivenShape(Shape):
     def read(self, node: Node, reader: Reader) -> Any:
         value = record_of(_Given).read(node, reader)
         if value is INVALID:
+            reader.scratch["open"] = True  # which variables there are is not known
             return INVALID
+        reader.scratch["variables"] = tuple(value.variables)
         place = next((item for key, item in node.value if getattr(key, "value", None) == "scenario"), node)
         history = tuple((entry.user, entry.agent) for entry in value.history)
         return Given(value.variables, history, value.scenario, reader.span(place), reader.span(node))
@@ -167,8 +168,8 @@ class TurnShape(Shape):
         self.fields: Record = record_of(TurnFields)
 
     def read(self, node: Node, reader: Reader) -> Any:
-        uses: Uses = reader.scratch.setdefault("uses", [])
-        start = len(uses)
+        trail = Trail.of(reader)
+        start = len(trail.uses)
         if isinstance(node, ScalarNode):
             said = SaidText(may_be_empty=False).read(node, reader)
             value: Any = INVALID if said is INVALID else TurnFields((said,))
@@ -177,12 +178,11 @@ class TurnShape(Shape):
             self._look(node, reader)
         else:
             return self.wrong(node, reader)
-        needed = tuple(uses[start:])
-        del uses[start:]
+        trail.turns.append((trail.take(start), _saved(node, reader)))
         if value is INVALID:
             return INVALID
         return Turn(0, value.user, reader.span(node), value.expect, value.agent, value.save, value.when, value.timeout_s,
-                    value.name, needed)  # fmt: skip
+                    value.name)  # fmt: skip
 
     @staticmethod
     def _look(node: MappingNode, reader: Reader) -> None:
@@ -201,6 +201,15 @@ class TurnShape(Shape):
         include = {"type": "object", "properties": {"include": {"type": "string"}}, "required": ["include"],
                    "additionalProperties": False}  # fmt: skip
         return {"anyOf": [{"type": "string", "minLength": 1}, self.fields.schema(into), include]}
+
+
+def _saved(node: Node, reader: Reader) -> dict[str, Span]:
+    """The names a turn saves, read off the node so that they count even where the turn is broken."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and key.value == "save" and isinstance(value, MappingNode):
+                return {name.value: reader.span(name) for name, _ in value.value if isinstance(name, ScalarNode)}
+    return {}
 
 
 class TurnsShape(Shape):
@@ -254,11 +263,10 @@ class ConversationShape(Shape):
     expected = "a list of expectations"
 
     def read(self, node: Node, reader: Reader) -> Any:
-        uses: Uses = reader.scratch.setdefault("uses", [])
-        start = len(uses)
+        trail = Trail.of(reader)
+        start = len(trail.uses)
         value = Block(CONVERSATION).read(node, reader)
-        reader.scratch["closing"] = tuple(uses[start:])
-        del uses[start:]
+        trail.closing = trail.take(start)
         return value
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
@@ -313,6 +321,7 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
         reader.error("wrong-type", "expected a script: a mapping with 'turns:'", root)
         return None
     value = record_of(ScriptFields).read(root, reader)
+    check_names(reader)
     if value is INVALID:
         return None
     turns = tuple(replace(turn, index=index) for index, turn in enumerate(value.turns))
@@ -335,8 +344,6 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
         skip=value.skip,
         timeout_s=value.timeout_s,
         origin=value.origin,
-        uses=tuple(reader.scratch.get("uses", ())),
-        closing_uses=reader.scratch.get("closing", ()),
         texts={document.file: document.text, **reader.scratch.get("texts", {})},
     )
 

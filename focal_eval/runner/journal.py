@@ -1,0 +1,91 @@
+"""The journal: append-only, a line a turn and a line an attempt, and the header beside it.
+
+Each line is one `write` of the operating system on a file opened for appending, so what a killed run has finished is there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from focal_eval.errors import StorageError
+from focal_eval.runner.redact import Redactor
+
+JOURNAL, HEADER = "journal.jsonl", "run.json"
+FORMAT = 1
+
+
+def dumps(value: Any) -> bytes:
+    """JSON bytes of anything an engine may hand over; what JSON cannot say is written as text."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return orjson.dumps(_plain(value), option=orjson.OPT_NON_STR_KEYS, default=str)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value without lone surrogates, giant integers and endless nesting."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, bool) or value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if depth > 100:
+        return "[nested too deep]"
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item, depth + 1) for item in value]
+    return _plain(str(value))
+
+
+class Journal:
+    """Writes a run's folder. Any failure to write is a StorageError; what was written stays."""
+
+    def __init__(self, folder: Path, header: dict[str, Any], redact: Redactor) -> None:
+        self.folder, self.header, self._redact = folder, header, redact
+        self._first = True
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._file = os.open(folder / JOURNAL, flags, 0o644)
+        except FileExistsError:
+            raise StorageError(f"{folder} already holds a run; give another --out or remove it") from None
+        except OSError as problem:
+            raise StorageError(f"the run folder {folder} cannot be written: {problem.strerror or problem}") from None
+        self.write_header()
+        self.line(b'{"t":"run",' + dumps(header)[1:])
+
+    def line(self, data: bytes) -> None:
+        """Appends one line."""
+        data = self._redact(data) + b"\n"
+        try:
+            while data:
+                written = os.write(self._file, data)
+                data = data[written:]
+        except OSError as problem:
+            raise StorageError(f"the journal cannot be written: {problem.strerror or problem}") from None
+
+    def write_header(self) -> None:
+        """Replaces `run.json` in one step."""
+        path = self.folder / HEADER
+        temporary = path.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(self._redact(orjson.dumps(self.header, option=orjson.OPT_INDENT_2)) + b"\n")
+            temporary.replace(path)
+        except OSError as problem:
+            raise StorageError(f"{path} cannot be written: {problem.strerror or problem}") from None
+
+    def end(self, outcome: dict[str, Any]) -> None:
+        """Writes the last line and the finished header."""
+        self.line(b'{"t":"end",' + dumps(outcome)[1:])
+        self.header.update(outcome)
+        self.write_header()
+
+    def close(self) -> None:
+        """Gives the file back; further lines are an error."""
+        os.close(self._file)

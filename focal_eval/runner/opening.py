@@ -1,0 +1,120 @@
+"""Opens the conversation of one attempt: the session's start, its stubs, and the ways an engine can break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from focal_eval.clock import Clock
+from focal_eval.document import INVALID, Document, Reader
+from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
+from focal_eval.errors import EngineError, EngineTimeout, StorageError
+from focal_eval.records import Fault
+from focal_eval.runner.plan import Case
+from focal_eval.script.model import Answer, Script
+from focal_eval.script.stubs import Answering, read_answer
+from focal_eval.script.templates import Filler
+from focal_eval.template import TemplateProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every attempt of a run shares."""
+
+    engine: Engine
+    clock: Clock
+    channel: str = "api"
+    timeout_s: float = 30.0  # of a turn
+    case_timeout_s: float | None = None
+    unreported: str = "refuse"
+    prices: Mapping[str, float] = field(default_factory=dict)
+    root: Path | None = None  # of local Python checks, None where they are off
+    seed: int = 0
+    run_id: str = ""  # makes session names unique between runs, for engines that remember users
+
+
+async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int) -> Session:
+    """A fresh conversation, seeded as the script says. Raises EngineError, whatever the adapter does."""
+    filler = Filler(values)
+    engine = terms.engine
+    try:
+        start = _start(case, terms, filler, number)
+        async with asyncio.timeout(terms.timeout_s):
+            session = await engine.open(start)
+            if "history" not in engine.abilities.seeds:
+                for user, _ in case.script.given.history:
+                    await session.send(None if user is None else filler.said(user))
+        return session
+    except TemplateProblem as problem:
+        raise EngineError(f"the script's data cannot be filled: {problem}") from None
+    except TimeoutError:
+        raise timed_out("opening the conversation", terms.timeout_s) from None
+    except (EngineError, StorageError):
+        raise
+    except Exception as problem:
+        raise EngineError(f"the engine's adapter crashed while opening: {named(problem)}") from problem
+
+
+def _start(case: Case, terms: Terms, filler: Filler, number: int) -> SessionStart:
+    script = case.script
+    given = script.given
+    history: tuple[HistoryTurn, ...] = ()
+    if "history" in terms.engine.abilities.seeds:
+        history = tuple(
+            HistoryTurn(None if user is None else filler.said(user), None if agent is None else filler.said(agent))
+            for user, agent in given.history
+        )
+    return SessionStart(
+        case=f"{case.id}-{number}" + (f"-{terms.run_id}" if terms.run_id else ""),
+        script=script.id,
+        channel=script.channel or terms.channel,
+        metadata=filler.data(dict(script.metadata)) if script.metadata else {},
+        variables=filler.data(dict(given.variables)) if given.variables else {},
+        history=history,
+        scenario=given.scenario,
+        stubs=_stubs(script, filler) if script.stubs else None,
+        seed=terms.seed + case.repeat - 1,
+    )
+
+
+def _stubs(script: Script, filler: Filler) -> StubAnswers:
+    answers = {stub.tool: tuple(_filled(answer, script, filler) for answer in stub.answers) for stub in script.stubs}
+    answering = Answering(answers)
+
+    def answer(tool: str, arguments: Mapping[str, Any]) -> ToolAnswer | None:
+        step = answering.find(tool, arguments)
+        return None if step is None else ToolAnswer(step.returns, step.fails, step.delay_ms)
+
+    return answer
+
+
+def _filled(answer: Answer, script: Script, filler: Filler) -> Answer:
+    if answer.node is None:
+        return answer
+    file = answer.span.file
+    reader = Reader(Document(file, script.texts.get(file, ""), None))
+    made = read_answer(filler.node(answer.node), reader)
+    if made is INVALID:
+        raise TemplateProblem(f"the stub at {answer.span}: {reader.problems.errors[0].message}")
+    assert isinstance(made, Answer)
+    return made
+
+
+def fault_of(problem: Exception) -> Fault:
+    """An engine's error as the record keeps it."""
+    if isinstance(problem, EngineError):
+        return Fault(problem.kind, str(problem), problem.detail)
+    return Fault("script-data", str(problem))
+
+
+def timed_out(what: str, limit: float) -> EngineTimeout:
+    """The error of a time limit."""
+    return EngineTimeout(f"{what} took longer than {limit:g} s")
+
+
+def named(problem: Exception) -> str:
+    """An unforeseen exception in words: its type, and what it says."""
+    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

@@ -1,0 +1,153 @@
+"""What will be run: scripts × params × variants × repeats, selected and ordered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from focal_eval.clock import content_id
+from focal_eval.script.model import Script
+from focal_eval.text import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One script with one row of params, one pick of variants and one repeat number."""
+
+    id: str
+    name: str
+    script: Script
+    row: Mapping[str, Any]
+    pick: int  # which variant of each turn's `user`, modulo their number
+    repeat: int  # from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which cases of a plan are run."""
+
+    tags: tuple[str, ...] = ()  # any of these; "!slow" leaves out
+    keyword: str | None = None  # words of a case's name, joined by and/or/not
+    ids: frozenset[str] | None = None  # only these
+    scripts: frozenset[str] | None = None  # only these files, as resolved paths
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cases in the order they are started, and how many there were before selection."""
+
+    cases: tuple[Case, ...]
+    collected: int
+    turns: int = field(default=0)
+
+
+def make_plan(
+    scripts: Iterable[Script], *, repeats: int, variants: str, select: Selection, extra_tags: tuple[str, ...] = ()
+) -> Plan:
+    """The plan, longest conversations first; raises ValueError where the keyword expression is not one."""
+    keep = keyword_filter(select.keyword)
+    cases: list[Case] = []
+    collected = 0
+    for script in scripts:
+        tags = {*script.tags, *extra_tags}
+        for case in cases_of(script, repeats, variants):
+            collected += 1
+            if _tagged(tags, select.tags) and keep(case.name) and (select.ids is None or case.id in select.ids):
+                cases.append(case)
+    cases.sort(key=lambda case: -len(case.script.turns))
+    return Plan(tuple(cases), collected, sum(len(case.script.turns) for case in cases))
+
+
+def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
+    """Every case of one script; a case's id stays when rows are added after it."""
+    most = max((len(turn.user) for turn in script.turns), default=1) or 1
+    for number, row in enumerate(script.rows):
+        picks = range(most) if variants == "all" else (number,)
+        for pick in picks:
+            for repeat in range(1, repeats + 1):
+                at = pick if variants == "all" else pick + repeat - 1
+                varied = variants == "all" and most > 1
+                name = script.id + _label(row, at if varied else None) + (f"#{repeat}" if repeats > 1 else "")
+                key = json.dumps(row, sort_keys=True, default=str)
+                identity = content_id(script.id, key, str(at) if varied else "", str(repeat))
+                yield Case(identity, name, script, row, at, repeat)
+
+
+def _label(row: Mapping[str, Any], variant: int | None) -> str:
+    parts = [f"{name}={shorten(_value(value), 40)}" for name, value in row.items()]
+    if variant is not None:
+        parts.append(f"variant={variant + 1}")
+    return f"[{','.join(parts)}]" if parts else ""
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _tagged(tags: set[str], wanted: tuple[str, ...]) -> bool:
+    if any(word[1:] in tags for word in wanted if word.startswith("!")):
+        return False
+    positive = [word for word in wanted if not word.startswith("!")]
+    return not positive or any(word in tags for word in positive)
+
+
+def keyword_filter(expression: str | None) -> Any:
+    """A predicate over case names for `-k`: words (or "quoted text") with `and`, `or`, `not` and parentheses, case folded."""
+    if expression is None:
+        return lambda _: True
+    tokens = _tokens(expression)
+    parser = _Keyword(tokens, expression)
+    tree = parser.alternatives()
+    if parser.at < len(tokens):
+        raise ValueError(f"-k {expression!r}: '{tokens[parser.at]}' is not expected here")
+    return lambda name: tree(name.casefold())
+
+
+def _tokens(expression: str) -> list[str]:
+    import re
+
+    return re.findall(r'"[^"]*"|\(|\)|[^\s()"]+', expression)
+
+
+class _Keyword:
+    """A recursive descent over `-k`; depth is bounded by the command line."""
+
+    def __init__(self, tokens: list[str], source: str) -> None:
+        self.tokens, self.source, self.at = tokens, source, 0
+
+    def _peek(self) -> str | None:
+        return self.tokens[self.at] if self.at < len(self.tokens) else None
+
+    def alternatives(self) -> Any:
+        parts = [self._all()]
+        while self._peek() == "or":
+            self.at += 1
+            parts.append(self._all())
+        return lambda name: any(part(name) for part in parts)
+
+    def _all(self) -> Any:
+        parts = [self._one()]
+        while self._peek() not in (None, "or", ")"):
+            if self._peek() == "and":
+                self.at += 1
+            parts.append(self._one())
+        return lambda name: all(part(name) for part in parts)
+
+    def _one(self) -> Any:
+        word = self._peek()
+        self.at += 1
+        if word is None or word in ("and", "or", ")"):
+            raise ValueError(f"-k {self.source!r}: a word is missing")
+        if word == "not":
+            inner = self._one()
+            return lambda name: not inner(name)
+        if word == "(":
+            tree = self.alternatives()
+            if self._peek() != ")":
+                raise ValueError(f"-k {self.source!r}: a parenthesis is not closed")
+            self.at += 1
+            return tree
+        text = word.strip('"').casefold()
+        return lambda name: text in name

@@ -1,0 +1,209 @@
+"""Expectations made ready for judging: described once, their passing result written once, groups resolved.
+
+A result leaves here as JSON bytes, because most results pass and are only ever written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from focal_eval.checks.judging import judge_check
+from focal_eval.document import INVALID, Document, Reader
+from focal_eval.records import CheckResult, Finding, Outcome
+from focal_eval.records.codec import result_to_json
+from focal_eval.script.expectations import shape_of_check
+from focal_eval.script.model import Expectation
+from focal_eval.script.places import place
+from focal_eval.script.templates import Filler
+from focal_eval.source import excerpt
+from focal_eval.template import TemplateProblem
+from focal_eval.text import listed
+
+PASSED, FAILED, SKIPPED, ERRORED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED, Outcome.ERRORED
+Judgement = tuple[Outcome, tuple[Finding, ...], str | None]
+
+
+class Ready:
+    """One expectation, ready to be judged any number of times."""
+
+    __slots__ = ("check", "children", "item", "passed", "text")
+
+    def __init__(self, item: Expectation) -> None:
+        self.item = item
+        self.check = item.check
+        self.children = tuple(tuple(Ready(child) for child in group) for group in item.children)
+        self.text: str = self._described()
+        self.passed: bytes | None = None
+
+    def _described(self) -> str:
+        if self.check is not None:
+            return str(self.check.describe())
+        if not self.children:
+            return f"{self.item.key} (filled per case)"
+        groups = [" and ".join(child.text for child in group) for group in self.children]
+        if self.item.key == "not":
+            return f"not: {groups[0]}"
+        return (" or " if self.item.key == "any_of" else " and ").join(groups)
+
+    def passing(self) -> bytes:
+        """The JSON of the result where it passes."""
+        if self.passed is None:
+            item = self.item
+            result = CheckResult(item.key, self.text, PASSED, item.span, soft=item.soft, because=item.because)
+            self.passed = orjson.dumps(result_to_json(result))
+        return self.passed
+
+
+@dataclass(slots=True)
+class Tally:
+    """What judging one attempt gave so far."""
+
+    results: list[bytes] = field(default_factory=list)
+    judged: int = 0  # passed or failed, soft ones too
+    failed: int = 0  # soft ones not
+    errored: int = 0
+    skipped: int = 0
+    first: str | None = None  # why the attempt is not passed, in words
+
+    def take(self) -> bytes:
+        """The results since the last call, as the inside of a JSON list."""
+        out = b",".join(self.results)
+        self.results.clear()
+        return out
+
+
+@dataclass(slots=True)
+class Judging:
+    """Judges expectations of one attempt: what they share, and the tally."""
+
+    texts: Mapping[str, str]
+    unreported: str  # the suite's policy: "skip" or "fail" ("refuse" never gets here)
+    values: Mapping[str, Any] = field(default_factory=dict)  # for templates
+    tally: Tally = field(default_factory=Tally)
+
+    def judge(self, readies: Sequence[Ready], seen: Any) -> None:
+        """Judges expectations of a turn (`seen` is its Moment) or of the conversation (a Transcript)."""
+        tally = self.tally
+        for ready in readies:
+            if ready.check is not None:
+                judgement = judge_check(ready.check, seen)
+                if judgement[0] is PASSED:
+                    tally.results.append(ready.passed or ready.passing())
+                    tally.judged += 1
+                    continue
+                self._record(ready, judgement)
+            else:
+                filled = self._filled(ready)
+                self._record(filled[0], filled[1] or self.verdict_of(filled[0], seen))
+
+    def holds(self, readies: Sequence[Ready], seen: Any) -> Judgement:
+        """Whether all expectations hold, without recording anything; for `when`."""
+        return self._all(readies, seen)
+
+    def note(self, result: CheckResult) -> None:
+        """Records a result that no check gave."""
+        tally = self.tally
+        tally.results.append(orjson.dumps(result_to_json(result), option=orjson.OPT_NON_STR_KEYS, default=str))
+        if result.outcome in (PASSED, FAILED):
+            tally.judged += 1
+        if result.outcome is SKIPPED:
+            tally.skipped += 1
+        elif result.outcome is not PASSED and not result.soft:
+            if result.outcome is FAILED:
+                tally.failed += 1
+            else:
+                tally.errored += 1
+            if tally.first is None:
+                tally.first = result.findings[0].message if result.findings else result.reason
+
+    def _record(self, ready: Ready, judgement: Judgement) -> None:
+        outcome, findings, reason = judgement
+        if outcome is SKIPPED and self.unreported == "fail":
+            outcome, findings = FAILED, (Finding(reason or "not reported"),)
+        if outcome is PASSED:
+            self.tally.results.append(ready.passing())
+            self.tally.judged += 1
+            return
+        item = ready.item
+        span = place(item, findings[0].path) if findings and ready.check is not None else item.span
+        lines = excerpt(self.texts.get(span.file, ""), span.line) if outcome is not SKIPPED else ()
+        self.note(CheckResult(item.key, ready.text, outcome, span, findings, reason, item.soft, item.because, lines))
+
+    def verdict_of(self, ready: Ready, seen: Any) -> Judgement:
+        """The judgement of one expectation, groups resolved."""
+        if ready.check is not None:
+            return judge_check(ready.check, seen)
+        key = ready.item.key
+        if key == "not":
+            return self._negated(ready, seen)
+        if not ready.children:
+            filled, problem = self._filled(ready)
+            return problem or self.verdict_of(filled, seen)
+        if key == "all_of":
+            return self._all([child for group in ready.children for child in group], seen)
+        return self._any(ready, seen)
+
+    def _all(self, readies: Sequence[Ready], seen: Any) -> Judgement:
+        worst: Judgement = (PASSED, (), None)
+        rank = {PASSED: 0, SKIPPED: 1, FAILED: 2, ERRORED: 3}
+        findings: list[Finding] = []
+        for ready in readies:
+            judgement = self.verdict_of(ready, seen)
+            findings.extend(judgement[1])
+            if rank[judgement[0]] > rank[worst[0]]:
+                worst = judgement
+        return (worst[0], tuple(findings) if worst[0] is FAILED else worst[1], worst[2])
+
+    def _any(self, ready: Ready, seen: Any) -> Judgement:
+        judgements = [self._all(group, seen) for group in ready.children]
+        outcomes = {judgement[0] for judgement in judgements}
+        if PASSED in outcomes:
+            return (PASSED, (), None)
+        for outcome in (ERRORED, SKIPPED):
+            if outcome in outcomes:
+                return next(judgement for judgement in judgements if judgement[0] is outcome)
+        count = len(judgements)
+        findings = [Finding(f"none of the {count} alternatives holds" if count > 1 else "the alternative does not hold")]
+        for number, judgement in enumerate(judgements, 1):
+            findings.extend(
+                Finding(f"{number}: {one.message}", one.expected, one.observed, one.near) for one in judgement[1][:2]
+            )
+        return (FAILED, tuple(findings), None)
+
+    def _negated(self, ready: Ready, seen: Any) -> Judgement:
+        group = ready.children[0]
+        outcome, _, reason = self._all(group, seen)
+        if outcome is PASSED:
+            what = listed([child.text for child in group])
+            return (FAILED, (Finding(f"this must not hold, but it does: {what}"),), None)
+        return (PASSED, (), None) if outcome is FAILED else (outcome, (), reason)
+
+    def _filled(self, ready: Ready) -> tuple[Ready, Judgement | None]:
+        """The expectation with its templates filled, or why that cannot be done."""
+        item = ready.item
+        if ready.children or not item.templated:
+            return ready, None
+        made = fill_expectation(item, self.values, self.texts)
+        if isinstance(made, str):
+            return ready, (ERRORED, (), made)
+        return Ready(made), None
+
+
+def fill_expectation(item: Expectation, values: Mapping[str, Any], texts: Mapping[str, str]) -> Expectation | str:
+    """The expectation with templates filled and its check built, or a sentence why it cannot be."""
+    try:
+        node = Filler(values).node(item.node)
+    except TemplateProblem as problem:
+        return f"its template cannot be filled: {problem}"
+    reader = Reader(Document(item.span.file, texts.get(item.span.file, ""), node))
+    shape = shape_of_check(item.key)
+    assert shape is not None
+    check = shape.read(node, reader)
+    if check is INVALID:
+        problems = [f"{problem.message}" for problem in reader.problems.errors]
+        return "with its templates filled it cannot be read: " + "; ".join(problems)
+    return Expectation(item.key, item.span, item.value_span, check, item.soft, item.because, node=node)

@@ -1,0 +1,128 @@
+"""Runs a plan: so many conversations at a time, longest first, and says what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from focal_eval.records import UNKNOWN, Verdict
+from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.lines import skipped_lines
+from focal_eval.runner.opening import Terms
+from focal_eval.runner.plan import Case, Plan
+
+BAD = frozenset({Verdict.FAILED, Verdict.ERRORED, Verdict.XPASSED})
+
+
+class Observer(Protocol):
+    """Told what happens while a run goes on."""
+
+    def started(self, cases: int, turns: int) -> None: ...
+    def case_done(self, name: str, verdict: str) -> None: ...
+    def finished(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run adds up to; it grows by one number a turn."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    latencies: array[float] = field(default_factory=lambda: array("d"))  # ms, as measured
+    tokens: int | None = None
+    cost: float | None = None
+    reasons: Counter[str] = field(default_factory=Counter)  # of cases without verdict
+
+
+class Schedule:
+    """One run of a plan. `stop()` lets running conversations be cut off and keeps what is recorded."""
+
+    def __init__(
+        self, plan: Plan, terms: Terms, write: Callable[[bytes], None], observer: Observer, *, concurrency: int, stop_after: int
+    ) -> None:
+        self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
+        self.concurrency = max(1, concurrency)
+        self.stop_after = stop_after  # failures after which no new case is started, 0 for never
+        self.totals = Totals()
+        self.state = "finished"
+        self._bad = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._prepared: tuple[str, PreparedScript] | None = None
+
+    async def run(self) -> str:
+        """Runs every case; the state the run ended in: finished, stopped or interrupted."""
+        self.observer.started(len(self.plan.cases), self.plan.turns)
+        cases = iter(self.plan.cases)
+        count = min(self.concurrency, len(self.plan.cases))
+        self._tasks = [asyncio.create_task(self._work(cases)) for _ in range(count)]
+        try:
+            await asyncio.gather(*self._tasks)
+        except asyncio.CancelledError:
+            self.state = "interrupted"
+            await self._drain()
+        except BaseException:
+            await self._drain()
+            raise
+        finally:
+            self.observer.finished()
+        return self.state
+
+    def interrupt(self) -> None:
+        """Cuts the run off; `run` returns `interrupted`."""
+        self.state = "interrupted"
+        for task in self._tasks:
+            task.cancel()
+
+    async def _drain(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, cases: Iterator[Case]) -> None:
+        for case in cases:
+            await asyncio.sleep(0)  # lets Ctrl-C through where the engine never waits
+            if self.state != "finished":
+                return
+            verdict = await self._case(case)
+            self.totals.counts[verdict.value] += 1
+            self.observer.case_done(case.name, verdict.value)
+            if verdict in BAD:
+                self._bad += 1
+                if self.stop_after and self._bad >= self.stop_after:
+                    self.state = "stopped"
+                    return
+
+    async def _case(self, case: Case) -> Verdict:
+        if case.script.skip is not None:
+            for line in skipped_lines(case, self.terms.channel):
+                self.write(line)
+            return Verdict.SKIPPED
+        attempt = Attempt(case, self._prepare(case), self.terms, self.write)
+        verdict = await attempt.play()
+        self._add(attempt)
+        return verdict
+
+    def _prepare(self, case: Case) -> PreparedScript:
+        """The script's expectations, kept while cases of the same script follow each other."""
+        if self._prepared is None or self._prepared[0] != case.script.id:
+            self._prepared = (case.script.id, PreparedScript(case.script))
+        return self._prepared[1]
+
+    def _add(self, attempt: Attempt) -> None:
+        totals, prices = self.totals, self.terms.prices
+        if attempt.verdict is Verdict.ERRORED and attempt.reason:
+            totals.reasons[attempt.reason] += 1
+        for turn in attempt.turns:
+            if turn.elapsed_ms is not None:
+                totals.latencies.append(turn.elapsed_ms)
+            tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
+            if tokens is UNKNOWN:
+                continue
+            total = tokens.total if tokens.total is not None else (tokens.prompt or 0) + (tokens.completion or 0)
+            totals.tokens = (totals.tokens or 0) + total
+            if prices:
+                split = (tokens.prompt or 0) * prices.get("prompt", 0) + (tokens.completion or 0) * prices.get("completion", 0)
+                totals.cost = (totals.cost or 0.0) + (split + total * prices.get("total", 0)) / 1e6

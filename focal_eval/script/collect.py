@@ -1,0 +1,87 @@
+"""Which files a suite's patterns mean, and what their scripts are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from focal_eval.errors import Problems
+from focal_eval.registry import nearest
+from focal_eval.script.load import MAX_FILES, is_fragment
+from focal_eval.script.suite import Pattern, Suite
+
+_MAGIC = frozenset("*?[")
+
+
+def split_pattern(text: str) -> tuple[str, str]:
+    """A pattern's fixed folder and what is searched below it."""
+    parts = Path(text).parts
+    fixed = 0
+    while fixed < len(parts) - 1 and not _MAGIC & set(parts[fixed]):
+        fixed += 1
+    return str(Path(*parts[:fixed])) if fixed else ".", str(Path(*parts[fixed:]))
+
+
+def collect(suite: Suite, problems: Problems) -> tuple[list[tuple[Path, str]], Path]:
+    """The scripts of a suite as (path, id), sorted by id, and the root their includes must stay below.
+
+    Ids are paths below the folder all patterns share. A pattern that matches nothing is an error at its place.
+    """
+    found: dict[Path, None] = {}
+    bases: list[Path] = []
+    for pattern in suite.fields.scripts:
+        if pattern.text.startswith("!"):
+            fixed, below = split_pattern(pattern.text[1:])
+            dropped = set(_matches((suite.folder / fixed).resolve(), below))
+            found = {path: None for path in found if path not in dropped}
+            continue
+        fixed, below = split_pattern(pattern.text)
+        base = (suite.folder / fixed).resolve()
+        matches = _matches(base, below)
+        if not matches:
+            _nothing(pattern, base, below, problems)
+            continue
+        bases.append(base)
+        found.update(dict.fromkeys(matches))
+    if not bases:
+        return [], suite.folder
+    top = Path(os.path.commonpath(bases))
+    entries = sorted(((path, script_id(path, top)) for path in found), key=lambda entry: entry[1])
+    return entries, Path(os.path.commonpath([top, suite.folder]))
+
+
+def script_id(path: Path, top: Path) -> str:
+    """`returns/damaged-mug` for `<top>/returns/damaged-mug.yaml`."""
+    relative = path.relative_to(top) if path.is_relative_to(top) else Path(path.name)
+    return relative.with_suffix("").as_posix()
+
+
+def _matches(base: Path, below: str) -> list[Path]:
+    if not _MAGIC & set(below):
+        path = base / below
+        if path.is_dir():
+            return _matches(path, "**/*.yaml") + _matches(path, "**/*.yml")
+        return [path] if path.is_file() else []
+    out = []
+    for path in base.glob(below):
+        if path.is_file() and not is_fragment(path):
+            out.append(path)
+            if len(out) >= MAX_FILES:
+                break
+    return sorted(out)
+
+
+def _nothing(pattern: Pattern, base: Path, below: str, problems: Problems) -> None:
+    if not base.is_dir():
+        message = f"there is no folder {os.path.relpath(base)}"
+        fix = _near(base.name, base.parent.iterdir() if base.parent.is_dir() else ())
+    else:
+        message = f"'{pattern.text}' matches no script"
+        fix = _near(Path(below).name, base.iterdir()) if not _MAGIC & set(below) else None
+    problems.error("no-scripts", message, pattern.span, help=fix)
+
+
+def _near(name: str, paths: Iterable[Path]) -> str | None:
+    near = nearest(name, [path.name for path in paths])
+    return f"did you mean '{near}'?" if near else None

@@ -1,0 +1,296 @@
+"""A suite: what to run, on which engine, with which gates (`evals/*.yaml`)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from focal_eval.document import INVALID, Document, Reader, Shape, record_of
+from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
+from focal_eval.registry import did_you_mean, find, names
+from focal_eval.source import Span, whole_file
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+GATES: dict[str, str] = {
+    "pass_rate": "Share of judged cases that passed, 0 to 1.",
+    "failed": "Cases that failed.",
+    "errored": "Cases without a verdict because the engine broke or a check crashed.",
+    "skipped": "Cases that were not judged.",
+    "p50_latency_ms": "Median time of a turn, as measured.",
+    "p95_latency_ms": "95th percentile of the time of a turn, as measured.",
+    "total_tokens": "Tokens of the whole run, where the engine reports them.",
+    "total_cost": "Cost of the whole run by the suite's `prices`.",
+}
+"""Gate names with what they measure; `runner.gates` has the figure for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A threshold; both ends are inclusive."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None:
+            raise ValueError("a gate needs 'min' or 'max'")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine entry: its kind, its configuration, and the environment variables that were missing."""
+
+    kind: str
+    config: Any
+    span: Span
+    missing: tuple[tuple[str, Span], ...] = ()
+    secrets: tuple[str, ...] = ()  # values that came from the environment
+
+
+class EngineShape(Shape):
+    """`engine`: `kind`, and the fields of that kind's configuration."""
+
+    expected = "a mapping with 'kind'"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        kind_node = next((value for key, value in node.value if getattr(key, "value", None) == "kind"), None)
+        if kind_node is None:
+            return reader.error("missing-key", "the key 'kind' is missing", node, help=did_you_mean("", names("engines")))
+        kind = Text().read(kind_node, reader)
+        if kind is INVALID:
+            return INVALID
+        made = find("engines", kind)
+        if made is None:
+            known = names("engines")
+            fix = did_you_mean(kind, known)
+            return reader.error("unknown-engine", f"no engine is named '{kind}'", kind_node, help=fix)
+        missing: list[tuple[str, Span]] = []
+        secrets: list[str] = []
+        pairs = [
+            (key, _with_environment(value, reader, missing, secrets))
+            for key, value in node.value
+            if getattr(key, "value", None) != "kind"
+        ]
+        rest = MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+        config = record_of(made).read(rest, reader)
+        if config is INVALID:
+            return INVALID
+        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets))
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        options: list[JsonSchema] = []
+        for kind in names("engines"):
+            own = record_of(find("engines", kind)).schema(into)
+            name = own["$ref"].rsplit("/", 1)[-1]
+            inner = into.defs[name]
+            inner.setdefault("properties", {})["kind"] = {"const": kind}
+            inner["required"] = sorted({"kind", *inner.get("required", [])})
+            options.append(own)
+        return {"anyOf": options}
+
+
+def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]], secrets: list[str]) -> Node:
+    """The node with `${NAME}` and `${NAME:-default}` replaced from the environment."""
+    if "${" not in reader.document.text:
+        return node
+    if isinstance(node, ScalarNode):
+        if "${" not in node.value:
+            return node
+
+        def value_of(match: re.Match[str]) -> str:
+            name, default = match.group(1), match.group(2)
+            value = os.environ.get(name)
+            if value:
+                secrets.append(value)
+                return value
+            if default is None:
+                missing.append((name, reader.span(node)))
+                return match.group(0)
+            return default
+
+        text = _VARIABLE.sub(value_of, node.value)
+        return ScalarNode(STR, text, node.start_mark, node.end_mark, '"')
+    if not reader.enter(node):
+        return node
+    made: Node
+    if isinstance(node, SequenceNode):
+        items = [_with_environment(item, reader, missing, secrets) for item in node.value]
+        made = SequenceNode(node.tag, items, node.start_mark, node.end_mark)
+    else:
+        pairs = [(key, _with_environment(item, reader, missing, secrets)) for key, item in node.value]
+        made = MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+    reader.leave()
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """How a turn's `agent:` text is compared."""
+
+    similar: Annotated[float, Number(minimum=0, maximum=1)]
+
+
+class GoldenShape(Shape):
+    """`golden`: `equal`, `off`, or `{similar: 0.9}`; read as the similarity that is asked for, None for `off`."""
+
+    expected = "equal, off or {similar: 0.9}"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if isinstance(node, ScalarNode) and node.value in ("equal", "off"):
+            return 1.0 if node.value == "equal" else None
+        if isinstance(node, MappingNode):
+            value = record_of(Golden).read(node, reader)
+            return INVALID if value is INVALID else value.similar
+        return self.wrong(node, reader)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        return {"anyOf": [{"enum": ["equal", "off"]}, record_of(Golden).schema(into)]}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A script pattern with its place."""
+
+    text: str
+    span: Span
+
+
+class PatternsShape(Shape):
+    """`scripts`: paths and globs relative to the suite's folder; `!` in front leaves files out."""
+
+    expected = "a list of paths"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        nodes = node.value if isinstance(node, SequenceNode) else [node]
+        if not nodes:
+            return reader.error("no-scripts", "the suite names no scripts", node)
+        out = []
+        for item in nodes:
+            text = Text(may_be_empty=False).read(item, reader)
+            out.append(text if text is INVALID else Pattern(text, reader.span(item)))
+        return INVALID if INVALID in out else tuple(out)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        text = {"type": "string", "minLength": 1}
+        return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]}
+
+
+class GatesShape(Shape):
+    """`gates`: thresholds by name."""
+
+    expected = "a mapping of gates"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        out: dict[str, Any] = {}
+        for name, key, value in reader.pairs(node):
+            if name not in GATES:
+                fix = did_you_mean(name, GATES)
+                out[name] = reader.error("unknown-gate", f"no gate is named '{name}'", key, help=fix)
+            else:
+                out[name] = record_of(Limit).read(value, reader)
+        return INVALID if INVALID in out.values() else out
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        limit = record_of(Limit).schema(into)
+        properties = {name: {**limit, "description": doc} for name, doc in GATES.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+_COUNT = Number(whole=True, minimum=1, maximum=10_000)
+_SECONDS = Number(minimum=0.001, maximum=86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFields:
+    """What to run, on which engine, with which gates."""
+
+    scripts: Annotated[tuple[Pattern, ...], PatternsShape()] = field(
+        metadata={"doc": "Scripts: paths and globs relative to this file; `!` in front leaves files out."}
+    )
+    engine: Annotated[Engine, EngineShape()] = field(metadata={"doc": "The engine to run against."})
+    engines: Annotated[Mapping[str, Engine], MapOf(EngineShape())] = field(
+        default_factory=dict, metadata={"doc": "Alternatives, picked with --engine NAME."}
+    )
+    title: str | None = None
+    description: str | None = None
+    channel: Annotated[str, Text(may_be_empty=False)] = field(
+        default="api", metadata={"doc": "Channel of scripts without one."}
+    )
+    repeats: Annotated[int, _COUNT] = field(default=1, metadata={"doc": "How often each case is run."})
+    concurrency: Annotated[int, _COUNT] = field(default=16, metadata={"doc": "Conversations at the same time."})
+    timeout_s: Annotated[float, _SECONDS] = field(default=30.0, metadata={"doc": "Time limit of a turn, in seconds."})
+    case_timeout_s: Annotated[float | None, _SECONDS] = field(
+        default=None, metadata={"doc": "Time limit of a case, in seconds."}
+    )
+    variants: Literal["rotate", "all"] = field(default="rotate", metadata={"doc": "Whether `user` variants multiply cases."})
+    unreported: Literal["refuse", "skip", "fail"] = field(
+        default="refuse", metadata={"doc": "What becomes of expectations on fields the engine does not report."}
+    )
+    golden: Annotated[float | None, GoldenShape()] = field(default=1.0, metadata={"doc": "How `agent:` texts are compared."})
+    prices: Annotated[Mapping[str, float], MapOf(shape_of(float))] = field(
+        default_factory=dict, metadata={"doc": "Price per million tokens: prompt, completion, total."}
+    )
+    seed: Annotated[int, Number(whole=True)] = field(default=0, metadata={"doc": "Seed handed to engines that take one."})
+    gates: Annotated[Mapping[str, Limit], GatesShape()] = field(
+        default_factory=dict, metadata={"doc": "What must hold of the whole run; without any, every case must pass."}
+    )
+    tags: Annotated[tuple[str, ...], ListOf(Text(may_be_empty=False))] = field(
+        default=(), metadata={"doc": "Added to every script's tags."}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite as authored; paths in it start from `folder`."""
+
+    file: str
+    path: Path
+    digest: str
+    fields: SuiteFields
+    text: str
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+
+def read_suite(document: Document, path: Path) -> Suite | None:
+    """The suite in a document, or None where it has errors; the document's problems hold them."""
+    reader = Reader(document)
+    if document.root is None:
+        if not document.problems.errors:
+            fix = "a suite needs 'scripts:' and 'engine:'"
+            document.problems.error("empty-file", "the file is empty", whole_file(document.file), help=fix)
+        return None
+    fields = record_of(SuiteFields).read(document.root, reader)
+    if fields is INVALID or document.problems.errors:
+        return None
+    return Suite(document.file, path.resolve(), document.digest, fields, document.text)
+
+
+def looks_like_suite(root: Node | None) -> bool:
+    """Whether a document is meant as a suite: it has `scripts` or `engine`, and no `turns`."""
+    keys = _keys(root)
+    return "turns" not in keys and ("scripts" in keys or "engine" in keys)
+
+
+def looks_like_agent(root: Node | None) -> bool:
+    """Whether a document is meant as an agent file: it has `agent` or `rules`, and no `turns`."""
+    keys = _keys(root)
+    return "turns" not in keys and ("agent" in keys or "rules" in keys) and not looks_like_suite(root)
+
+
+def _keys(root: Node | None) -> set[str]:
+    if not isinstance(root, MappingNode):
+        return set()
+    return {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
