@@ -35,6 +35,13 @@ def has_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
+def _fixed(value: Any, digits: int = 2) -> str:
+    """A number with so many digits after the point: `{{ total | fixed }}` is 18.50."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= digits <= 9:
+        raise ValueError(f"'fixed' takes a number and 0 to 9 digits, not {value!s:.40}")  # an undefined name raises here
+    return f"{value:.{digits}f}"
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     from jinja2 import StrictUndefined
@@ -53,7 +60,7 @@ def _environment() -> Any:
     env = Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, cache_size=0)
     kept = {"upper", "lower", "title", "capitalize", "trim", "replace", "round", "int", "float", "abs", "length", "first",
             "last", "join", "default", "string", "sort", "sum", "min", "max", "unique", "tojson"}  # fmt: skip
-    env.filters = {name: call for name, call in env.filters.items() if name in kept}
+    env.filters = {name: call for name, call in env.filters.items() if name in kept} | {"fixed": _fixed}
     env.globals = {}
     return env
 
