@@ -111,12 +111,8 @@ class _Replay:
             raise CassetteMiss(said, detail=self._nearest(message))
         turn = turns[self._next]
         if (message is None) != (turn.user is None):
-            who = (
-                ("the user speaks", "the agent speaks first")
-                if message is None
-                else ("the agent speaks first", "the user speaks")
-            )
-            raise CassetteMiss(f"at turn {number} of the recording '{key}' {who[0]}; in the script {who[1]}")
+            first, other = ("the agent", "the user") if turn.user is None else ("the user", "the agent")
+            raise CassetteMiss(f"at turn {number} of the recording '{key}' {first} speaks first; in the script {other} does")
         if self._match == "text" and not _same(message, turn.user):
             said = f"at turn {number} of the recording '{key}' in {self._shown} the user says other words than the script"
             raise CassetteMiss(said, detail=self._nearest(message))
@@ -165,12 +161,23 @@ def word_difference(recorded: str, said: str) -> str:
     from rapidfuzz.distance import Indel
 
     before, after = recorded[:_COMPARED].split(), said[:_COMPARED].split()
-    out = []
+    out: list[str] = []
+    gone: list[str] = []
+    new: list[str] = []
     for step in Indel.opcodes(before, after):
-        gone = " ".join(before[step.src_start : step.src_end])
-        new = " ".join(after[step.dest_start : step.dest_end])
-        if step.tag == "equal":
-            out.append(gone)
+        if step.tag != "equal":
+            gone += before[step.src_start : step.src_end]
+            new += after[step.dest_start : step.dest_end]
             continue
-        out.extend([f"[-{gone}-]"] * bool(gone) + [f"{{+{new}+}}"] * bool(new))
-    return shorten(" ".join(out), 600)
+        out += [*_marked(gone, new), *before[step.src_start : step.src_end]]
+        gone, new = [], []
+    return shorten(" ".join([*out, *_marked(gone, new)]), 600)
+
+
+def _marked(gone: list[str], new: list[str]) -> list[str]:
+    out = []
+    if gone:
+        out.append("[-" + " ".join(gone) + "-]")
+    if new:
+        out.append("{+" + " ".join(new) + "+}")
+    return out

@@ -19,7 +19,7 @@ from focal_eval.importers import chat
 from focal_eval.importers.base import Imported, numbers, option
 from focal_eval.importers.foreign import Placed, Source, read_json
 from focal_eval.importers.losses import Losses
-from focal_eval.importers.write import Block, data_said, literal, said, yaml_text
+from focal_eval.importers.write import Block, literal, said, yaml_text
 from focal_eval.records import UNKNOWN, Json, ToolCall
 from focal_eval.text import shorten
 

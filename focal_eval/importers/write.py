@@ -22,7 +22,7 @@ WIDTH = 100
 _FLOW_WIDTH = 84  # a collection of scalars up to this long stands in one line
 _WORDS = frozenset({"any", "absent"})  # matchers where they stand unquoted
 _NOT_IN_BLOCKS = re.compile(r"[ \t](?:\n|\Z)|\A[ \n]|\n\Z|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_READ_BY_TEMPLATES = re.compile(r"\{[{%#]|\r")
+_READ_BY_TEMPLATES = re.compile(r"\{*\r|\{+[{%#]")
 
 
 class _Dumper(yaml.SafeDumper):
