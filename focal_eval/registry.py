@@ -17,7 +17,10 @@ from typing import Any, Literal
 Kind = Literal["checks", "engines", "reporters", "importers", "stores"]
 
 BUILTIN: dict[Kind, dict[str, str]] = {
-    "checks": {},
+    "checks": {
+        "rules": "focal_eval.checks.rules:Rules",
+        "tools": "focal_eval.checks.tools:Tools",
+    },
     "engines": {
         "cassette": "focal_eval.engines.cassette:Cassette",
     },

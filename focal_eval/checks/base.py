@@ -15,7 +15,8 @@ The keys `not`, `soft` and `because` belong to the language and never to a check
 author's own (names of variables) says `open_keys = True`: nothing in it is read as a word of the language.
 
 A finding's path leads into the YAML as it was written. A check that can be written short declares
-`brief: bool = written_short()`; it is True on a check that was, and `self.at("includes", 1)` gives `(1,)` then and `("includes", 1)` else.
+`brief: bool = written_short()`; it is True on a check that was written so, and `self.at("includes", 1)` gives `(1,)` then
+and `("includes", 1)` else.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript)
         return Outcome.SKIPPED, (), str(problem)
     except (CheckFault, PatternTimeout) as problem:
         return Outcome.ERRORED, (), str(problem)
-    except Exception as problem:  # noqa: BLE001  # a crash of a check is a value, never the run's end
+    except Exception as problem:  # a crash of a check is a value, never the run's end
         said = str(problem).strip().split("\n")[0][:300]
         return Outcome.ERRORED, (), f"the check crashed: {type(problem).__name__}{': ' + said if said else ''}"
     return (Outcome.FAILED, tuple(findings), None) if findings else (Outcome.PASSED, (), None)

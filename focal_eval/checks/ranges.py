@@ -12,9 +12,7 @@ from focal_eval.document.shape import Number, is_number
 
 def figure(value: float) -> str:
     """A number as people write it: `3`, `0.25`, `1,200`; no more digits than it has."""
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
-    return f"{value:,}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
 
 
 def bounds_of(low: float | None, high: float | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from focal_eval.checks.base import Moment, Ref, TurnCheck, written_short
+from focal_eval.checks.base import Moment, Ref, TurnCheck, derived, settle, written_short
 from focal_eval.checks.reported import known
 from focal_eval.document import INVALID, Reader, SchemaBuilder, Shape
 from focal_eval.document.reader import MappingNode, Node
@@ -51,6 +52,7 @@ class Rules(TurnCheck):
     near: tuple[str, ...] = field(default=(), metadata={"doc": "These were candidates and scored below the threshold."})
     scores: dict[str, Matcher] = field(default_factory=dict, metadata={"doc": "What a matched rule's score must be."})
     brief: bool = written_short()
+    reads: frozenset[str] = derived()
 
     def __post_init__(self) -> None:
         wanted = {*self.includes, *(self.exactly or ()), *self.scores}
@@ -61,10 +63,12 @@ class Rules(TurnCheck):
         if beyond:
             raise ValueError(f"'{beyond[0]}' is expected, but 'exactly' leaves it out")
 
-    def needed(self) -> frozenset[str]:
         judged = self.includes or self.excludes or self.exactly is not None or self.scores
         looked_at = self.suppressed or self.near
-        return frozenset({*(["rules"] if judged else []), *(["candidates"] if looked_at else [])})
+        settle(self, reads=frozenset({*(["rules"] if judged else []), *(["candidates"] if looked_at else [])}))
+
+    def needed(self) -> frozenset[str]:
+        return self.reads
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         reply = seen.reply
@@ -79,7 +83,7 @@ class Rules(TurnCheck):
 
     def _findings(self, reply: Reply) -> list[Finding]:
         out: list[Finding] = []
-        if "rules" in self.needed():
+        if "rules" in self.reads:
             matched = known(reply.rules, "rules")
             out += [
                 _missing(name, self.at("includes", i), reply) for i, name in enumerate(self.includes) if not has(matched, name)
@@ -124,7 +128,7 @@ class Rules(TurnCheck):
     def _disordered(self, matched: Sequence[RuleMatch]) -> list[Finding]:
         wanted = self.exactly if self.exactly is not None else self.includes
         rank = {name: i for i, match in reversed(list(enumerate(matched))) for name in (match.name, match.id) if name}
-        for i, (first, second) in enumerate(zip(wanted, wanted[1:], strict=False)):
+        for i, (first, second) in enumerate(pairwise(wanted)):
             if rank[first] > rank[second]:
                 path = ("exactly", i + 1) if self.exactly is not None else self.at("includes", i + 1)
                 said = f"rule '{second}' matched before '{first}'"
@@ -154,7 +158,7 @@ class Rules(TurnCheck):
         return tuple(out)
 
     def idle(self) -> str | None:
-        if self.needed():
+        if self.reads:
             return None
         return "it names no rule; to say that no rule may match, write {exactly: []}"
 
