@@ -285,6 +285,7 @@ class AgentFile(Located):
     title: str | None = None
     description: str | None = None
     greeting: Placed | None = None
+    fallback: Placed | None = None
     languages: Languages = Languages()
     variables: Values = ()
     settings: Settings = Settings()

@@ -1,0 +1,222 @@
+"""An agent made ready to play: every trigger, expression and pattern compiled once, and rules indexed by their words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from focal_eval.agent.expression import Expression, compile_expression
+from focal_eval.agent.filling import reads_results
+from focal_eval.agent.model import AgentFile, AgentNames, Go, Relocalise, Rule, Scenario, Step, Tool, Values
+from focal_eval.agent.slots import SlotReader
+from focal_eval.agent.spellings import Requires
+from focal_eval.agent.trigger import If, Test, Told, Triggers, several
+from focal_eval.pattern import Pattern, compile_pattern
+
+
+class Condition:
+    """`requires`, ready to test."""
+
+    __slots__ = ("_expression", "_names", "_values")
+
+    def __init__(self, requires: Requires) -> None:
+        self._names = tuple(str(name) for name in requires.names)
+        self._values = tuple((str(name), value) for name, value in requires.values)
+        self._expression = None if requires.expression is None else compile_expression(str(requires.expression))
+
+    def unmet(self, names: Mapping[str, Any]) -> str | None:
+        """What does not hold, in words; None where all does."""
+        for name in self._names:
+            if names.get(name) is None or names[name] is False:
+                return f"{name} is not set"
+        for name, value in self._values:
+            if names.get(name) != value:
+                return f"{name} is {names.get(name)!r}, not {value!r}"
+        if self._expression is not None and not self._expression.holds(names):
+            return self._expression.text
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedRule:
+    """A rule, ready to match."""
+
+    rule: Rule
+    name: str
+    order: int
+    test: Test | None
+    lexical: bool  # scored by its `when`
+    late: bool
+    requires: Condition | None
+    scenarios: frozenset[str]
+    steps: frozenset[str]
+    languages: frozenset[str]
+    sets_now: Values
+    sets_later: Values
+    enforce: tuple[Expression, ...]
+    extract: tuple[tuple[str, Pattern], ...]
+    forbid: tuple[Pattern, ...]
+
+    @property
+    def constrains(self) -> bool:
+        return bool(self.enforce or self.forbid)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedGo:
+    """A transition, ready to test."""
+
+    go: Go
+    scenario: str | None  # another scenario, None within its own
+    step: str | None  # None: the start of that scenario, or the end of this one
+    test: Test | None
+
+    @property
+    def silent(self) -> bool:
+        return self.test is None or self.test.silent
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedStep:
+    """A step with its transitions in the order they are tried."""
+
+    step: Step
+    name: str
+    go: tuple[PlayedGo, ...]
+    slots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedScenario:
+    """A scenario, ready to play."""
+
+    scenario: Scenario
+    name: str
+    order: int
+    start: str
+    steps: Mapping[str, PlayedStep]
+    rules: frozenset[str]
+    enter: Test | None
+    exit: Test | None
+    requires: Condition | None
+    unless: Expression | None
+    relocalise: tuple[tuple[Relocalise, Test], ...]
+    slots: frozenset[str]
+
+
+class Agent:
+    """An agent ready to play; it holds no conversation and never changes."""
+
+    def __init__(self, file: AgentFile, digest: str = "") -> None:
+        self.file, self.digest, self.name = file, digest, str(file.agent)
+        self.settings = file.settings
+        triggers = self.triggers = Triggers(file.triggers)
+        self.rules = {str(rule.id): self._rule(rule, order) for order, rule in enumerate(file.rules)}
+        self.scenarios = {str(flow.id): self._scenario(flow, order) for order, flow in enumerate(file.scenarios)}
+        self.slots = {str(slot.id): SlotReader(slot, triggers) for slot in file.slots}
+        self.tools: dict[str, Tool] = {str(tool.id): tool for tool in file.tools}
+        self.templates = {str(template.id): template for template in file.templates}
+        fallback = file.fallback or next((one.id for one in file.templates if one.mode == "FALLBACK"), None)
+        self.fallback = None if fallback is None else str(fallback)
+        self.detect = tuple((str(code), triggers.test(trigger)) for code, trigger in file.languages.detect)
+        self.lexicon = triggers.lexicon
+        self._index_rules()
+        self.scored = tuple(rule for rule in self.rules.values() if rule.lexical and rule.rule.enabled)
+        self.constraints = tuple(rule for rule in self.rules.values() if rule.constrains and rule.rule.enabled)
+
+    def _index_rules(self) -> None:
+        by_word: list[list[PlayedRule]] = [[] for _ in self.lexicon.texts]
+        always: list[PlayedRule] = []
+        for rule in self.rules.values():
+            if rule.test is None or rule.late:
+                continue
+            for atom in rule.test.mentioned():
+                by_word[atom].append(rule)
+            if rule.test.necessary() is None:
+                always.append(rule)
+        self.by_word = tuple(map(tuple, by_word))
+        self.always = tuple(always)
+        self.late = tuple(rule for rule in self.rules.values() if rule.late)
+
+    def _rule(self, rule: Rule, order: int) -> PlayedRule:
+        test = None if rule.match is None else self.triggers.test(rule.match)
+        constrains = bool(rule.enforce or rule.forbid)
+        later = tuple(pair for pair in rule.sets if reads_results(pair[1]))
+        return PlayedRule(
+            rule=rule,
+            name=str(rule.id),
+            order=order,
+            test=test,
+            lexical=test is None and rule.when is not None and not constrains,
+            late=test is not None and test.late,
+            requires=Condition(rule.requires) if rule.requires else None,
+            scenarios=frozenset(map(str, rule.scope.scenario)),
+            steps=frozenset(map(str, rule.scope.step)),
+            languages=frozenset(map(str, rule.language)),
+            sets_now=tuple(pair for pair in rule.sets if pair not in later),
+            sets_later=later,
+            enforce=tuple(compile_expression(str(text)) for text in rule.enforce),
+            extract=tuple((str(name), compile_pattern(str(text), ignore_case=True)) for name, text in rule.extract),
+            forbid=tuple(compile_pattern(str(text), ignore_case=True) for text in rule.forbid),
+        )
+
+    def _scenario(self, flow: Scenario, order: int) -> PlayedScenario:
+        test = self.triggers.test
+        steps = {str(step.id): self._step(step) for step in flow.steps}
+        return PlayedScenario(
+            scenario=flow,
+            name=str(flow.id),
+            order=order,
+            start=str(flow.start or flow.steps[0].id),
+            steps=steps,
+            rules=frozenset(map(str, flow.enter.rules)),
+            enter=None if flow.enter.match is None else test(flow.enter.match),
+            exit=None if flow.exit is None else test(flow.exit),
+            requires=Condition(flow.requires) if flow.requires else None,
+            unless=None if flow.first is None else compile_expression(str(flow.first.unless)),
+            relocalise=tuple((back, test(back.when)) for back in flow.relocalise),
+            slots=frozenset().union(*(step.slots for step in steps.values())),
+        )
+
+    def _step(self, step: Step) -> PlayedStep:
+        tried = sorted(step.go, key=lambda go: -go.priority)
+        return PlayedStep(step, str(step.id), tuple(map(self._go, tried)), frozenset(map(str, step.collect.slots)))
+
+    def _go(self, go: Go) -> PlayedGo:
+        parts: list[Test] = [] if go.when is None else [self.triggers.test(go.when)]
+        if go.if_ is not None:
+            parts.append(If(compile_expression(str(go.if_))))
+        if go.on_tool_error:
+            parts.append(Told("failed", frozenset(map(str, go.on_tool_error))))
+        scenario, step = target(str(go.to))
+        return PlayedGo(go, scenario, step, several(parts, every=True) if parts else None)
+
+    def names(self) -> AgentNames:
+        """What scripts may refer to in this agent."""
+        return names_of(self.file)
+
+
+def target(text: str) -> tuple[str | None, str | None]:
+    """`step`, `scenario/step`, `scenario/` or `end` as (scenario or None, step or None)."""
+    if text == "end":
+        return None, None
+    scenario, slash, step = text.partition("/")
+    return (scenario, step or None) if slash else (None, scenario)
+
+
+def names_of(file: AgentFile) -> AgentNames:
+    """What scripts may refer to in an agent file."""
+    rules, tools, steps = file.rules, file.tools, [step for flow in file.scenarios for step in flow.steps]
+    goes = [go for step in steps for go in step.go]
+    backs = [back for flow in file.scenarios for back in flow.relocalise]
+    holders: list[Rule | Tool | Step | Go | Relocalise] = [*rules, *tools, *steps, *goes, *backs]
+    sets = [pair for holder in holders for pair in holder.sets]
+    variables = {str(name) for name, _ in (*file.variables, *sets)} | {str(slot.id) for slot in file.slots} | {"language"}
+    return AgentNames(
+        rules=frozenset(str(rule.id) for rule in rules),
+        tools={str(tool.id): frozenset(str(name) for name, _ in tool.args) for tool in tools},
+        scenarios={str(flow.id): tuple(str(step.id) for step in flow.steps) for flow in file.scenarios},
+        templates=frozenset(str(template.id) for template in file.templates),
+        variables=frozenset(variables),
+    )
