@@ -12,6 +12,8 @@ from typing import Any
 
 MAX_TEMPLATE = 20_000  # characters
 MAX_RENDERED = 200_000
+MAX_JOINED = 64  # operands of `~` and `+` in one template
+MAX_DIGITS = 15  # of `round`
 
 
 class TemplateProblem(ValueError):
@@ -46,6 +48,7 @@ def _fixed(value: Any, digits: int = 2) -> str:
 def _environment() -> Any:
     from jinja2 import StrictUndefined
     from jinja2.exceptions import SecurityError
+    from jinja2.filters import do_round
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
@@ -61,14 +64,54 @@ def _environment() -> Any:
     kept = {"upper", "lower", "title", "capitalize", "trim", "replace", "round", "int", "float", "abs", "length", "first",
             "last", "join", "default", "string", "sort", "sum", "min", "max", "unique", "tojson"}  # fmt: skip
     env.filters = {name: call for name, call in env.filters.items() if name in kept} | {"fixed": _fixed}
+    env.filters |= {
+        "replace": _replace,
+        "join": _join,
+        "tojson": _json,
+    }  # a chain of Jinja2's own multiplies a short text to gigabytes
+    env.filters["round"] = lambda value, precision=0, method="common": do_round(value, _digits(precision), method)
     env.globals = {}
     return env
+
+
+def _replace(value: Any, old: Any, new: Any, count: int | None = None) -> str:
+    """Jinja2's `replace`, refused where the result would be too long."""
+    text, before, after = str(value), str(old), str(new)
+    times = text.count(before) if count is None else min(count, text.count(before))
+    if len(text) + times * (len(after) - len(before)) > MAX_RENDERED:
+        raise TemplateProblem(_TOO_LONG)
+    return text.replace(before, after, times)
+
+
+def _join(items: Any, between: Any = "") -> str:
+    """Jinja2's `join` without its `attribute`, refused where the result would be too long."""
+    parts = [str(item) for item in items]
+    separator = str(between)
+    if sum(map(len, parts)) + len(separator) * len(parts) > MAX_RENDERED:
+        raise TemplateProblem(_TOO_LONG)
+    return separator.join(parts)
+
+
+def _json(value: Any) -> str:
+    """Jinja2's `tojson` without `indent`, which may be a billion."""
+    from jinja2.utils import htmlsafe_json_dumps
+
+    return htmlsafe_json_dumps(value)
+
+
+def _digits(precision: int) -> int:
+    if type(precision) is not int or abs(precision) > MAX_DIGITS:
+        raise TemplateProblem(f"'round' takes up to {MAX_DIGITS} digits")
+    return precision
+
+
+_TOO_LONG = f"the filled text is longer than {MAX_RENDERED} characters"
 
 
 class Template:
     """A compiled template; `names` are the names it needs from outside."""
 
-    __slots__ = ("_expression", "_render", "names", "text")
+    __slots__ = ("_expression", "_pieces", "names", "text")
 
     def __init__(self, text: str) -> None:
         from jinja2 import TemplateSyntaxError, nodes
@@ -86,7 +129,7 @@ class Template:
             single = len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) and len(tree.body[0].nodes) == 1
             only = single and not isinstance(tree.body[0].nodes[0], nodes.TemplateData)
             self._expression = env.compile_expression(whole[2:-2], undefined_to_none=False) if only else None
-            self._render = None if only else env.from_string(tree).render
+            self._pieces = None if only else env.from_string(tree).generate
         except (TemplateSyntaxError, TemplateAssertionError) as problem:
             raise TemplateProblem(str(problem.message or problem), _offset(text, problem.lineno)) from None
         except (RecursionError, MemoryError, OverflowError, SyntaxError):
@@ -101,6 +144,9 @@ class Template:
                 raise TemplateProblem("only {{ expressions }} are read here, not {% statements %}")
         if any(True for _ in tree.find_all((nodes.Call, nodes.CallBlock))):
             raise TemplateProblem("calls are not read here; use a filter such as {{ name | upper }}")
+        joined = sum(len(part.nodes) for part in tree.find_all(nodes.Concat)) + sum(1 for _ in tree.find_all(nodes.Add))
+        if joined > MAX_JOINED:
+            raise TemplateProblem(f"'~' and '+' join more than {MAX_JOINED} values")
 
     def fill(self, values: Mapping[str, Any]) -> Any:
         """The value: the expression's own where the text is one expression, else text.
@@ -116,7 +162,7 @@ class Template:
                 if isinstance(value, Undefined):
                     raise UndefinedName(value._undefined_name or self.text)
                 return value
-            text = self._render(values)  # type: ignore[misc]  # set where _expression is not
+            return self._joined(values)
         except UndefinedError as problem:
             missing = next((name for name in sorted(self.names) if name not in values), None)
             if missing is None:
@@ -126,9 +172,16 @@ class Template:
             raise
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError) as problem:
             raise TemplateProblem(str(problem) or type(problem).__name__) from None
-        if len(text) > MAX_RENDERED:
-            raise TemplateProblem(f"the filled text is longer than {MAX_RENDERED} characters")
-        return text
+
+    def _joined(self, values: Mapping[str, Any]) -> str:
+        """The text, put together piece by piece so that an overlong one is never held."""
+        pieces, length = [], 0
+        for piece in self._pieces(values):  # type: ignore[misc]  # set where _expression is not
+            length += len(piece)
+            if length > MAX_RENDERED:
+                raise TemplateProblem(_TOO_LONG)
+            pieces.append(piece)
+        return "".join(pieces)
 
 
 def _offset(text: str, line: int | None) -> int:
