@@ -19,8 +19,8 @@ from focal_eval.importers import chat
 from focal_eval.importers.base import Imported, numbers, option
 from focal_eval.importers.foreign import Placed, Source, read_json
 from focal_eval.importers.losses import Losses
-from focal_eval.importers.write import Block, literal, said, yaml_text
-from focal_eval.records import UNKNOWN, Json, ToolCall
+from focal_eval.importers.write import Block, call, said, yaml_text
+from focal_eval.records import UNKNOWN, Json
 from focal_eval.text import shorten
 
 STOP = "###STOP###"  # the simulated user's sign that it is done
@@ -211,19 +211,14 @@ def _turn(exchange: chat.Exchange) -> dict[str, Any]:
     if reply.response is not UNKNOWN and reply.response.strip():
         turn["agent"] = said(reply.response)
     assert reply.tools is not UNKNOWN
-    turn["expect"] = {"tools": {"exactly": [_call(call) for call in reply.tools]} if reply.tools else {"none": True}}
+    calls = [call(made.name, None if made.arguments is UNKNOWN else made.arguments) for made in reply.tools]
+    turn["expect"] = {"tools": {"exactly": calls} if calls else {"none": True}}
     return turn
-
-
-def _call(call: ToolCall) -> Any:
-    if call.arguments is UNKNOWN or not call.arguments:
-        return call.name
-    return {call.name: literal(call.arguments)}
 
 
 def _answer_key(actions: Sequence[_Action]) -> dict[str, Any]:
     """The calls that solve the task; soft, as the recorded agent may have failed at it."""
-    calls = [_call(ToolCall(action.name, action.kwargs)) for action in actions]
+    calls = [call(action.name, action.kwargs) for action in actions]
     return {"tools": calls, "soft": True, "because": "tau-bench's answer key solves the task by these calls"}
 
 
