@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from focal_eval.checks.base import Moment
+from focal_eval.checks.base import Conversation, Moment
 from focal_eval.engines import Session
 from focal_eval.errors import EngineError, StorageError
-from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, Transcript, TurnRecord, Verdict
+from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.lines import case_line
@@ -214,7 +214,8 @@ class Attempt:
         if self.fault is not None:
             self._not_judged(closing, f"the engine broke: {self.fault.message}")
             return
-        self.judging.judge(closing, Transcript(tuple(self.turns), messages, self.saved))
+        terms = self.terms
+        self.judging.judge(closing, Conversation(tuple(self.turns), messages, self.saved, terms.prices, terms.root))
 
     def _conclude(self) -> None:
         tally = self.judging.tally

@@ -1,0 +1,60 @@
+"""`focal-eval check`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="scripts, suites, agents, or folders of them")
+    parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent whose names scripts without a suite may use")
+    parser.add_argument("--format", choices=("pretty", "concise", "github", "sarif", "json"), default="pretty")
+    parser.add_argument("--json", action="store_true", help="the same as --format json")
+    parser.add_argument("--strict", action="store_true", help="warnings refuse too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no count at the end")
+
+
+def call(arguments: argparse.Namespace) -> int:
+    """Checks, prints, and returns 0 or 2."""
+    from focal_eval.cli.diagnostics import as_json, print_json, write
+    from focal_eval.errors import ExitCode
+    from focal_eval.evaluate import check_paths
+
+    checked = check_paths(arguments.paths, arguments.agent)
+    bad = checked.errors or (arguments.strict and checked.warnings)
+    code = ExitCode.REFUSED if bad else ExitCode.OK
+    if arguments.json or arguments.format == "json":
+        print_json(
+            {
+                "files": _files(checked),
+                "errors": len(checked.errors),
+                "warnings": len(checked.warnings),
+                "exit_code": int(code),
+                "diagnostics": [as_json(item) for item in checked.problems],
+                "passed_over": checked.passed_over,
+            }
+        )
+        return code
+    write(checked.problems, arguments.format)
+    if not arguments.quiet:
+        print(_summary(checked), file=sys.stdout if arguments.format == "pretty" else sys.stderr)
+    return code
+
+
+def _files(checked: Any) -> dict[str, int]:
+    return {kind: getattr(checked, kind) for kind in ("scripts", "fragments", "suites", "agents")}
+
+
+def _summary(checked: Any) -> str:
+    read = ", ".join(f"{count} {kind if count != 1 else kind[:-1]}" for kind, count in _files(checked).items() if count)
+    errors, warnings = len(checked.errors), len(checked.warnings)
+    found = [
+        f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning")) if count
+    ]
+    touched = len({problem.span.file for problem in checked.problems})
+    tail = f" in {touched} of {checked.files} files" if found else ""
+    return f"{' and '.join(found) or 'no problems'}{tail}; read {read}"

@@ -1,0 +1,114 @@
+"""The command: finds the verb, runs it, and lets no user's mistake end in a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from focal_eval import __version__
+from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, UsageError
+
+VERBS = {
+    "run": "replay scripts on an engine, judge them, write the reports",
+    "check": "read scripts, suites and agents; every error of every file",
+    "report": "render a recorded run again",
+    "import": "turn somebody else's suite or transcripts into scripts",
+    "schema": "write JSON Schemas for editors",
+    "explain": "what an error code means, with a wrong and a right example",
+}
+"""Each is a module `focal_eval.cli.<verb>_verb` with `add(parser)` and `call(arguments)`."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports usage errors as this package does, with the nearest known word and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}{self._nearest(message)}\n{self.format_usage().strip()}")
+
+    def _nearest(self, message: str) -> str:
+        from focal_eval.registry import did_you_mean
+
+        if "unrecognized arguments:" in message:
+            word = message.split("unrecognized arguments:")[1].split(maxsplit=1)[0].split("=", maxsplit=1)[0]
+            known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        elif "invalid choice: '" in message:
+            word, known = message.split("invalid choice: '")[1].split("'", maxsplit=1)[0], list(VERBS)
+        else:
+            return ""
+        fix = did_you_mean(word, known, list_up_to=0)
+        return f"; {fix}" if fix else ""
+
+
+def build(verb: str | None) -> Parser:
+    """The parser; only the verb that is asked for has its arguments filled in."""
+    parser = Parser(
+        prog="focal-eval",
+        description="Replay conversations with an agent that follows rules, and judge what it did.",
+        epilog="Exit codes: 0 every gate passed, 1 a gate failed, 2 refused before running, 3 no verdict, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"focal-eval {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
+        if name == verb:
+            import_module(f"focal_eval.cli.{name}_verb").add(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verb = next((word for word in words if word in VERBS), None)
+    try:
+        try:
+            arguments = build(verb).parse_args(words)
+        except SystemExit as stop:  # --help and --version
+            return int(stop.code or 0)
+        if arguments.verb is None:
+            build(None).print_help(sys.stderr)
+            return ExitCode.REFUSED
+        code = import_module(f"focal_eval.cli.{arguments.verb}_verb").call(arguments)
+        sys.stdout.flush()
+        return int(code)
+    except FocalEvalError as problem:
+        return _report(problem, words)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):  # the reader of our output went away
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as problem:
+        if os.environ.get("FOCAL_EVAL_TRACEBACK"):
+            raise
+        print(f"focal-eval: a bug in focal-eval: {type(problem).__name__}: {problem}", file=sys.stderr)
+        print("set FOCAL_EVAL_TRACEBACK=1 to see where, and please report it", file=sys.stderr)
+        return ExitCode.NO_VERDICT
+
+
+def _report(problem: FocalEvalError, words: Sequence[str]) -> int:
+    from focal_eval.cli.diagnostics import print_diagnostics
+    from focal_eval.report.characters import visible
+
+    if isinstance(problem, Refused) and problem.diagnostics:
+        print_diagnostics(problem.diagnostics, sys.stderr)
+        print(f"focal-eval: {visible(str(problem))}", file=sys.stderr)
+    else:
+        print(f"focal-eval: {visible(str(problem))}", file=sys.stderr)
+        if isinstance(problem, EngineError) and problem.detail:
+            print(visible(problem.detail), file=sys.stderr)
+    if "--json" in words:
+        from focal_eval.cli.diagnostics import as_json, print_json
+
+        found = problem.diagnostics if isinstance(problem, Refused) else ()
+        print_json(
+            {"error": str(problem), "exit_code": int(problem.exit_code), "diagnostics": [as_json(item) for item in found]}
+        )
+    return problem.exit_code

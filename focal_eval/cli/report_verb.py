@@ -1,0 +1,50 @@
+"""`focal-eval report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument("run", metavar="RUN", help="a run folder, a unique prefix of its id, latest or previous")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
+    )
+    parser.add_argument("--report", metavar="NAMES", default="html,junit,markdown", help="what to write; none prints only")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="folder, or file for a single report (default: the run folder)"
+    )
+    parser.add_argument("--max-failures", type=int, default=20, metavar="N", help="failing cases shown in full (default 20)")
+    parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only the paths that were written")
+
+
+def call(arguments: argparse.Namespace) -> int:
+    """Renders and returns 0: what a run's verdict was does not matter here."""
+    from focal_eval.cli.diagnostics import print_json
+    from focal_eval.errors import ExitCode, UsageError
+    from focal_eval.evaluate import read_folder, render
+    from focal_eval.report.base import ReportOptions
+    from focal_eval.report.jsonl import as_json
+    from focal_eval.report.terminal import print_run
+
+    model = read_folder(arguments.run, arguments.runs)
+    wanted = [word.strip() for word in arguments.report.split(",") if word.strip() and word.strip() != "none"]
+    if len(wanted) > 1 and arguments.out is not None and arguments.out.suffix:
+        raise UsageError(f"{arguments.out} is one file, but {len(wanted)} reports are asked for; give a folder")
+    if arguments.out is not None and not arguments.out.suffix:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
+    written = render(model, wanted, arguments.out, options)
+    if arguments.json:
+        print_json(as_json(model))
+    elif arguments.quiet:
+        for path in written.values():
+            print(path)
+    else:
+        print_run(model, sys.stdout, options, report=written.get("html") or next(iter(written.values()), None))
+    return ExitCode.OK

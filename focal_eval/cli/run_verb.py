@@ -1,0 +1,110 @@
+"""`focal-eval run`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number above zero")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and 86400")
+    return value
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="SUITE|SCRIPT", help="a suite, or scripts and folders of scripts"
+    )
+    what = parser.add_argument_group("what to run")
+    what.add_argument("--suite", type=Path, metavar="FILE", help="the suite of scripts that are given by path")
+    what.add_argument(
+        "--agent", type=Path, metavar="FILE", help="an agent file for the embedded engine, instead of the suite's"
+    )
+    what.add_argument("--engine", metavar="NAME", help="one of the suite's `engines:`")
+    what.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="cases with this tag (repeatable); !TAG leaves out"
+    )
+    what.add_argument("-k", dest="keyword", metavar="EXPR", help="cases whose name holds these words, with and, or, not")
+    what.add_argument("--failed", metavar="RUN", help="only what did not pass in that run: a folder, an id's prefix, latest")
+    how = parser.add_argument_group("how")
+    how.add_argument("--repeats", type=_whole, metavar="N", help="run each case N times")
+    how.add_argument("--concurrency", type=_whole, metavar="N", help="conversations at the same time")
+    how.add_argument("--timeout", type=_seconds, metavar="S", help="time limit of a turn, in seconds")
+    how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
+    how.add_argument("--maxfail", type=_whole, metavar="N", help="start no new case after N failures")
+    how.add_argument("--no-python", action="store_true", help="refuse scripts and engines that run local Python")
+    out = parser.add_argument_group("what comes out")
+    out.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: reports/<run id>)")
+    out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
+    out.add_argument("--max-failures", type=_whole, default=20, metavar="N", help="failing cases shown in full (default 20)")
+    out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
+    out.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
+    out.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
+
+
+def call(arguments: argparse.Namespace) -> int:
+    """Runs, prints, and returns the exit code."""
+    from focal_eval.clock import Clock
+    from focal_eval.evaluate import RunRequest, run
+    from focal_eval.evaluate.request import DEFAULT_REPORTS
+    from focal_eval.report.progress import progress
+
+    clock = Clock()
+    reports = DEFAULT_REPORTS
+    if arguments.report is not None:
+        named = tuple(word.strip() for word in arguments.report.split(",") if word.strip())
+        reports = () if named == ("none",) else named
+    request = RunRequest(
+        paths=tuple(arguments.paths),
+        suite=arguments.suite,
+        agent=arguments.agent,
+        engine=arguments.engine,
+        tags=tuple(arguments.tag),
+        keyword=arguments.keyword,
+        failed_of=arguments.failed,
+        repeats=arguments.repeats,
+        concurrency=arguments.concurrency,
+        timeout_s=arguments.timeout,
+        stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,
+        out=arguments.out,
+        reports=reports,
+        allow_python=not arguments.no_python,
+    )
+    observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
+    result = run(request, observer, clock)
+    _print(arguments, result)
+    return int(result.exit_code)
+
+
+def _print(arguments: argparse.Namespace, result: object) -> None:
+    from focal_eval.cli.diagnostics import print_diagnostics, print_json
+    from focal_eval.evaluate import RunResult
+    from focal_eval.report.base import ReportOptions
+    from focal_eval.report.jsonl import as_json
+    from focal_eval.report.terminal import last_line, print_run
+
+    assert isinstance(result, RunResult)
+    if result.warnings and not arguments.quiet:
+        print_diagnostics(result.warnings, sys.stderr)
+    if arguments.json:
+        print_json(as_json(result.model))
+        return
+    report = result.written.get("html") or next(iter(result.written.values()), None)
+    options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
+    if arguments.quiet:
+        from focal_eval.report.ansi import Paint, wants_colour
+
+        print(last_line(result.model, Paint(wants_colour(sys.stdout)), report))
+        return
+    print_run(result.model, sys.stdout, options, report=report)

@@ -1,0 +1,57 @@
+"""Agent files as the other rooms need them: read once, with their problems and the names scripts may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from focal_eval.agent.load import load_agent
+from focal_eval.agent.model import Agent
+from focal_eval.document import Document, read_file
+from focal_eval.errors import Diagnostic
+from focal_eval.script.load import shown
+from focal_eval.script.names import KnownNames
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFile:
+    """An agent file, read; `names` is None where it has errors."""
+
+    file: str
+    digest: str
+    id: str | None
+    names: KnownNames | None
+    problems: tuple[Diagnostic, ...]
+
+    def as_json(self) -> dict[str, str | None]:
+        """What a run's header says of it."""
+        return {"file": self.file, "digest": self.digest, "id": self.id}
+
+
+def read_agent(path: Path) -> AgentFile:
+    """The agent file at `path`; its problems are in it, nothing is raised."""
+    document = read_file(path, shown(path))
+    agent = load_agent(document)
+    problems = tuple(document.problems)
+    if agent is None:
+        return AgentFile(document.file, document.digest, None, None, problems)
+    return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems)
+
+
+def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:
+    """Every problem of an agent file that was read already."""
+    load_agent(document)
+    del path
+    return tuple(document.problems)
+
+
+def _known(file: str, agent: Agent) -> KnownNames:
+    names = agent.names()
+    return KnownNames(
+        agent=file,
+        rules=names.rules,
+        tools=dict(names.tools),
+        scenarios={name: frozenset(steps) for name, steps in names.scenarios.items()},
+        templates=names.templates,
+        variables=names.variables,
+    )

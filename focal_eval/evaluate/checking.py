@@ -1,0 +1,185 @@
+"""Reads scripts, suites and agents without running anything: all errors of all files in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from focal_eval.clock import Clock
+from focal_eval.document import Document, read_file
+from focal_eval.document.reader import MappingNode, ScalarNode
+from focal_eval.engines import Setting
+from focal_eval.errors import Diagnostic, Problems, UsageError
+from focal_eval.evaluate.agents import check_agent, read_agent
+from focal_eval.evaluate.target import unique
+from focal_eval.registry import did_you_mean
+from focal_eval.script.collect import collect, script_id
+from focal_eval.script.load import Loader, files_below, is_fragment, shown
+from focal_eval.script.model import Script
+from focal_eval.script.names import KnownNames, check_idle, check_references
+from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
+
+_SCRIPT_KEYS = frozenset({"turns", "title", "expect", "conversation", "given", "params"})
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was read, and every problem of it, in the order of files and lines."""
+
+    problems: list[Diagnostic] = field(default_factory=list)
+    scripts: int = 0
+    fragments: int = 0
+    suites: int = 0
+    agents: int = 0
+    passed_over: list[str] = field(default_factory=list)  # YAML files in folders that are none of these
+
+    @property
+    def files(self) -> int:
+        return self.scripts + self.fragments + self.suites + self.agents
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        return [problem for problem in self.problems if problem.severity == "warning"]
+
+
+@dataclass(slots=True)
+class _Files:
+    scripts: dict[Path, Document] = field(default_factory=dict)
+    fragments: list[Path] = field(default_factory=list)
+    suites: dict[Path, Document] = field(default_factory=dict)
+    agents: dict[Path, Document] = field(default_factory=dict)
+
+
+def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
+    """Checks files and folders. Scripts are checked against the agent of a suite among the paths that runs them, else `agent`.
+
+    Raises UsageError where a path does not exist or nothing is there to check.
+    """
+    checked = Checked()
+    files = _Files()
+    for path in paths:
+        _gather(path, files, checked)
+    if not (files.scripts or files.fragments or files.suites or files.agents):
+        raise UsageError("there is nothing to check: no scripts, suites or agents in " + ", ".join(map(str, paths)))
+    for path, document in files.agents.items():
+        checked.agents += 1
+        checked.problems.extend(check_agent(document, path))
+    known: dict[Path, KnownNames] = {}
+    for path, document in files.suites.items():
+        checked.suites += 1
+        _suite(path, document, files, known, checked)
+    default = None if agent is None else read_agent(agent)
+    if default is not None:
+        checked.problems.extend(default.problems)
+    _scripts(files, known, default.names if default else None, checked)
+    order = {name: place for place, name in enumerate(dict.fromkeys(problem.span.file for problem in checked.problems))}
+    checked.problems = sorted(
+        unique(checked.problems), key=lambda problem: (order[problem.span.file], problem.span.line, problem.span.column)
+    )
+    return checked
+
+
+def _gather(path: Path, files: _Files, checked: Checked) -> None:
+    if path.is_dir():
+        for file in files_below(path):
+            _sort(file, files, checked, named=False)
+    elif path.exists():
+        _sort(path, files, checked, named=True)
+    else:
+        near = (
+            did_you_mean(path.name, [item.name for item in path.parent.iterdir()], list_up_to=0)
+            if path.parent.is_dir()
+            else None
+        )
+        raise UsageError(f"there is no file {path}" + (f"; {near}" if near else ""))
+
+
+def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
+    resolved = path.resolve()
+    if is_fragment(path):
+        files.fragments.append(resolved)
+        return
+    document = read_file(path, shown(path))
+    root = document.root
+    if looks_like_suite(root):
+        files.suites[resolved] = document
+    elif looks_like_agent(root):
+        files.agents[resolved] = document
+    elif named or root is None or not isinstance(root, MappingNode) or _keys(root) & _SCRIPT_KEYS:
+        files.scripts[resolved] = document
+    else:
+        checked.passed_over.append(document.file)
+
+
+def _keys(root: MappingNode) -> set[str]:
+    return {key.value for key, _ in root.value if isinstance(key, ScalarNode)}
+
+
+def _suite(path: Path, document: Document, files: _Files, known: dict[Path, KnownNames], checked: Checked) -> None:
+    """Checks a suite, and takes its scripts and its agent along."""
+    suite = read_suite(document, path)
+    checked.problems.extend(document.problems)
+    if suite is None:
+        return
+    problems = Problems()
+    entries, _ = collect(suite, problems)
+    names = _agent_names(suite, files, problems)
+    checked.problems.extend(problems)
+    for script, _ in entries:
+        if script not in files.scripts:
+            files.scripts[script] = read_file(script, shown(script))
+        if names is not None:
+            known.setdefault(script, names)
+
+
+def _agent_names(suite: Suite, files: _Files, problems: Problems) -> KnownNames | None:
+    setting = Setting(suite.folder, Clock())
+    names = None
+    for entry in (suite.fields.engine, *suite.fields.engines.values()):
+        path = None if entry.missing else entry.config.agent_file(setting)
+        if path is None:
+            continue
+        agent = read_agent(path)
+        if path.resolve() not in files.agents:
+            problems.extend(agent.problems)
+        names = names or agent.names
+    return names
+
+
+def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames | None, checked: Checked) -> None:
+    everything = [*files.scripts, *files.fragments]
+    if not everything:
+        return
+    loader = Loader(_root(everything))
+    top = loader.root
+    for path, document in files.scripts.items():
+        checked.scripts += 1
+        script = loader.from_document(document, path, script_id(path, top))
+        checked.problems.extend(document.problems)
+        if script is not None:
+            checked.problems.extend(_against(script, known.get(path, default)))
+    for path in files.fragments:
+        checked.fragments += 1
+        loader.check_fragment(path)
+    checked.problems.extend(loader.loaded.problems)
+
+
+def _root(paths: list[Path]) -> Path:
+    """The folder includes must stay below: the project's where one is marked, else what the files share and its parent."""
+    import os
+
+    shared = Path(os.path.commonpath([path.parent for path in paths]))
+    for folder in (shared, *shared.parents):
+        if any((folder / mark).exists() for mark in ("evals", "scenarios", "pyproject.toml", ".git")):
+            return folder
+    return shared
+
+
+def _against(script: Script, names: KnownNames | None) -> list[Diagnostic]:
+    found = check_idle(script)
+    return found if names is None else found + check_references(script, names)

@@ -1,0 +1,83 @@
+"""Run folders: found by path, unique prefix, `latest` or `previous`; read, and rendered again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from focal_eval.errors import UsageError
+from focal_eval.registry import did_you_mean, find, names
+from focal_eval.report.base import ReportOptions
+from focal_eval.report.journal import read_run
+from focal_eval.report.model import ReportModel
+from focal_eval.runner.journal import HEADER, JOURNAL
+
+
+def find_run(ref: str, runs: Path = Path("reports")) -> Path:
+    """The folder of a run: a path, or below `runs` a unique prefix of its id, `latest` or `previous`. Raises UsageError."""
+    path = Path(ref)
+    if (path / JOURNAL).is_file():
+        return path
+    folders = _folders(runs)
+    if ref in ("latest", "previous"):
+        ordered = sorted(folders, key=lambda folder: (_started(folder), folder.name))
+        back = 1 if ref == "latest" else 2
+        if len(ordered) < back:
+            raise UsageError(f"there is no {ref} run below {runs}")
+        return ordered[-back]
+    fitting = [folder for folder in folders if folder.name.startswith(ref)]
+    exact = [folder for folder in fitting if folder.name == ref]
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
+    if fitting:
+        raise UsageError(f"'{ref}' fits several runs: " + ", ".join(folder.name for folder in fitting[:8]))
+    near = did_you_mean(ref, [folder.name for folder in folders], list_up_to=6)
+    raise UsageError(f"no run is named '{ref}' below {runs}" + (f"; {near}" if near else ""))
+
+
+def _folders(runs: Path) -> list[Path]:
+    try:
+        return sorted(folder for folder in runs.iterdir() if (folder / JOURNAL).is_file())
+    except OSError:
+        return []
+
+
+def _started(folder: Path) -> str:
+    import orjson
+
+    try:
+        header = orjson.loads((folder / HEADER).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return ""
+    return str(header.get("started_at", "")) if isinstance(header, dict) else ""
+
+
+def read_folder(ref: str, runs: Path = Path("reports")) -> ReportModel:
+    """The run, ready to be rendered."""
+    return read_run(find_run(ref, runs))
+
+
+def failed_cases(ref: str, runs: Path) -> frozenset[str]:
+    """The ids of cases that did not pass in a run, and of those it was cut off in. Raises UsageError where all passed."""
+    model = read_folder(ref, runs)
+    ids = frozenset(case.id for case in model.attention)
+    if not ids:
+        raise UsageError(f"every case of {ref} passed; there is nothing to run again")
+    return ids
+
+
+def check_reports(wanted: Iterable[str]) -> None:
+    """Raises UsageError for a report nobody can write."""
+    for name in wanted:
+        if find("reporters", name) is None:
+            fix = did_you_mean(name, names("reporters"))
+            raise UsageError(f"no report is named '{name}'" + (f"; {fix}" if fix else ""))
+
+
+def render(
+    model: ReportModel, reports: Iterable[str], out: Path | None = None, options: ReportOptions | None = None
+) -> Mapping[str, Path]:
+    """Writes reports of a run, into its folder or to `out`; each name with the file it became."""
+    wanted = list(reports)
+    check_reports(wanted)
+    return {name: find("reporters", name)(model, out or model.folder, options or ReportOptions()) for name in wanted}

@@ -1,0 +1,44 @@
+"""What is asked of a run, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from focal_eval.errors import Diagnostic, ExitCode
+from focal_eval.report.model import ReportModel
+
+DEFAULT_REPORTS = ("html", "junit", "markdown")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to run; None leaves a setting to the suite."""
+
+    paths: tuple[Path, ...]
+    suite: Path | None = None  # for scripts given by path
+    agent: Path | None = None  # an agent file for the embedded engine, instead of the suite's engine
+    engine: str | None = None  # a name under the suite's `engines:`
+    tags: tuple[str, ...] = ()
+    keyword: str | None = None
+    failed_of: str | None = None  # only what did not pass in that run
+    repeats: int | None = None
+    concurrency: int | None = None
+    timeout_s: float | None = None
+    stop_after: int = 0
+    out: Path | None = None
+    runs: Path = Path("reports")
+    reports: tuple[str, ...] = DEFAULT_REPORTS
+    allow_python: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to; the model's folder holds everything that was recorded."""
+
+    model: ReportModel
+    exit_code: ExitCode
+    written: Mapping[str, Path]
+    warnings: tuple[Diagnostic, ...] = ()
+    reasons: Mapping[str, int] | None = None  # why cases errored, with counts

@@ -1,0 +1,215 @@
+"""One run, from request to verdict. Async once; `run` is the blocking wrapper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from focal_eval import __version__
+from focal_eval.clock import Clock, content_id
+from focal_eval.errors import ExitCode, Problems, Refused, UsageError
+from focal_eval.evaluate.demands import check_demands
+from focal_eval.evaluate.folders import check_reports, failed_cases, render
+from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.request import RunRequest, RunResult
+from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
+from focal_eval.records import Verdict
+from focal_eval.report.journal import read_run
+from focal_eval.runner.gates import conclude, decide
+from focal_eval.runner.journal import FORMAT, Journal
+from focal_eval.runner.opening import Terms
+from focal_eval.runner.plan import Plan, Selection, make_plan
+from focal_eval.runner.redact import Redactor
+from focal_eval.runner.schedule import Observer, Schedule, Totals
+from focal_eval.script.names import expectations_of
+from focal_eval.script.suite import SuiteFields
+from focal_eval.source import whole_file
+
+
+def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> RunResult:
+    """Runs what is asked and writes the run folder.
+
+    Raises Refused or UsageError before anything is sent, EngineError or StorageError where no verdict can be had.
+    """
+    clock = clock or Clock()
+    check_reports(request.reports)
+    with _collector_paused():
+        target = find_target(request, clock)
+        fields = with_overrides(target.fields, request)
+        target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
+        _refuse_demands(target, fields, request)
+        plan = _plan(target, fields, request)
+    return _Run(request, target, fields, plan, clock).go(observer)
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Loading makes many objects and no garbage; they are then left out of later collections."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def _refuse_demands(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+    abilities, kind = target.engine.abilities, target.entry.kind
+    problems = Problems()
+    problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
+    if not request.allow_python:
+        for script in target.scripts:
+            for item in expectations_of(script):
+                if item.key.rsplit(".", 1)[-1] == "python":
+                    problems.error("python-refused", "local Python is switched off by --no-python", item.span)
+    if problems.errors:
+        raise Refused("nothing was run", unique(problems))
+
+
+def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
+    ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
+    select = Selection(request.tags, request.keyword, ids)
+    try:
+        plan = make_plan(
+            target.scripts, repeats=fields.repeats, variants=fields.variants, select=select, extra_tags=fields.tags
+        )
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
+    if plan.cases:
+        return plan
+    if plan.collected:
+        raise UsageError(f"none of {plan.collected} cases fits --tag, -k or --failed; nothing was run")
+    place = whole_file(target.suite.file if target.suite else str(request.paths[0]))
+    problems = Problems()
+    problems.error("no-scripts", "no scripts were collected", place)
+    raise Refused("nothing was run", problems)
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, request: RunRequest, target: Target, fields: SuiteFields, plan: Plan, clock: Clock) -> None:
+        self.request, self.target, self.fields, self.plan, self.clock = request, target, fields, plan, clock
+        started = clock.now()
+        self.id = f"{started:%Y%m%d-%H%M%S}-{content_id(clock.new_id(), length=4)}"
+        self.started_at = f"{started:%Y-%m-%dT%H:%M:%S}.{started.microsecond // 1000:03d}Z"
+        self.folder = request.out or request.runs / self.id
+
+    def header(self) -> dict[str, Any]:
+        target, fields, request = self.target, self.fields, self.request
+        suite, agent = target.suite, target.agent
+        return {
+            "format": FORMAT,
+            "focal_eval": __version__,
+            "id": self.id,
+            "started_at": self.started_at,
+            "finished_at": None,
+            "state": "running",
+            "suite": {
+                "file": None if suite is None else suite.file,
+                "digest": None if suite is None else suite.digest,
+                "title": None if suite is None else suite.fields.title,
+            },
+            "engine": {
+                "kind": target.entry.kind,
+                "name": target.engine_name,
+                "agent": None if agent is None else agent.as_json(),
+                "reports": sorted(target.engine.abilities.reports),
+            },
+            "plan": {"cases": len(self.plan.cases), "turns": self.plan.turns, "collected": self.plan.collected},
+            "options": {
+                "tags": list(request.tags),
+                "keyword": request.keyword,
+                "failed_of": request.failed_of,
+                "repeats": fields.repeats,
+                "concurrency": fields.concurrency,
+                "timeout_s": fields.timeout_s,
+                "case_timeout_s": fields.case_timeout_s,
+                "variants": fields.variants,
+                "unreported": fields.unreported,
+                "stop_after": request.stop_after,
+            },
+            "counts": {},
+            "gates": [],
+            "verdict": None,
+            "exit_code": None,
+            "elapsed_ms": None,
+        }
+
+    def go(self, observer: Observer) -> RunResult:
+        start = self.clock.elapsed()
+        journal = Journal(self.folder, self.header(), Redactor(self.target.entry.secrets))
+        try:
+            schedule = self._schedule(journal, observer)
+            with asyncio.Runner() as runner:
+                state = runner.run(self._play(schedule))
+            outcome, code = self._outcome(schedule.totals, state, start)
+            journal.end(outcome)
+        finally:
+            journal.close()
+        model = read_run(self.folder)
+        written = render(model, self.request.reports)
+        return RunResult(model, code, written, self.target.warnings, dict(schedule.totals.reasons))
+
+    def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
+        fields = self.fields
+        terms = Terms(
+            engine=self.target.engine,
+            clock=self.clock,
+            channel=fields.channel,
+            timeout_s=fields.timeout_s,
+            case_timeout_s=fields.case_timeout_s,
+            unreported=fields.unreported,
+            prices=fields.prices,
+            root=self.target.root if self.request.allow_python else None,
+            seed=fields.seed,
+            run_id="" if self.target.engine.abilities.deterministic else self.id,
+        )
+        return Schedule(
+            self.plan, terms, journal.line, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
+        )
+
+    async def _play(self, schedule: Schedule) -> str:
+        loop = asyncio.get_running_loop()
+        caught: list[int] = []
+
+        def interrupt() -> None:
+            for number in caught:
+                loop.remove_signal_handler(number)  # a second Ctrl-C ends the process at once
+            schedule.interrupt()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread, or no signals
+                loop.add_signal_handler(number, interrupt)
+                caught.append(number)
+        try:
+            return await schedule.run()
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+            with contextlib.suppress(Exception):
+                await self.target.engine.close()
+
+    def _outcome(self, totals: Totals, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
+        gates = decide(self.fields.gates, totals)
+        verdict, code = conclude(totals, gates, self.fields.gates, state)
+        counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
+        counts["not_run"] = len(self.plan.cases) - sum(counts.values())
+        finished = self.clock.now()
+        outcome = {
+            "state": state,
+            "counts": counts,
+            "gates": [gate.as_json() for gate in gates],
+            "verdict": verdict,
+            "exit_code": int(code),
+            "elapsed_ms": round((self.clock.elapsed() - start) * 1000, 3),
+            "finished_at": f"{finished:%Y-%m-%dT%H:%M:%S}.{finished.microsecond // 1000:03d}Z",
+        }
+        return outcome, code

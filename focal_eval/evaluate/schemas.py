@@ -1,0 +1,28 @@
+"""JSON Schemas of scripts, suites and agents, made from the same shapes that read them, plug-ins included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from focal_eval.agent.model import Agent
+from focal_eval.document import SchemaBuilder, record_of
+from focal_eval.document.shape import Shape, shape_of
+from focal_eval.script.read import ScriptFields
+from focal_eval.script.suite import SuiteFields
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of each kind of file: `script`, `suite`, `agent`."""
+    return {
+        "script": _schema(record_of(ScriptFields), "A conversation script"),
+        "suite": _schema(record_of(SuiteFields), "A suite"),
+        "agent": _schema(shape_of(Agent), "An agent"),
+    }
+
+
+def _schema(shape: Shape, title: str) -> dict[str, Any]:
+    builder = SchemaBuilder()
+    top = shape.schema(builder)
+    return {"$schema": DRAFT, "title": title, **top, "$defs": dict(sorted(builder.defs.items()))}

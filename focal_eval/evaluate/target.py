@@ -1,0 +1,200 @@
+"""Which suite, which scripts and which engine a request means, every problem of every file in one pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from focal_eval.clock import Clock
+from focal_eval.document import read_file
+from focal_eval.engines import Engine, EngineConfig, Setting
+from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
+from focal_eval.evaluate.agents import AgentFile, read_agent
+from focal_eval.evaluate.request import RunRequest
+from focal_eval.registry import did_you_mean, find
+from focal_eval.script.collect import collect, script_id
+from focal_eval.script.load import Loader, files_below, is_fragment, shown
+from focal_eval.script.model import Script
+from focal_eval.script.names import check_idle, check_references
+from focal_eval.script.suite import Engine as EngineEntry
+from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
+from focal_eval.source import whole_file
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Everything a run needs, read and checked; nothing was sent to an engine."""
+
+    fields: SuiteFields
+    suite: Suite | None
+    scripts: tuple[Script, ...]
+    root: Path
+    entry: EngineEntry
+    engine_name: str | None
+    engine: Engine
+    agent: AgentFile | None
+    warnings: tuple[Diagnostic, ...]
+
+
+def find_target(request: RunRequest, clock: Clock) -> Target:
+    """Reads everything a request names. Raises Refused with all diagnostics, or UsageError."""
+    problems = Problems()
+    suite, named = _suite_and_scripts(request, problems)
+    if suite is None:
+        if problems.errors:
+            raise Refused("the suite cannot be read", problems)
+        if request.agent is None:
+            raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
+    fields = suite.fields if suite is not None else _bare_fields()
+    entry, engine_name = _entry(request, suite, problems)
+    folder = suite.folder if suite is not None else Path.cwd()
+    entries, root = _entries(suite, named, problems)
+    loader = Loader(root)
+    loaded = loader.load(entries)
+    problems.extend(loaded.problems)
+    setting = Setting(folder, clock, request.allow_python)
+    config: EngineConfig = entry.config
+    agent_path = config.agent_file(setting)
+    agent = None if agent_path is None else read_agent(agent_path)
+    if agent is not None:
+        problems.extend(agent.problems)
+        if agent.names is not None:
+            for script in loaded.scripts:
+                problems.extend(check_references(script, agent.names))
+    for script in loaded.scripts:
+        problems.extend(check_idle(script))
+    if problems.errors:
+        raise Refused("nothing was run", problems)
+    engine = config.connect(setting)
+    warnings = tuple(item for item in problems if item.severity == "warning")
+    return Target(fields, suite, tuple(loaded.scripts), root, entry, engine_name, engine, agent, warnings)
+
+
+def _bare_fields() -> SuiteFields:
+    from focal_eval.source import Span
+
+    nowhere = EngineEntry("embedded", None, Span("", 1, 1, 1, 1))
+    return SuiteFields(scripts=(), engine=nowhere)
+
+
+def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite | None, list[Path]]:
+    """The suite a request names, and the scripts it names beside it; folders stand for all scripts below."""
+    if not request.paths and request.suite is None:
+        raise UsageError("nothing to run: name a suite or scripts")
+    suites: list[Suite] = []
+    scripts: list[Path] = []
+    for path in request.paths:
+        if path.is_dir():
+            below = [file for file in files_below(path) if not is_fragment(file)]
+            if not below:
+                raise UsageError(f"{path} holds no scripts")
+            scripts.extend(below)
+            continue
+        if not path.exists():
+            raise UsageError(f"there is no file {path}" + _near_path(path))
+        document = read_file(path, shown(path))
+        if looks_like_suite(document.root):
+            suite = read_suite(document, path)
+            problems.extend(document.problems)
+            if suite is not None:
+                suites.append(suite)
+        else:
+            scripts.append(path)
+    if request.suite is not None:
+        suites.append(_named_suite(request.suite, problems))
+    if len(suites) > 1:
+        raise UsageError("one suite at a time: " + ", ".join(suite.file for suite in suites))
+    if suites or problems.errors or request.agent is not None:
+        return (suites[0] if suites else None), scripts
+    return _suite_of(scripts, problems), scripts
+
+
+def _named_suite(path: Path, problems: Problems) -> Suite:
+    if not path.is_file():
+        raise UsageError(f"there is no suite {path}" + _near_path(path))
+    document = read_file(path, shown(path))
+    suite = read_suite(document, path)
+    problems.extend(document.problems)
+    if suite is None:
+        raise Refused("the suite cannot be read", problems)
+    return suite
+
+
+def _near_path(path: Path) -> str:
+    try:
+        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()], list_up_to=0)
+    except OSError:
+        return ""
+    return f"; {near}" if near else ""
+
+
+def _suite_of(scripts: list[Path], problems: Problems) -> Suite | None:
+    """The one suite below `evals/`, here or above, that contains all the scripts."""
+    wanted = {path.resolve() for path in scripts}
+    fitting: list[Suite] = []
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        candidates = sorted((folder / "evals").glob("*.yaml")) if (folder / "evals").is_dir() else []
+        for path in candidates:
+            document = read_file(path, shown(path))
+            suite = read_suite(document, path) if looks_like_suite(document.root) else None
+            if suite is not None and wanted <= {entry for entry, _ in collect(suite, Problems())[0]}:
+                fitting.append(suite)
+        if fitting:
+            break
+    if len(fitting) > 1:
+        raise UsageError("several suites contain these scripts; pick one with --suite: " + ", ".join(s.file for s in fitting))
+    del problems
+    return fitting[0] if fitting else None
+
+
+def _entries(suite: Suite | None, named: list[Path], problems: Problems) -> tuple[list[tuple[Path, str]], Path]:
+    """The scripts to load with their ids: the suite's, cut down to those that were named."""
+    entries: list[tuple[Path, str]] = []
+    root = Path.cwd()
+    if suite is not None:
+        entries, root = collect(suite, problems)
+    if not named:
+        return entries, root
+    ids = dict(entries)
+    wanted = [path.resolve() for path in named]
+    top = Path(os.path.commonpath([path.parent for path in wanted]))
+    out = [(path, ids.get(path) or script_id(path, top)) for path in wanted]
+    return sorted(dict(out).items(), key=lambda entry: entry[1]), Path(os.path.commonpath([root.resolve(), top]))
+
+
+def _entry(request: RunRequest, suite: Suite | None, problems: Problems) -> tuple[EngineEntry, str | None]:
+    if request.agent is not None:
+        if not request.agent.is_file():
+            raise UsageError(f"there is no agent {request.agent}" + _near_path(request.agent))
+        place = whole_file(shown(request.agent))
+        config = find("engines", "embedded")(agent=str(request.agent.resolve()))
+        return EngineEntry("embedded", config, place), None
+    assert suite is not None
+    if request.engine is None:
+        entry, name = suite.fields.engine, None
+    elif request.engine in suite.fields.engines:
+        entry, name = suite.fields.engines[request.engine], request.engine
+    else:
+        fix = did_you_mean(request.engine, suite.fields.engines) or "it names no engines under 'engines:'"
+        raise UsageError(f"{suite.file} has no engine '{request.engine}'; {fix}")
+    for variable, span in entry.missing:
+        fix = f"export {variable}=…, or write ${{{variable}:-default}}"
+        problems.error("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
+    return entry, name
+
+
+def with_overrides(fields: SuiteFields, request: RunRequest) -> SuiteFields:
+    """The suite's settings with what the command line says instead."""
+    return replace(
+        fields,
+        repeats=request.repeats or fields.repeats,
+        concurrency=request.concurrency or fields.concurrency,
+        timeout_s=request.timeout_s or fields.timeout_s,
+    )
+
+
+def unique(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics in order, each once."""
+    return list(dict.fromkeys(problems))
