@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from focal_eval.document.reader import STR, Node, ScalarNode
-from focal_eval.document.shape import JsonSchema, Reader, SchemaBuilder, Shape
+from focal_eval.document.reading import Reader
+from focal_eval.document.shape import JsonSchema, SchemaBuilder, Shape
 from focal_eval.pattern import Pattern, compile_pattern
 
 

@@ -185,10 +185,10 @@ class _Run:
                 loop.remove_signal_handler(number)  # a second Ctrl-C ends the process at once
             schedule.interrupt()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for wanted in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread, or no signals
-                loop.add_signal_handler(number, interrupt)
-                caught.append(number)
+                loop.add_signal_handler(wanted, interrupt)
+                caught.append(wanted)
         try:
             return await schedule.run()
         finally:

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, Shape
 from focal_eval.document.reader import BOOL, FLOAT, INT, MAP, NULL, SEQ, STR, MappingNode, Node, ScalarNode, SequenceNode
-from focal_eval.document.shape import Filled, JsonSchema, SchemaBuilder
+from focal_eval.document.reading import Filled
+from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.script.model import Said
 from focal_eval.source import Span
 from focal_eval.template import TemplateProblem, compile_template, has_template
 
 Uses = list[tuple[str, Span]]
+
+
+@dataclass(slots=True)
+class Trail:
+    """Which names one file's templates need and save, turn by turn; kept beside the values, so that broken ones count too."""
+
+    uses: Uses = field(default_factory=list)  # outside turns; while a turn is read, that turn's
+    turns: list[tuple[Uses, dict[str, Span]]] = field(default_factory=list)  # needed by a turn, saved by it
+    closing: Uses = field(default_factory=list)  # needed by the conversation's expectations
+    sources: Uses = field(default_factory=list)  # read by `save`
+
+    @staticmethod
+    def of(reader: Reader) -> Trail:
+        trail: Trail = reader.scratch.setdefault("trail", Trail())
+        return trail
+
+    def take(self, start: int) -> Uses:
+        """The uses noted since `start`, taken out."""
+        taken = self.uses[start:]
+        del self.uses[start:]
+        return taken
+
+    def splice(self, other: Trail) -> None:
+        """Adds a fragment's turns after those read so far."""
+        self.uses += other.uses
+        self.turns += other.turns
+        self.sources += other.sources
 
 
 def note_use(text: str, node: Node, reader: Reader) -> Any:
@@ -22,9 +50,8 @@ def note_use(text: str, node: Node, reader: Reader) -> Any:
         template = compile_template(text)
     except TemplateProblem as problem:
         return reader.error("bad-template", f"not a template: {problem}", node)
-    uses: Uses = reader.scratch.setdefault("uses", [])
     span = reader.span(node)
-    uses.extend((name, span) for name in sorted(template.names))
+    Trail.of(reader).uses.extend((name, span) for name in sorted(template.names))
     return True
 
 

@@ -1,0 +1,107 @@
+"""Reads nodes of one document: the place problems are reported to, and the bounds on what a file may expand to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from focal_eval.document.reader import MAX_DEPTH, MAX_NODES, MERGE, Document, MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.errors import Label, Problems
+from focal_eval.source import Span
+
+
+class Filled(ScalarNode):
+    """A scalar whose text came out of a template: where text is expected a number it gave is taken as text."""
+
+
+class Invalid:
+    """What a shape returns after it has reported a problem."""
+
+    def __repr__(self) -> str:
+        return "INVALID"
+
+
+INVALID: Final = Invalid()
+
+
+class Reader:
+    """Reads nodes of one document: the place to report to, and the count that bounds aliases."""
+
+    __slots__ = ("_depth", "document", "file", "problems", "scratch", "visited")
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.file = document.file
+        self.problems: Problems = document.problems
+        self.visited = 0
+        self._depth = 0
+        self.scratch: dict[str, Any] = {}  # what one room's shapes tell each other during one reading
+
+    def span(self, node: Node) -> Span:
+        start, end = node.start_mark, node.end_mark
+        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def error(self, code: str, message: str, node: Node, *, help: str | None = None, labels: tuple[Label, ...] = ()) -> Invalid:
+        self.problems.error(code, message, self.span(node), help=help, labels=labels)
+        return INVALID
+
+    def warning(self, code: str, message: str, node: Node, *, help: str | None = None) -> None:
+        self.problems.warning(code, message, self.span(node), help=help)
+
+    def enter(self, node: Node) -> bool:
+        """Counts a visit to a collection; False, once and with a report, where the file expands beyond its bounds."""
+        self.visited += 1 + len(node.value)
+        self._depth += 1
+        if self.visited > MAX_NODES or self._depth > MAX_DEPTH:
+            if "bounds" not in self.scratch:
+                self.scratch["bounds"] = True
+                if self._depth > MAX_DEPTH:
+                    self.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", node)
+                else:
+                    self.error("yaml-alias-bomb", f"aliases expand the file beyond {MAX_NODES:,} values", node)
+            self._depth -= 1
+            return False
+        return True
+
+    def leave(self) -> None:
+        self._depth -= 1
+
+    def pairs(self, node: MappingNode) -> list[tuple[str, ScalarNode, Node]]:
+        """The mapping's entries: merge keys expanded, duplicate and non-text keys reported and left out."""
+        out: dict[str, tuple[str, ScalarNode, Node]] = {}
+        merged: dict[str, tuple[str, ScalarNode, Node]] = {}
+        for key, value in node.value:
+            if type(key) is not ScalarNode:
+                if isinstance(key, MappingNode):
+                    self.error(
+                        "yaml-unquoted-template",
+                        "a value that starts with '{' or '{{' is read as a mapping",
+                        key,
+                        help='put the whole value in "quotes"',
+                    )
+                else:
+                    self.error("yaml-key", "a key must be text", key)
+                continue
+            if key.tag == MERGE:
+                self._merge(value, merged)
+                continue
+            name = key.value
+            if name in out:
+                first = Label(self.span(out[name][1]), "first defined here")
+                self.error("duplicate-key", f"the key '{name}' is given twice", key, labels=(first,))
+                continue
+            out[name] = (name, key, value)
+        if merged:
+            out = {**{k: v for k, v in merged.items() if k not in out}, **out}
+        return list(out.values())
+
+    def _merge(self, value: Node, into: dict[str, tuple[str, ScalarNode, Node]]) -> None:
+        sources = value.value if isinstance(value, SequenceNode) else [value]
+        for source in sources:
+            if not isinstance(source, MappingNode):
+                self.error("yaml-merge", "'<<' merges mappings only", value)
+                continue
+            if not self.enter(source):
+                return
+            for name, key, item in self.pairs(source):
+                into.setdefault(name, (name, key, item))
+            self.leave()
