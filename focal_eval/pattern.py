@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
 
 TIME_LIMIT_S = 0.25  # of one search
 MAX_PATTERN = 2_000  # characters
+MAX_REPEATS = 20_000  # items after the least count of every `{n}` is written out, which is what the library does
+
+_REPEAT = re.compile(r"\{(\d+)(?:,\d*)?\}")
+_SET = re.compile(r"\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]", re.DOTALL)
+_OTHER_RULES = re.compile(r"\(\?[a-zA-Z0-9]*(?:x|V1)")  # verbose patterns and nested sets: brackets mean something else there
 
 
 class PatternTimeout(Exception):
@@ -29,6 +35,8 @@ class Pattern:
 
         if len(text) > MAX_PATTERN:
             raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
+        if _written_out(text) > MAX_REPEATS:
+            raise ValueError(f"the pattern repeats its parts more than {MAX_REPEATS:,} times")
         flags = regex.VERSION0 | (regex.IGNORECASE if ignore_case else 0)
         try:
             self._compiled: Any = regex.compile(text, flags)
@@ -58,6 +66,40 @@ class Pattern:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+def _written_out(text: str) -> int:
+    """A bound from above on the items the regex library makes of a pattern: `(?:a{100}){100}` makes 10,000.
+
+    It writes the least count of every `{n}` out before it looks at any text, so a short pattern could fill the memory
+    where no time limit holds.
+    """
+    if _OTHER_RULES.search(text):
+        product = 1
+        for match in _REPEAT.finditer(text):
+            product *= max(1, int(match[1]))
+        return product * len(text)
+    groups, last, index = [0], 0, 0  # items of each open group; items of what a `{n}` here would repeat
+    while index < len(text):
+        char, step = text[index], 1
+        if char == "(" and not text.startswith("(?#", index):
+            groups.append(0)
+        elif char == "(":
+            step = max(1, text.find(")", index) + 1 - index)
+        elif char == ")" and len(groups) > 1:
+            last = groups.pop()
+            groups[-1] += last
+        elif char == "{" and (found := _REPEAT.match(text, index)):
+            step, times = len(found[0]), max(1, int(found[1][:9]))
+            groups[-1] += last * (times - 1)
+            last *= times
+        elif char not in "*+?":
+            found = _SET.match(text, index)
+            step = 2 if char == "\\" else len(found[0]) if found else 1
+            last = 1
+            groups[-1] += 1
+        index += step
+    return sum(groups)
 
 
 @lru_cache(maxsize=4096)
