@@ -8,7 +8,7 @@ from typing import Any
 
 from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.filling import reads_results
-from focal_eval.agent.model import AgentFile, AgentNames, Go, Relocalise, Rule, Scenario, Step, Tool, Values
+from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Step, Tool, Values
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.spellings import Requires
 from focal_eval.agent.trigger import If, Test, Told, Triggers, several
@@ -105,10 +105,10 @@ class PlayedScenario:
     slots: frozenset[str]
 
 
-class Agent:
+class Playable:
     """An agent ready to play; it holds no conversation and never changes."""
 
-    def __init__(self, file: AgentFile, digest: str = "") -> None:
+    def __init__(self, file: Agent, digest: str = "") -> None:
         self.file, self.digest, self.name = file, digest, str(file.agent)
         self.settings = file.settings
         triggers = self.triggers = Triggers(file.triggers)
@@ -192,10 +192,6 @@ class Agent:
         scenario, step = target(str(go.to))
         return PlayedGo(go, scenario, step, several(parts, every=True) if parts else None)
 
-    def names(self) -> AgentNames:
-        """What scripts may refer to in this agent."""
-        return names_of(self.file)
-
 
 def target(text: str) -> tuple[str | None, str | None]:
     """`step`, `scenario/step`, `scenario/` or `end` as (scenario or None, step or None)."""
@@ -203,20 +199,3 @@ def target(text: str) -> tuple[str | None, str | None]:
         return None, None
     scenario, slash, step = text.partition("/")
     return (scenario, step or None) if slash else (None, scenario)
-
-
-def names_of(file: AgentFile) -> AgentNames:
-    """What scripts may refer to in an agent file."""
-    rules, tools, steps = file.rules, file.tools, [step for flow in file.scenarios for step in flow.steps]
-    goes = [go for step in steps for go in step.go]
-    backs = [back for flow in file.scenarios for back in flow.relocalise]
-    holders: list[Rule | Tool | Step | Go | Relocalise] = [*rules, *tools, *steps, *goes, *backs]
-    sets = [pair for holder in holders for pair in holder.sets]
-    variables = {str(name) for name, _ in (*file.variables, *sets)} | {str(slot.id) for slot in file.slots} | {"language"}
-    return AgentNames(
-        rules=frozenset(str(rule.id) for rule in rules),
-        tools={str(tool.id): frozenset(str(name) for name, _ in tool.args) for tool in tools},
-        scenarios={str(flow.id): tuple(str(step.id) for step in flow.steps) for flow in file.scenarios},
-        templates=frozenset(str(template.id) for template in file.templates),
-        variables=frozenset(variables),
-    )

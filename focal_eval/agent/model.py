@@ -278,7 +278,18 @@ class Settings(Located):
 
 
 @dataclass(frozen=True, slots=True)
-class AgentFile(Located):
+class AgentNames:
+    """What scripts may refer to in this agent."""
+
+    rules: frozenset[str]
+    tools: Mapping[str, frozenset[str]]  # name → argument names
+    scenarios: Mapping[str, tuple[str, ...]]  # id → steps
+    templates: frozenset[str]
+    variables: frozenset[str]  # slots and every variable that something sets
+
+
+@dataclass(frozen=True, slots=True)
+class Agent(Located):
     """A whole agent as authored."""
 
     agent: Placed
@@ -297,13 +308,25 @@ class AgentFile(Located):
     templates: Annotated[tuple[TemplateDef, ...], ById(TemplateDef)] = ()
     span: Span = NOWHERE
 
+    @property
+    def id(self) -> str:
+        """The agent's name."""
+        return str(self.agent)
 
-@dataclass(frozen=True, slots=True)
-class AgentNames:
-    """What scripts may refer to in this agent."""
+    def setters(self) -> tuple[Rule | Tool | Step | Go | Relocalise, ...]:
+        """Everything that sets variables."""
+        steps = [step for flow in self.scenarios for step in flow.steps]
+        goes = [go for step in steps for go in step.go]
+        return (*self.rules, *self.tools, *steps, *goes, *(back for flow in self.scenarios for back in flow.relocalise))
 
-    rules: frozenset[str]
-    tools: Mapping[str, frozenset[str]]  # name → argument names
-    scenarios: Mapping[str, tuple[str, ...]]  # id → steps
-    templates: frozenset[str]
-    variables: frozenset[str]  # slots and every variable that something sets
+    def names(self) -> AgentNames:
+        """What scripts may refer to."""
+        sets = [pair for holder in self.setters() for pair in holder.sets]
+        variables = {str(name) for name, _ in (*self.variables, *sets)} | {str(slot.id) for slot in self.slots} | {"language"}
+        return AgentNames(
+            rules=frozenset(str(rule.id) for rule in self.rules),
+            tools={str(tool.id): frozenset(str(name) for name, _ in tool.args) for tool in self.tools},
+            scenarios={str(flow.id): tuple(str(step.id) for step in flow.steps) for flow in self.scenarios},
+            templates=frozenset(str(template.id) for template in self.templates),
+            variables=frozenset(variables),
+        )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from focal_eval.agent.candidates import apply_sets, match_early, match_late
-from focal_eval.agent.compiled import Agent
+from focal_eval.agent.compiled import Playable
 from focal_eval.agent.enforce import enforce
 from focal_eval.agent.respond import compose, fallback, word
 from focal_eval.agent.scenario import allowed, missing, next_up, say, steer, steer_late, take
@@ -30,7 +30,7 @@ class UnknownPlace(ValueError):
 
 
 def begin(
-    agent: Agent,
+    agent: Playable,
     *,
     variables: Mapping[str, Any] | None = None,
     history: Sequence[tuple[str | None, str | None]] = (),
@@ -62,7 +62,7 @@ def _plain(value: Any) -> Any:
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _place(agent: Agent, state: State, where: str) -> None:
+def _place(agent: Playable, state: State, where: str) -> None:
     name, _, step = where.partition("/")
     flow = agent.scenarios.get(name)
     if flow is None:
@@ -76,7 +76,7 @@ def _place(agent: Agent, state: State, where: str) -> None:
 
 
 def play(
-    agent: Agent,
+    agent: Playable,
     state: State,
     message: str | None,
     *,
@@ -85,7 +85,7 @@ def play(
     scorer: Scorer | None = None,
 ) -> Played:
     """One turn, with answers from plain functions; None as message asks for what the agent says unasked."""
-    steps = turn_steps(agent, state, message, scorer)
+    steps = turn_steps(agent, state, message, scorer, worded=wording is not None)
     answer: Any = None
     while True:
         try:
@@ -99,8 +99,13 @@ def play(
             answer = None if wording is None else wording(request)
 
 
-def turn_steps(agent: Agent, state: State, message: str | None, scorer: Scorer | None = None) -> Steps:
-    """The turn as a generator of requests; its return value is the turn. The state given is not changed."""
+def turn_steps(
+    agent: Playable, state: State, message: str | None, scorer: Scorer | None = None, *, worded: bool = False
+) -> Steps:
+    """The turn as a generator of requests; its return value is the turn. The state given is not changed.
+
+    With `worded` a Draft is asked for wherever a template may be reworded.
+    """
     work = _open(agent, state, message)
     if message is None:
         return _unasked(work)
@@ -111,14 +116,14 @@ def turn_steps(agent: Agent, state: State, message: str | None, scorer: Scorer |
     yield from _settle(work)
     if not work.moves and work.step is not None:
         work.moves.append(Moved("continue", str(work.state.scenario), work.state.step, work.state.step))
-    items, generated = yield from word(work, compose(work))
+    items, generated = yield from word(work, compose(work), worded)
     if not items:
         items = [fallback(work)]
     items, enforcement = yield from enforce(work, items, generated)
     return _close(work, message, items, enforcement)
 
 
-def _open(agent: Agent, state: State, message: str | None) -> Work:
+def _open(agent: Playable, state: State, message: str | None) -> Work:
     state = state.copy()
     if state.scenario is not None and agent.scenarios[state.scenario].steps[str(state.step)].step.terminal:
         state.scenario = state.step = None

@@ -116,11 +116,9 @@ def _text(value: str | None) -> str | None:
     return None if value is None else str(value)
 
 
-def word(work: Work, items: list[Said]) -> Generator[Request, Any, tuple[list[Said], bool]]:
+def word(work: Work, items: list[Said], worded: bool) -> Generator[Request, Any, tuple[list[Said], bool]]:
     """Lets a generator word what is not said as it stands; whether it did is the second value."""
-    if items and any(item.mode != "SUGGEST" for item in items):
-        return items, False
-    if not items and not work.matched:
+    if not worded or any(item.mode != "SUGGEST" for item in items) or not (items or work.matched):
         return items, False
     text = yield draft(work, items)
     if text is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from focal_eval.agent.compiled import Agent
+from focal_eval.agent.compiled import Playable
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.turn import Work
 
@@ -20,7 +20,7 @@ def notice_language(work: Work) -> None:
         work.set("language", held[0])
 
 
-def language_at_start(agent: Agent, metadata: dict[str, object]) -> str:
+def language_at_start(agent: Playable, metadata: dict[str, object]) -> str:
     """The language a session begins in: the locale its metadata names, where the agent speaks it, else the default."""
     languages = agent.file.languages
     locale = metadata.get(str(languages.metadata)) if languages.metadata is not None else None

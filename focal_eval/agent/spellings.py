@@ -109,8 +109,12 @@ class TextByLanguage:
 
     def pick(self, language: str, default: str) -> Placed:
         """The text in the language, else in the default language, else the first."""
-        texts = dict(self.texts)
-        return texts.get(Placed(language)) or texts.get(Placed(default)) or self.texts[0][1]
+        if len(self.texts) > 1:
+            for wanted in (language, default):
+                for spoken, text in self.texts:
+                    if spoken == wanted:
+                        return text
+        return self.texts[0][1]
 
 
 class _TextShape(Shape):

@@ -34,11 +34,11 @@ class State:
 
     def copy(self) -> State:
         """A state whose collections may be changed; the values in them may not."""
-        made = State()
-        for name in _FIELDS:
-            value = getattr(self, name)
-            setattr(made, name, value.copy() if isinstance(value, (dict, list)) else value)
-        return made
+        return State(
+            self.turn, {**self.variables}, {**self.results}, {**self.errors}, {**self.asked}, {**self.fires},
+            {**self.last_fired}, self.scenario, self.step, self.settled, [*self.suspended], [*self.waiting],
+            [*self.corrections], {**self.calls}, [*self.history], self.channel, self.metadata,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads back."""
@@ -48,6 +48,3 @@ class State:
     def from_json(cls, data: Mapping[str, Any]) -> State:
         """The state that `to_json` gave; unknown keys are refused with a TypeError."""
         return cls(**data)
-
-
-_FIELDS = tuple(spec.name for spec in dataclasses.fields(State))

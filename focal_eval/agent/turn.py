@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from focal_eval.agent.compiled import Agent, PlayedRule, PlayedStep
+from focal_eval.agent.compiled import Playable, PlayedRule, PlayedStep
 from focal_eval.agent.model import TemplateDef
 from focal_eval.agent.state import State
 from focal_eval.text import words
@@ -141,7 +141,7 @@ class Work:
         "text", "words",
     )  # fmt: skip
 
-    def __init__(self, agent: Agent, state: State, text: str) -> None:
+    def __init__(self, agent: Playable, state: State, text: str) -> None:
         self.agent, self.state, self.text = agent, state, text
         self.words = words(text)
         self.hits = agent.lexicon.find(self.words)
