@@ -140,6 +140,6 @@ def facts(run: ReportModel) -> list[tuple[str, str]]:
         ("Started", moment_words(header.get("started_at"))),
         ("Took", elapsed_words(header.get("elapsed_ms")) if header.get("elapsed_ms") is not None else ""),
         ("Run", str(header.get("id") or run.folder.name)),
-        ("Version", f"focal-eval {header['focal_eval']}" if header.get("focal_eval") else ""),
+        ("Version", str(header.get("focal_eval") or "")),
     ]
     return [(label, value) for label, value in rows if value]

@@ -210,7 +210,7 @@ def tools_case() -> Case:
                 11,
                 found,
                 source="        - update_address: {order_id: A-2207, zip: '10115'}",
-                column=44,
+                column=46,
             ),
         ),
     )

@@ -93,7 +93,7 @@ def failed(
     """A check that did not hold, with the script's two lines."""
     written = source or f"      {key}: {text}"
     excerpt = ((line - 1, "    expect:"), (line, written))
-    span = Span(file, line, column, line, max(column + 1, len(written) + 1))
+    span = Span(file, line, column, line, max(column, len(written.rstrip("]}"))) + 1)
     return CheckResult(key, text, Outcome.FAILED, span, findings, None, soft, because, excerpt)
 
 

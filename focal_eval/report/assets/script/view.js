@@ -1,0 +1,35 @@
+// What is shown, kept in the address after `#` so that a view can be linked: q, v (verdicts), t (tags), case, attempt.
+
+function parseView(hash) {
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  return {
+    query: fields.get("q") || "",
+    verdicts: new Set((fields.get("v") || "").split(",").filter((name) => index.verdicts.includes(name))),
+    tags: new Set(fields.getAll("t").filter((tag) => index.tags.includes(tag))),
+    case: caseById.has(fields.get("case")) ? fields.get("case") : null,
+    attempt: Number(fields.get("attempt")) || null,
+  };
+}
+
+function formatView(view) {
+  const fields = new URLSearchParams();
+  if (view.query) fields.set("q", view.query);
+  if (view.verdicts.size) fields.set("v", [...view.verdicts].join(","));
+  for (const tag of view.tags) fields.append("t", tag);
+  if (view.case) fields.set("case", view.case);
+  if (view.case && view.attempt) fields.set("attempt", view.attempt);
+  return `#${fields}`;
+}
+
+let view = parseView(location.hash);
+
+function hrefOf(changes) {
+  return formatView({ ...view, attempt: null, ...changes });
+}
+
+// Narrower filters replace the address, so that Back leaves the list and not a letter of the search.
+function narrow(changes) {
+  view = { ...view, ...changes };
+  history.replaceState(history.state, "", formatView(view));
+  drawList();
+}

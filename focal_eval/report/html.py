@@ -1,0 +1,224 @@
+"""`report.html`: the whole run in one offline file, for people.
+
+The page is a shell with a light index of the cases; what was said and judged lies beside it in gzip chunks, inflated by the
+browser when a case is opened. The journal's lines go into the chunks as they are. The policy in the page's head lets run
+exactly one script and one style sheet, by their digests, and nothing else be fetched from anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from focal_eval.errors import StorageError
+from focal_eval.report.base import ReportOptions, target
+from focal_eval.report.characters import visible
+from focal_eval.report.frames import plain
+from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
+from focal_eval.report.wording import WORDS, facts, gate_limit, gate_name, number, partial_note, tone, verdict_words
+
+NAME = "report.html"
+CHUNK_CASES = 200
+CHUNK_BYTES = 4_000_000  # of journal lines: what one opened case may cost the browser
+GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
+PLAIN_CASES = 200  # failing cases readable without JavaScript
+PLAIN_CHARACTERS = 1_000_000
+SCRIPTS = ("dom", "store", "view", "list", "diff", "expectations", "lanes", "case", "app")
+STYLES = ("base", "list", "case", "print")
+
+
+def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
+    """Writes `report.html`."""
+    path = target(out, NAME)
+    cases = display_order(run.cases)
+    chunks = list(_chunks(cases))
+    context = _context(run, cases, chunks)
+    try:
+        with path.open("wb") as file:
+            for part in _template().generate(context | {"chunks": _packed(run, chunks)}):
+                file.write(part.encode())
+    except OSError as problem:
+        raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
+    return path
+
+
+def display_order(cases: list[Case]) -> list[Case]:
+    """Cases somebody has to look at first, then the rest; scripts together, the worst script and case first."""
+    worst: dict[tuple[bool, str], int] = {}
+    for case in cases:
+        key = (case.verdict not in ATTENTION, case.script)
+        worst[key] = min(worst.get(key, len(WORST_FIRST)), WORST_FIRST.index(case.verdict))
+
+    def rank(case: Case) -> tuple[bool, int, str, int]:
+        calm = case.verdict not in ATTENTION
+        return calm, worst[calm, case.script], case.script, WORST_FIRST.index(case.verdict)
+
+    return sorted(cases, key=rank)
+
+
+def _chunks(cases: list[Case]) -> Iterator[list[Case]]:
+    chunk: list[Case] = []
+    size = 0
+    for case in cases:
+        length = sum(place.end - place.start for place in case.places())
+        if chunk and (len(chunk) >= CHUNK_CASES or size + length > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(case)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _packed(run: ReportModel, chunks: list[list[Case]]) -> Iterator[Any]:
+    from markupsafe import Markup
+
+    for chunk in chunks:
+        lines = b"\n".join(run.line(place) for case in chunk for place in case.places())
+        packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: a gzip header, with no time in it
+        data = base64.b64encode(packer.compress(lines) + packer.flush())
+        yield Markup(data.decode("ascii"))  # noqa: S704  # base64 holds no markup
+
+
+def _index(run: ReportModel, chunks: list[list[Case]]) -> dict[str, Any]:
+    """What the page's list needs; rows are arrays in the order of `columns`."""
+    scripts: dict[str, int] = {}
+    tags: dict[str, int] = {}
+    rows: list[list[Any]] = []
+    for position, chunk in enumerate(chunks):
+        first = 0
+        for case in chunk:
+            length = len(case.places())
+            row = _row(case, scripts.setdefault(case.script, len(scripts)), [tags.setdefault(tag, len(tags)) for tag in case.tags])
+            rows.append([*row, position, first, length])
+            first += length
+    suite = run.header.get("suite") or {}
+    return {
+        "columns": list(_COLUMNS),
+        "verdicts": list(WORST_FIRST),
+        "words": WORDS,
+        "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
+        "suite": suite.get("file"),
+        "reports": (run.header.get("engine") or {}).get("reports"),
+        "scripts": list(scripts),
+        "tags": list(tags),
+        "cases": rows,
+    }
+
+
+_COLUMNS = ("id", "name", "title", "verdict", "message", "failed", "soft", "turns", "ms", "flaky", "script", "tags", "chunk", "first",
+            "lines")  # fmt: skip
+
+
+def _row(case: Case, script: int, tags: list[int]) -> list[Any]:
+    last = case.last
+    message = None if case.message is None else case.message[:300]
+    verdict = WORST_FIRST.index(case.verdict)
+    ms = round(case.elapsed_ms, 1)
+    return [case.id, case.name, case.title, verdict, message, last.failed, last.soft, len(last.turns), ms, int(case.flaky), script, tags]
+
+
+def json_for_script(value: Any) -> Any:
+    """JSON that can stand in a script element: it cannot close it, nor end a line of script."""
+    from markupsafe import Markup
+
+    text = orjson.dumps(value).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  # every character that could end the element was replaced
+
+
+def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> dict[str, Any]:
+    script, style = asset("script", "js", SCRIPTS), asset("style", "css", STYLES)
+    counts = [(verdict, WORDS[verdict], count) for verdict, count in run.counts.items() if count]
+    suite = run.header.get("suite") or {}
+    return {
+        "title": suite.get("title") or suite.get("file") or run.header.get("id") or run.folder.name,
+        "verdict": verdict_words(run),
+        "tone": tone(run),
+        "note": partial_note(run),
+        "partial": run.partial,
+        "facts": [(label, visible(value)) for label, value in facts(run)],
+        "gates": [_gate(gate) for gate in run.gates],
+        "counts": counts,
+        "bar": list(_bar(counts, max(1, run.planned))),
+        "total": len(cases),
+        "plain": list(_plain(run)),
+        "attention": len(run.attention),
+        "index": json_for_script(_index(run, chunks)),
+        "script": script,
+        "style": style,
+        "policy": f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+    }
+
+
+def _gate(gate: Any) -> dict[str, Any]:
+    return {
+        "name": gate_name(gate),
+        "limit": gate_limit(gate),
+        "observed": number(gate.get("observed")),
+        "passed": bool(gate.get("passed")),
+        "message": gate.get("message"),
+    }
+
+
+def _bar(counts: list[tuple[str, str, int]], total: int) -> Iterator[tuple[str, float, float]]:
+    """(verdict, start, width) of each part of the bar, in thousandths of its length; a part is never too thin to see."""
+    start = 0.0
+    least = 6.0
+    spare = 1000.0 - least * len(counts)
+    for verdict, _, count in reversed(counts):
+        width = round(least + spare * count / total, 2)
+        yield verdict, round(start, 2), width
+        start += width
+
+
+def _plain(run: ReportModel) -> Iterator[dict[str, Any]]:
+    """The worst cases as text, for readers without JavaScript."""
+    room = PLAIN_CHARACTERS
+    for case in run.attention[:PLAIN_CASES]:
+        frames = [plain(failure, limit=400) for failure in run.failures(case)]
+        room -= sum(len(text) for text in frames) + 500
+        if room < 0:
+            return
+        yield {
+            "verdict": WORDS[case.verdict],
+            "name": visible(case.name),
+            "title": visible(case.title),
+            "message": visible(case.message or ""),
+            "frames": frames,
+        }
+
+
+@lru_cache(maxsize=2)
+def asset(folder: str, suffix: str, names: tuple[str, ...]) -> Any:
+    """The page's script or style sheet: its parts in order, as they will stand in the element."""
+    from markupsafe import Markup
+
+    root = files("focal_eval.report") / "assets" / folder
+    text = "\n".join((root / f"{name}.{suffix}").read_text(encoding="utf-8").strip() for name in names)
+    if suffix == "js":
+        text = f'(() => {{\n"use strict";\n{text}\n}})();'
+    return Markup(f"\n{text}\n")  # noqa: S704  # our own files
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("focal_eval.report", "assets")
+    env = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return env.get_template("shell.html.j2")
