@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where scripts, suites and cassettes are written"
     )
+    parser.add_argument("--force", action="store_true", help="overwrite files that are there already and differ")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing where all went well")
     seen: set[str] = set()
@@ -39,7 +40,7 @@ def call(arguments: argparse.Namespace) -> int:
         for name, value in vars(arguments).items()
         if name.startswith("option_") and value is not None
     }
-    report = import_files(arguments.format, arguments.paths, arguments.out, given)
+    report = import_files(arguments.format, arguments.paths, arguments.out, given, force=arguments.force)
     if arguments.json:
         print_json(report.to_json())
     elif not arguments.quiet:
