@@ -449,6 +449,7 @@ def shape_of(kind: Any) -> Shape:
 
 
 @lru_cache(maxsize=512)
+@lru_cache(maxsize=512)
 def record_of(kind: type, *, leave_out: frozenset[str] = frozenset()) -> Record:
     """The record shape of a dataclass; a field named with a trailing `_` has the key without it (`not_` is `not`)."""
     hints = typing.get_type_hints(kind, include_extras=True)
