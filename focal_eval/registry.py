@@ -22,7 +22,9 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "tools": "focal_eval.checks.tools:Tools",
     },
     "engines": {
+        "callable": "focal_eval.engines.callable:LocalCallable",
         "cassette": "focal_eval.engines.cassette:Cassette",
+        "embedded": "focal_eval.engines.embedded:Embedded",
     },
     "reporters": {
         "github": "focal_eval.report.github:write",

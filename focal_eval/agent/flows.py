@@ -24,7 +24,7 @@ def check_flows(agent: Agent, problems: Problems) -> None:
     _reach(agent, problems)
     _rules(agent, problems)
     _unused(agent, problems)
-    if agent.fallback is None and not any(template.mode == "FALLBACK" for template in agent.templates):
+    if agent.templates and agent.fallback is None and not any(template.mode == "FALLBACK" for template in agent.templates):
         problems.warning(
             "no-fallback",
             "the agent has no FALLBACK template, so it says a fixed English sentence where nothing else can be said",

@@ -1,0 +1,109 @@
+"""What a user's function gave, as a reply: text, a mapping with a reply's keys, or a Reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+from focal_eval.errors import EngineProtocol
+from focal_eval.records import (
+    UNKNOWN,
+    Candidate,
+    Citation,
+    Enforcement,
+    Reply,
+    RuleMatch,
+    ScenarioState,
+    Tokens,
+    ToolCall,
+    Transition,
+)
+from focal_eval.records.codec import reply_from_json
+from focal_eval.registry import did_you_mean
+
+REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
+_LISTS: Mapping[str, tuple[type, str]] = {  # key → what its items are, and the field a bare text stands for
+    "rules": (RuleMatch, "name"),
+    "candidates": (Candidate, "name"),
+    "tools": (ToolCall, "name"),
+    "transitions": (Transition, "kind"),
+    "enforcement": (Enforcement, "rule"),
+    "citations": (Citation, "text"),
+}
+_SINGLE: Mapping[str, tuple[type, str]] = {"scenario": (ScenarioState, "id"), "tokens": (Tokens, "total")}
+
+
+def reply_of(value: Any, reports: frozenset[str], who: str) -> Reply:
+    """The reply a value means; only what is declared in `reports` may be in it. Raises EngineProtocol."""
+    if isinstance(value, str):
+        return Reply(response=value)
+    if isinstance(value, Reply):
+        return _only(value, reports, who)
+    if not isinstance(value, Mapping):
+        raise EngineProtocol(f"{who} gave {type(value).__name__}; a text, a mapping or a Reply is expected")
+    data = {_key(key, who): part for key, part in value.items()}
+    for key, (kind, short) in _LISTS.items():
+        if data.get(key) is not None:
+            if not isinstance(data[key], (list, tuple)):
+                raise EngineProtocol(f"{who} gave {type(data[key]).__name__} as '{key}'; a list is expected")
+            data[key] = [_record(item, kind, short, f"{key}[{i}]", who) for i, item in enumerate(data[key])]
+    for key, (kind, short) in _SINGLE.items():
+        if data.get(key) is not None:
+            data[key] = _record(data[key], kind, short, key, who)
+    _checked(data, who)
+    return _only(reply_from_json(data), reports, who)
+
+
+def _key(key: Any, who: str) -> str:
+    known = [spec.name for spec in fields(Reply)]
+    if key in known:
+        return str(key)
+    fix = did_you_mean(str(key), known, list_up_to=30)
+    raise EngineProtocol(f"{who} gave the unknown key '{key}'" + (f"; {fix}" if fix else ""))
+
+
+def _record(value: Any, kind: type, short: str, where: str, who: str) -> dict[str, Any]:
+    if isinstance(value, str) and kind is ScenarioState and "/" in value:
+        scenario, _, step = value.partition("/")
+        return {"id": scenario, "step": step}
+    if not isinstance(value, Mapping):
+        return {short: value}
+    known = [spec.name for spec in fields(kind)]
+    for key in value:
+        if key not in known:
+            fix = did_you_mean(str(key), known)
+            raise EngineProtocol(f"{who} gave the unknown key '{where}.{key}'" + (f"; {fix}" if fix else ""))
+    return dict(value)
+
+
+def _checked(data: Mapping[str, Any], who: str) -> None:
+    from pydantic import ValidationError
+
+    try:
+        _adapter().validate_python(data)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"][:3])
+        raise EngineProtocol(f"{who} gave a wrong '{where}': {first['msg']}") from None
+    except RecursionError:
+        raise EngineProtocol(f"{who} gave values nested too deeply") from None
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Reply)
+
+
+def _only(reply: Reply, reports: frozenset[str], who: str) -> Reply:
+    """Refuses what was not declared and what was declared but is missing: a check must know before the run."""
+    for name in REPORTABLE:
+        given = getattr(reply, name) is not UNKNOWN
+        if given and name not in reports:
+            raise EngineProtocol(f"{who} gave '{name}', which the engine's 'reports' does not list")
+        if not given and name in reports:
+            raise EngineProtocol(f"{who} gave no '{name}', which the engine's 'reports' lists")
+    return reply

@@ -1,0 +1,129 @@
+"""The `callable` engine: a Python function of the user's own answers, one call a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from focal_eval.clock import content_id
+from focal_eval.engines.answer import REPORTABLE, reply_of
+from focal_eval.engines.base import Abilities, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.local import find_callable
+from focal_eval.errors import EngineError
+from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
+from focal_eval.registry import did_you_mean
+from focal_eval.text import shorten
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What a function is told of the conversation it answers in; `data` is its own, kept between turns."""
+
+    id: str
+    channel: str
+    metadata: Mapping[str, Json]
+    variables: Mapping[str, Json]
+    history: tuple[HistoryTurn, ...]
+    scenario: str | None
+    seed: int
+    turns: list[tuple[str | None, str]] = field(default_factory=list)  # what was said so far
+    data: dict[str, Any] = field(default_factory=dict)
+    stubs: Callable[[str, Mapping[str, Json]], ToolAnswer | None] | None = None
+
+    def stub(self, tool: str, arguments: Mapping[str, Json]) -> ToolAnswer | None:
+        """What the script says the tool answers, None where it says nothing."""
+        return None if self.stubs is None else self.stubs(tool, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCallable:
+    """A function `(message, conversation) -> text, mapping or Reply`, plain or async."""
+
+    target: str  # module:name, or path/to/file.py:name below the suite's folder
+    reports: tuple[str, ...] = ("response",)
+    speaks_first: bool = False
+    seeds: tuple[Literal["variables", "history", "scenario"], ...] = ()
+    stubs: bool = False
+    deterministic: bool = False
+    agent: str | None = None  # an agent file that names in scripts are checked against
+
+    def __post_init__(self) -> None:
+        for name in self.reports:
+            if name not in REPORTABLE:
+                fix = did_you_mean(name, REPORTABLE, list_up_to=30)
+                raise ValueError(f"'{name}' is not a field of a reply" + (f"; {fix}" if fix else ""))
+
+    def connect(self, setting: Setting) -> CallableEngine:
+        return CallableEngine(self, find_callable(self.target, setting, "the engine's target"))
+
+    def agent_file(self, setting: Setting) -> Path | None:
+        return None if self.agent is None else setting.root / self.agent
+
+
+class CallableEngine:
+    """Opens conversations with one function."""
+
+    def __init__(self, config: LocalCallable, function: Callable[..., Any]) -> None:
+        self.config, self.function = config, function
+        self.reports = frozenset(config.reports) | {"response"}
+        self._abilities = Abilities(
+            reports=self.reports,
+            speaks_first=config.speaks_first,
+            seeds=frozenset(config.seeds),
+            stubs=config.stubs,
+            deterministic=config.deterministic,
+        )
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._abilities
+
+    async def open(self, start: SessionStart) -> Session:
+        return CallableSession(self, start)
+
+    async def close(self) -> None:
+        return None
+
+
+class CallableSession:
+    """One conversation; a plain function runs in a thread, so that others go on meanwhile."""
+
+    def __init__(self, engine: CallableEngine, start: SessionStart) -> None:
+        self._engine = engine
+        self._conversation = Conversation(
+            id=content_id(engine.config.target, start.case),
+            channel=start.channel,
+            metadata=start.metadata,
+            variables=start.variables,
+            history=start.history,
+            scenario=start.scenario,
+            seed=start.seed,
+            stubs=start.stubs,
+        )
+
+    async def send(self, message: str | None) -> Reply:
+        who, function = self._engine.config.target, self._engine.function
+        try:
+            if inspect.iscoroutinefunction(function):
+                value = await function(message, self._conversation)
+            else:
+                value = await asyncio.to_thread(function, message, self._conversation)
+                if inspect.isawaitable(value):
+                    value = await value
+        except Exception as problem:
+            said = f"{type(problem).__name__}: {problem}"
+            raise EngineError(f"{who} raised {shorten(said, 300)}", detail=said) from problem
+        reply = reply_of(value, self._engine.reports, who)
+        text = reply.response if isinstance(reply.response, str) else ""
+        self._conversation.turns.append((message, text))
+        return reply
+
+    async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
+        return UNKNOWN
+
+    async def close(self) -> None:
+        return None

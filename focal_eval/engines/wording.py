@@ -1,0 +1,142 @@
+"""Words replies with a language model behind any OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from focal_eval.agent.turn import Draft
+from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout, EngineUnreachable
+from focal_eval.records import Tokens
+from focal_eval.text import shorten
+
+MAX_ANSWER = 1_000_000  # bytes
+HISTORY_TURNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Who words what may be reworded: the templates as they stand, or a model."""
+
+    short = "kind"
+    kind: Literal["template", "openai"] = "template"
+    url: str | None = None  # up to and including /v1
+    model: str | None = None
+    token: str | None = field(default=None, repr=False)
+    seed: int = 0
+    timeout_s: float = 30.0
+    max_tokens: int = 400
+
+    def __post_init__(self) -> None:
+        if self.kind == "openai" and not (self.url and self.model):
+            raise ValueError("a generator of kind openai needs 'url' and 'model'")
+        if self.kind == "template" and (self.url or self.model or self.token):
+            raise ValueError("'url', 'model' and 'token' belong to a generator of kind openai")
+        if self.timeout_s <= 0 or self.max_tokens < 1:
+            raise ValueError("'timeout_s' and 'max_tokens' must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A model's wording and what it cost, where it says so."""
+
+    text: str
+    tokens: Tokens | None
+
+
+class OpenAIWriter:
+    """Asks a chat-completions endpoint, at temperature 0 and with a fixed seed; one client for all sessions."""
+
+    def __init__(self, config: Generator) -> None:
+        self._config = config
+        self._client: Any = None
+
+    async def write(self, draft: Draft) -> Worded:
+        """The model's wording. Raises an EngineError where there is none."""
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=self._config.timeout_s)
+        url = str(self._config.url).rstrip("/") + "/chat/completions"
+        headers = {"authorization": f"Bearer {self._config.token}"} if self._config.token else {}
+        try:
+            answer = await self._client.post(url, json=self.request(draft), headers=headers)
+        except httpx.TimeoutException:
+            raise EngineTimeout(f"the generator did not answer within {self._config.timeout_s:g} s") from None
+        except httpx.TransportError as problem:
+            raise EngineUnreachable(f"the generator at {url} cannot be reached: {problem}") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            raise EngineError(f"the generator at {url} cannot be asked: {problem}") from None
+        if answer.status_code != 200:
+            detail = self._hidden(shorten(answer.text, 400))
+            raise EngineError(f"the generator answered with status {answer.status_code}", detail=detail)
+        if len(answer.content) > MAX_ANSWER:
+            raise EngineProtocol(f"the generator's answer is larger than {MAX_ANSWER:,} bytes")
+        return _worded(answer.content)
+
+    def _hidden(self, text: str) -> str:
+        return text.replace(self._config.token, "***") if self._config.token else text
+
+    def request(self, draft: Draft) -> dict[str, Any]:
+        """The body that is sent."""
+        messages = [{"role": "system", "content": instructions(draft)}]
+        for user, agent in draft.history[-HISTORY_TURNS:]:
+            if user is not None:
+                messages.append({"role": "user", "content": user})
+            if agent is not None:
+                messages.append({"role": "assistant", "content": agent})
+        messages.append({"role": "user", "content": draft.message})
+        config = self._config
+        limits = {"temperature": 0, "seed": config.seed, "max_tokens": config.max_tokens}
+        return {"model": config.model, "messages": messages, **limits}
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+def instructions(draft: Draft) -> str:
+    """What the model is told beside the conversation."""
+    lines = [f"You are a support agent. Answer in the language with the code {draft.language}. Keep to these rules."]
+    for when, then in draft.rules:
+        if when or then:
+            lines.append("Rule: " + "; ".join(part for part in (f"when {when}" if when else "", then or "") if part))
+    if draft.scenario is not None:
+        lines.append(f"The conversation is in scenario {draft.scenario}, step {draft.step}.")
+    known = {name: value for name, value in sorted(draft.variables.items()) if value is not None}
+    if known:
+        lines.append("Known: " + json.dumps(known, ensure_ascii=False, sort_keys=True, default=str))
+    if draft.texts:
+        lines.append("Say this, in your own words, without adding facts:\n" + "\n\n".join(draft.texts))
+    if draft.violations:
+        lines.append("Your last answer broke these rules; write another one:\n" + "\n".join(draft.violations))
+    return "\n".join(lines)
+
+
+def _worded(content: bytes) -> Worded:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        raise EngineProtocol(
+            "the generator's answer is not JSON", detail=shorten(content[:400].decode("utf-8", "replace"))
+        ) from None
+    try:
+        text = data["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        raise EngineProtocol(
+            "the generator's answer has no choices[0].message.content", detail=shorten(str(data), 400)
+        ) from None
+    if not isinstance(text, str) or not text.strip():
+        raise EngineProtocol("the generator's answer is empty", detail=shorten(str(data), 400))
+    return Worded(text.strip(), _tokens(data.get("usage")))
+
+
+def _tokens(usage: Any) -> Tokens | None:
+    if not isinstance(usage, dict):
+        return None
+    total, prompt, completion = (usage.get(name) for name in ("total_tokens", "prompt_tokens", "completion_tokens"))
+    if not all(value is None or isinstance(value, int) for value in (total, prompt, completion)):
+        return None
+    return Tokens(total=total, prompt=prompt, completion=completion)
