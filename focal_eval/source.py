@@ -23,11 +23,18 @@ def whole_file(file: str) -> Span:
     return Span(file, 1, 1, 1, 1)
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as YAML and editors count them: ended by LF, CR LF or CR, and by nothing else."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.split("\n")
+
+
 def excerpt(text: str, line: int, before: int = 1) -> tuple[tuple[int, str], ...]:
     """The numbered lines of a frame: `line` itself (from 1) and up to `before` lines above it."""
-    lines = text.split("\n", line)[:line]
+    lines = lines_of(text)
     first = max(1, line - before)
-    return tuple((number, lines[number - 1].rstrip("\r")) for number in range(first, min(line, len(lines)) + 1))
+    return tuple((number, lines[number - 1]) for number in range(first, min(line, len(lines)) + 1))
 
 
 MAX_FRAME_WIDTH = 160

@@ -17,8 +17,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import Reader as _PureReader
 
 from focal_eval.clock import content_id
-from focal_eval.errors import Label, Problems
-from focal_eval.source import Span, excerpt, whole_file
+from focal_eval.document.syntax import syntax_problem
+from focal_eval.errors import Problems
+from focal_eval.source import Span, excerpt, lines_of, whole_file
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "MappingNode", "Node", "ScalarNode", "SequenceNode"]
 
@@ -34,12 +35,15 @@ NULL = "tag:yaml.org,2002:null"
 MAP = "tag:yaml.org,2002:map"
 SEQ = "tag:yaml.org,2002:seq"
 MERGE = "tag:yaml.org,2002:merge"
-_KNOWN_TAGS = frozenset({STR, INT, FLOAT, BOOL, NULL, MAP, SEQ, MERGE})
+_SCALAR_TAGS = frozenset({STR, INT, FLOAT, BOOL, NULL, MERGE})
+_KNOWN_TAGS = _SCALAR_TAGS | {MAP, SEQ}
+_MAX_STRANGE = 50  # tags reported before the file is given up
+_BOM = b"\xef\xbb\xbf"
 
 _WORDS = {"true": BOOL, "True": BOOL, "TRUE": BOOL, "false": BOOL, "False": BOOL, "FALSE": BOOL}
 _WORDS |= {"": NULL, "~": NULL, "null": NULL, "Null": NULL, "NULL": NULL, "<<": MERGE}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z|[-+]?(0|[1-9][0-9]*)\.([eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\Z")
 _NUMBER_START = frozenset("+-.0123456789")
 MAX_INT_DIGITS = 300
 
@@ -71,7 +75,7 @@ def plain_tag(value: str) -> str:
     if value[0] in _NUMBER_START and len(value) <= MAX_INT_DIGITS:
         if _INT.match(value):
             return INT
-        if _FLOAT.match(value) and any(c.isdigit() for c in value):
+        if _FLOAT.match(value):
             return FLOAT
     return STR
 
@@ -90,10 +94,15 @@ class Document:
         """Identity of the content, 64 hex digits."""
         return content_id(self.text, length=64)
 
-    def span(self, node: Node) -> Span:
-        """Where a node stands; a block collection's end is its last line's end, not the next token."""
+    def place(self, node: Node) -> Span:
+        """Where a problem with a node is shown: all of it within a line, else its first line."""
         start, end = node.start_mark, node.end_mark
-        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        line, column = end.line, end.column
+        if line != start.line:
+            lines = lines_of(self.text)
+            line = start.line
+            column = max(start.column + 1, len(lines[line]) if line < len(lines) else 0)
+        return Span(self.file, start.line + 1, start.column + 1, line + 1, column + 1)
 
     def frame_lines(self, span: Span) -> tuple[tuple[int, str], ...]:
         return excerpt(self.text, span.line)
@@ -105,9 +114,9 @@ def read_file(path: Path, shown: str | None = None) -> Document:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
         document = Document(file, "", None)
-        reason = problem.strerror or str(problem)
+        reason = getattr(problem, "strerror", None) or str(problem)
         document.problems.error("unreadable-file", f"the file cannot be read: {reason}", whole_file(file))
         return document
     return read_bytes(data, file)
@@ -122,13 +131,13 @@ def read_bytes(data: bytes, file: str) -> Document:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        before = data[: problem.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        document = Document(file, data.decode("utf-8", "replace"), None)
+        skipped = len(_BOM) if data.startswith(_BOM) else 0  # the decoder's positions start after a byte order mark
+        before = data[skipped : skipped + problem.start].decode("utf-8", "replace")
+        document = Document(file, data.decode("utf-8-sig", "replace"), None)
         document.problems.error(
             "yaml-encoding",
-            f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            Span(file, line, column, line, column + 1),
+            f"byte 0x{problem.object[problem.start]:02x} is not UTF-8",
+            _place_at(document, before, len(before)),
             help="save the file as UTF-8",
         )
         return document
@@ -142,28 +151,83 @@ def read_text(text: str, file: str) -> Document:
     if bad is not None:
         _control_character(document, bad.start())
         return document
-    if _could_nest_deep(text) and not _shallow_enough(document):
+    stand_ins = _stand_ins(text)
+    composed = text.translate(stand_ins)
+    if _could_nest_deep(composed) and not _shallow_enough(document, composed):
         return document
-    loader = _Composer(text)
+    loader = _Composer(composed)
     try:
         document.root = loader.get_single_node()
     except yaml.YAMLError as problem:
-        _syntax_error(document, problem)
+        document.problems.extend([syntax_problem(text, file, problem)])
     except RecursionError:
         document.problems.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", whole_file(file))
     finally:
         loader.dispose()
+    if document.root is not None and (stand_ins or "!" in text):
+        _settle(document, {ord(stand_in): character for character, stand_in in stand_ins.items()})
     return document
 
 
+def _stand_ins(text: str) -> dict[int, str]:
+    """What the composer reads in place of NEL, LS and PS: line breaks to it, ordinary characters in YAML 1.2 and editors."""
+    found = [character for character in "\x85\u2028\u2029" if not text.isascii() and character in text]
+    free = (chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
+    return {ord(character): stand_in for character, stand_in in zip(found, free, strict=False)}
+
+
+def _settle(document: Document, restored: dict[int, int]) -> None:
+    """Puts back what stood for other characters, and reports explicit tags that do not fit: those are read as if not there."""
+    stack, seen, strange = [document.root], set(), 0
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, ScalarNode):
+            own = STR if node.style else plain_tag(node.value)
+            if restored:
+                node.value = node.value.translate(restored)
+        else:
+            own = MAP if isinstance(node, MappingNode) else SEQ
+            stack.extend(reversed([part for entry in node.value for part in (entry if own == MAP else (entry,))]))
+        if node.tag not in (own, STR if own in _SCALAR_TAGS else own) and not _fits(node):
+            strange += 1
+            _strange_tag(document, node)
+            node.tag = own
+        if strange == _MAX_STRANGE:
+            document.root = None
+            return
+
+
+def _fits(node: Node) -> bool:
+    """Whether an explicit tag of the core schema says what the value is anyway: `!!int "5"`, `!!float 5`."""
+    if not isinstance(node, ScalarNode) or node.tag not in _SCALAR_TAGS:
+        return False
+    natural = plain_tag(node.value)
+    return node.tag == natural or (node.tag == FLOAT and natural == INT)
+
+
+def _strange_tag(document: Document, node: Node) -> None:
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    known = node.tag in _KNOWN_TAGS
+    message = f"the tag {tag} does not fit this value" if known else f"the tag {tag} is not read"
+    text = tag.startswith("!") and not tag.startswith("!!")
+    fix = 'put a text that starts with "!" in quotes' if text else "write plain values"
+    document.problems.error("yaml-tag", message, document.place(node), help=fix)
+
+
+def _place_at(document: Document, text: str, index: int) -> Span:
+    lines = lines_of(text[:index])
+    line, column = len(lines), len(lines[-1]) + 1
+    return Span(document.file, line, column, line, column + 1)
+
+
 def _control_character(document: Document, index: int) -> None:
-    text = document.text
-    line = text.count("\n", 0, index) + 1
-    column = index - (text.rfind("\n", 0, index) + 1) + 1
     document.problems.error(
         "yaml-control-character",
-        f"the character U+{ord(text[index]):04X} is not allowed in YAML",
-        Span(document.file, line, column, line, column + 1),
+        f"the character U+{ord(document.text[index]):04X} is not allowed in YAML",
+        _place_at(document, document.text, index),
         help='remove it, or write it as an escape inside "double quotes"',
     )
 
@@ -175,12 +239,12 @@ def _could_nest_deep(text: str) -> bool:
         return True
     if len(text) < 4000:
         return False
-    return flow + 2 * max(map(len, text.split("\n"))) > 8000
+    return flow + 2 * max(map(len, lines_of(text))) > 8000
 
 
-def _shallow_enough(document: Document) -> bool:
+def _shallow_enough(document: Document, composed: str) -> bool:
     depth = 0
-    loader = _Composer(document.text)
+    loader = _Composer(composed)
     try:
         while loader.check_event():
             event = loader.get_event()
@@ -195,67 +259,8 @@ def _shallow_enough(document: Document) -> bool:
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except yaml.YAMLError as problem:
-        _syntax_error(document, problem)
+        document.problems.extend([syntax_problem(document.text, document.file, problem)])
         return False
     finally:
         loader.dispose()
     return True
-
-
-_SYNTAX: tuple[tuple[str, str, str, str | None], ...] = (
-    # libyaml says, code, problem, fix
-    ("cannot start any token", "yaml-tab", "a tab cannot indent or start a value", "indent with spaces"),
-    (
-        "mapping values are not allowed",
-        "yaml-colon",
-        "a colon followed by a space starts a mapping, but this text is not quoted",
-        'put the text in "quotes"',
-    ),
-    ("found undefined alias", "yaml-unknown-alias", "the alias has no anchor before it", None),
-    ("found duplicate anchor", "yaml-duplicate-anchor", "the anchor is defined twice", None),
-    ("expected a single document", "yaml-several-documents", "the file holds more than one document", "split it at '---'"),
-    ("but found another document", "yaml-several-documents", "the file holds more than one document", "split it at '---'"),
-)
-
-
-def _syntax_error(document: Document, problem: yaml.YAMLError) -> None:
-    mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
-    said = str(getattr(problem, "problem", None) or getattr(problem, "reason", None) or problem)
-    if mark is None:
-        place = whole_file(document.file)
-    else:
-        lines = document.text.split("\n")
-        line = min(mark.line, max(0, len(lines) - 1))
-        column = mark.column if line == mark.line else len(lines[line])
-        place = Span(document.file, line + 1, column + 1, line + 1, column + 2)
-    labels = []
-    context_mark = getattr(problem, "context_mark", None)
-    context = getattr(problem, "context", None)
-    if context and context_mark is not None and mark is not None and context_mark.line != mark.line:
-        start = Span(
-            document.file,
-            context_mark.line + 1,
-            context_mark.column + 1,
-            context_mark.line + 1,
-            context_mark.column + 2,
-        )
-        labels.append(Label(start, str(context)))
-    here = ""
-    lines = document.text.split("\n")
-    if place.line <= len(lines):
-        here = lines[place.line - 1]
-    if "\t" in here[: place.column] and here[: place.column].strip() == "":
-        document.problems.error("yaml-tab", "a tab cannot indent", place, help="indent with spaces", labels=labels)
-        return
-    for needle, code, message, fix in _SYNTAX:
-        if needle in said:
-            if code == "yaml-tab" and "\t" not in here[place.column - 1 : place.column]:
-                break
-            document.problems.error(code, message, place, help=fix, labels=labels)
-            return
-    document.problems.error("yaml-syntax", said, place, labels=labels)
-
-
-def tag_of(node: Node) -> str:
-    """The node's tag where it is of the core schema, else the empty string: explicit tags build nothing here."""
-    return node.tag if node.tag in _KNOWN_TAGS else ""

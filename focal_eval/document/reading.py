@@ -26,7 +26,7 @@ INVALID: Final = Invalid()
 class Reader:
     """Reads nodes of one document: the place to report to, and the count that bounds aliases."""
 
-    __slots__ = ("_depth", "document", "file", "problems", "scratch", "visited")
+    __slots__ = ("_depth", "_reported", "document", "file", "problems", "scratch", "visited")
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -34,6 +34,7 @@ class Reader:
         self.problems: Problems = document.problems
         self.visited = 0
         self._depth = 0
+        self._reported: set[tuple[str, str, Span]] = set()
         self.scratch: dict[str, Any] = {}  # what one room's shapes tell each other during one reading
 
     def span(self, node: Node) -> Span:
@@ -41,11 +42,18 @@ class Reader:
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def error(self, code: str, message: str, node: Node, *, help: str | None = None, labels: tuple[Label, ...] = ()) -> Invalid:
-        self.problems.error(code, message, self.span(node), help=help, labels=labels)
+        """Reports a problem at a node, once however often the node is read."""
+        place = self.document.place(node)
+        if (code, message, place) not in self._reported:
+            self._reported.add((code, message, place))
+            self.problems.error(code, message, place, help=help, labels=labels)
         return INVALID
 
-    def warning(self, code: str, message: str, node: Node, *, help: str | None = None) -> None:
-        self.problems.warning(code, message, self.span(node), help=help)
+    def warning(self, code: str, message: str, node: Node, *, help: str | None = None, labels: tuple[Label, ...] = ()) -> None:
+        place = self.document.place(node)
+        if (code, message, place) not in self._reported:
+            self._reported.add((code, message, place))
+            self.problems.warning(code, message, place, help=help, labels=labels)
 
     def enter(self, node: Node) -> bool:
         """Counts a visit to a collection; False, once and with a report, where the file expands beyond its bounds."""
@@ -71,13 +79,8 @@ class Reader:
         merged: dict[str, tuple[str, ScalarNode, Node]] = {}
         for key, value in node.value:
             if type(key) is not ScalarNode:
-                if isinstance(key, MappingNode):
-                    self.error(
-                        "yaml-unquoted-template",
-                        "a value that starts with '{' or '{{' is read as a mapping",
-                        key,
-                        help='put the whole value in "quotes"',
-                    )
+                if is_bare_template(node):
+                    unquoted_template(node, self)
                 else:
                     self.error("yaml-key", "a key must be text", key)
                 continue
@@ -105,3 +108,14 @@ class Reader:
             for name, key, item in self.pairs(source):
                 into.setdefault(name, (name, key, item))
             self.leave()
+
+
+def is_bare_template(node: Node) -> bool:
+    """Whether the author wrote `{{ name }}` without quotes, which YAML takes for a mapping in a mapping."""
+    return isinstance(node, MappingNode) and bool(node.flow_style and node.value and isinstance(node.value[0][0], MappingNode))
+
+
+def unquoted_template(node: Node, reader: Reader) -> Invalid:
+    """Reports a bare template."""
+    fix = 'put the whole value in "quotes"'
+    return reader.error("yaml-unquoted-template", "a value that starts with '{{' is read as a mapping", node, help=fix)

@@ -9,6 +9,7 @@ written as that field's value alone. A field may carry `metadata={"key": "not", 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -25,9 +26,8 @@ from focal_eval.document.reader import (
     Node,
     ScalarNode,
     SequenceNode,
-    tag_of,
 )
-from focal_eval.document.reading import INVALID, Filled, Invalid, Reader
+from focal_eval.document.reading import INVALID, Filled, Invalid, Reader, is_bare_template, unquoted_template
 from focal_eval.registry import did_you_mean
 from focal_eval.source import Span
 
@@ -47,6 +47,8 @@ class Shape:
 
     def wrong(self, node: Node, reader: Reader) -> Invalid:
         """Reports what was found instead, naming YAML's traps."""
+        if is_bare_template(node):
+            return unquoted_template(node, reader)
         found, fix = _found(node, self.expected)
         return reader.error("wrong-type", f"expected {self.expected}, found {found}", node, help=fix)
 
@@ -56,16 +58,13 @@ _TRAPS = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 def _found(node: Node, expected: str) -> tuple[str, str | None]:
     if isinstance(node, MappingNode):
-        flow = node.flow_style and node.value and isinstance(node.value[0][0], MappingNode)
-        return "a mapping", 'put a value that starts with "{{" in quotes' if flow else None
+        return "a mapping", None
     if isinstance(node, SequenceNode):
         return "a list", None
-    tag, text = tag_of(node), str(node.value)
+    tag, text = node.tag, str(node.value)
     shown = text if len(text) <= 40 else text[:37] + "..."
     if tag == NULL:
         return "nothing", None
-    if not tag:
-        return f"the tag {node.tag}", "tags are not read; write plain values"
     if tag == STR:
         if expected == "true or false" and text.casefold() in _TRAPS and not getattr(node, "style", None):
             return f"the text '{shown}'", "write true or false; 'yes', 'no', 'on' and 'off' are text"
@@ -109,6 +108,8 @@ class Number(Shape):
             value: int | float = int(node.value)
         elif node.tag == FLOAT and not self.whole:
             value = float(node.value)
+            if math.isinf(value):
+                return reader.error("out-of-range", "the number is too large", node)
         else:
             return self.wrong(node, reader)
         if self.minimum is not None and value < self.minimum:
@@ -390,14 +391,10 @@ def scalar(node: Node) -> Any:
 def plain(node: Node, reader: Reader) -> Any:
     """Plain data of any node, INVALID where a part was reported."""
     if isinstance(node, ScalarNode):
-        if not tag_of(node):
-            return reader.error("yaml-tag", f"the tag {node.tag} is not read", node, help="write plain values")
         value = scalar(node)
-        if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        if isinstance(value, float) and math.isinf(value):
             return reader.error("out-of-range", "the number is too large", node)
         return value
-    if not tag_of(node):
-        return reader.error("yaml-tag", f"the tag {node.tag} is not read", node, help="write plain values")
     if not reader.enter(node):
         return INVALID
     try:

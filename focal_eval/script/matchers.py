@@ -19,7 +19,7 @@ from typing import Any
 
 from focal_eval.document import INVALID, Reader, SchemaBuilder, Shape, plain
 from focal_eval.document.patterns import PatternShape
-from focal_eval.document.reader import BOOL, STR, MappingNode, Node, ScalarNode, SequenceNode, tag_of
+from focal_eval.document.reader import BOOL, STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Number, is_number
 from focal_eval.script import operators as op
 from focal_eval.script.conditions import AnyValue, Condition, Equals, Fields, Items, Literal, Mismatch, NotThere, not_wanted
@@ -68,8 +68,6 @@ class ConditionShape(Shape):
     expected = "a value or a matcher"
 
     def read(self, node: Node, reader: Reader) -> Any:
-        if not tag_of(node):
-            return plain(node, reader)
         if isinstance(node, ScalarNode):
             return self._scalar(node, reader)
         if not reader.enter(node):
