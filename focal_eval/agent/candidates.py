@@ -46,8 +46,10 @@ def _tested(work: Work, rules: Iterable[PlayedRule]) -> list[tuple[PlayedRule, M
             else:
                 work.dropped[rule.name] = Dropped(rule.name, 1.0, *why, reason)
             continue
+        if rule.mentioned.isdisjoint(work.hits):
+            continue
         share = rule.test.share(work)
-        if 0 < share < 1 and rule.test.mentioned() & work.hits.keys():
+        if 0 < share < 1:
             seen = ", ".join(rule.test.evidence(work))
             work.dropped[rule.name] = Dropped(rule.name, round(share, 4), "near-miss", "a part of its trigger", seen)
     return found

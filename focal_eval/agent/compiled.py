@@ -11,7 +11,8 @@ from focal_eval.agent.filling import reads_results
 from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Step, Tool, Values
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.spellings import Requires
-from focal_eval.agent.trigger import If, Test, Told, Triggers, several
+from focal_eval.agent.tested import If, Test, Told, several
+from focal_eval.agent.trigger import Triggers
 from focal_eval.pattern import Pattern, compile_pattern
 
 
@@ -46,6 +47,7 @@ class PlayedRule:
     name: str
     order: int
     test: Test | None
+    mentioned: frozenset[int]  # every word that speaks for it
     lexical: bool  # scored by its `when`
     late: bool
     requires: Condition | None
@@ -131,7 +133,7 @@ class Playable:
         for rule in self.rules.values():
             if rule.test is None or rule.late:
                 continue
-            for atom in rule.test.mentioned():
+            for atom in rule.mentioned:
                 by_word[atom].append(rule)
             if rule.test.necessary() is None:
                 always.append(rule)
@@ -148,6 +150,7 @@ class Playable:
             name=str(rule.id),
             order=order,
             test=test,
+            mentioned=frozenset() if test is None else test.mentioned(),
             lexical=test is None and rule.when is not None and not constrains,
             late=test is not None and test.late,
             requires=Condition(rule.requires) if rule.requires else None,

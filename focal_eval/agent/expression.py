@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -73,8 +74,8 @@ def _evaluator_class() -> Any:
     class PlainData(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is untyped
         """Keys of mappings instead of attributes; what is not there is None."""
 
-        def __init__(self, names: Mapping[str, Any]) -> None:
-            super().__init__(operators=operators, functions=FUNCTIONS, names=names)
+        def __init__(self) -> None:
+            super().__init__(operators=operators, functions=FUNCTIONS)
 
         def _eval_attribute(self, node: Any) -> Any:
             return self._key(self._eval(node.value), node.attr)
@@ -94,6 +95,17 @@ def _evaluator_class() -> Any:
             return None
 
     return PlainData
+
+
+_evaluators = threading.local()
+
+
+def _evaluator() -> Any:
+    """This thread's evaluator; making one costs more than most expressions."""
+    made = getattr(_evaluators, "made", None)
+    if made is None:
+        made = _evaluators.made = _evaluator_class()()
+    return made
 
 
 class Expression:
@@ -118,7 +130,8 @@ class Expression:
 
     def value(self, names: Mapping[str, Any]) -> Any:
         """What it comes to. Raises Undecided where a value is missing or of the wrong kind."""
-        evaluator = _evaluator_class()(names)
+        evaluator = _evaluator()
+        evaluator.names = names
         try:
             value = evaluator.eval(self.text, self._tree)
         except Exception as problem:  # simpleeval passes on whatever an operator raises

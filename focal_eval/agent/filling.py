@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from focal_eval.agent.trigger import LATE
+from focal_eval.agent.tested import LATE
 from focal_eval.template import compile_template, has_template
 
 

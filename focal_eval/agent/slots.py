@@ -11,7 +11,8 @@ from typing import Any, Literal
 from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.figures import amounts, numbers
 from focal_eval.agent.model import Slot
-from focal_eval.agent.trigger import Moment, Triggers
+from focal_eval.agent.tested import Moment
+from focal_eval.agent.trigger import Triggers
 from focal_eval.pattern import Pattern, PatternTimeout, compile_pattern
 
 DATE_FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y")

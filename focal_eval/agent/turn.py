@@ -9,6 +9,7 @@ from typing import Any
 from focal_eval.agent.compiled import Playable, PlayedRule, PlayedStep
 from focal_eval.agent.model import TemplateDef
 from focal_eval.agent.state import State
+from focal_eval.pattern import Pattern
 from focal_eval.text import words
 
 
@@ -137,14 +138,15 @@ class Work:
 
     __slots__ = (
         "_names", "agent", "began", "called", "calls", "corrected", "done_calls", "dropped", "failed", "filled", "hits",
-        "invalid", "language", "left_out", "matched", "moved", "moves", "notes", "outcome", "said", "skipped", "state",
-        "text", "words",
+        "invalid", "language", "left_out", "matched", "moved", "moves", "notes", "outcome", "said", "searched", "skipped",
+        "state", "text", "words",
     )  # fmt: skip
 
     def __init__(self, agent: Playable, state: State, text: str) -> None:
         self.agent, self.state, self.text = agent, state, text
         self.words = words(text)
         self.hits = agent.lexicon.find(self.words)
+        self.searched: dict[Pattern, str | None] = {}
         self.filled: set[str] = set()
         self.corrected: set[str] = set()
         self.invalid: set[str] = set()

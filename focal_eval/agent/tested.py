@@ -1,0 +1,280 @@
+"""Tests of a message and a moment: each says whether it holds, how near it came, and what in the message hit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from focal_eval.agent.expression import Expression
+from focal_eval.pattern import Pattern, PatternTimeout, compile_pattern
+
+LATE = frozenset({"result", "error"})  # names that change while a turn's tools run
+
+
+class Moment(Protocol):
+    """What a trigger may look at."""
+
+    hits: dict[int, int]
+    words: list[str]
+    text: str
+    filled: set[str]
+    corrected: set[str]
+    called: set[str]
+    failed: set[str]
+    language: str
+    searched: dict[Pattern, str | None]  # what was found of each pattern so far
+
+    def names(self) -> Mapping[str, Any]: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Test(Protocol):
+    """A trigger, compiled. `late` ones look at tools' answers, `silent` ones do not read the message."""
+
+    @property
+    def late(self) -> bool: ...
+
+    @property
+    def silent(self) -> bool: ...
+
+    def holds(self, moment: Moment) -> bool: ...
+
+    def share(self, moment: Moment) -> float:
+        """How much of it holds, 0 to 1."""
+        ...
+
+    def evidence(self, moment: Moment) -> list[str]:
+        """What made it hold, or as much of it as does."""
+        ...
+
+    def necessary(self) -> frozenset[int] | None:
+        """Words of which at least one must occur, None where it may hold without any."""
+        ...
+
+    def mentioned(self) -> frozenset[int]:
+        """Every word that speaks for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words and phrases, one or all of them."""
+
+    atoms: tuple[int, ...]
+    every: bool
+    late: bool = False
+    silent: bool = False
+
+    def holds(self, moment: Moment) -> bool:
+        hits = moment.hits
+        if self.every:
+            return all(atom in hits for atom in self.atoms)
+        return any(atom in hits for atom in self.atoms)
+
+    def share(self, moment: Moment) -> float:
+        count = sum(atom in moment.hits for atom in self.atoms)
+        return count / len(self.atoms) if self.every else float(count > 0)
+
+    def evidence(self, moment: Moment) -> list[str]:
+        return [f"'{moment.words[moment.hits[atom]]}'" for atom in self.atoms if atom in moment.hits]
+
+    def necessary(self) -> frozenset[int] | None:
+        return frozenset(self.atoms)
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset(self.atoms)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One of several patterns, anywhere in the message."""
+
+    patterns: tuple[Pattern, ...]
+    together: Pattern | None = None  # all of them as one, where they can be
+    late: bool = False
+    silent: bool = False
+
+    def holds(self, moment: Moment) -> bool:
+        if self.together is not None:
+            return searched(self.together, moment) is not None
+        return any(searched(pattern, moment) is not None for pattern in self.patterns)
+
+    def share(self, moment: Moment) -> float:
+        return float(self.holds(moment))
+
+    def evidence(self, moment: Moment) -> list[str]:
+        found = ((pattern, searched(pattern, moment)) for pattern in self.patterns)
+        return [f"/{pattern.text}/ at '{text}'" for pattern, text in found if text is not None][:1]
+
+    def necessary(self) -> frozenset[int] | None:
+        return None
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset()
+
+
+_OWN_NUMBERS = re.compile(r"\\[1-9gk]|\(\?[^:=!<]|\(\?<[^=!]")  # back references, names, flags: not to be mixed
+
+
+def together(patterns: tuple[Pattern, ...]) -> Pattern | None:
+    """One pattern that is found where one of these is, or None where they cannot stand side by side."""
+    if len(patterns) < 2 or any(_OWN_NUMBERS.search(pattern.text) for pattern in patterns):
+        return None
+    try:
+        return compile_pattern("|".join(f"(?:{pattern.text})" for pattern in patterns), ignore_case=True)
+    except ValueError:
+        return None
+
+
+def searched(pattern: Pattern, moment: Moment) -> str | None:
+    """What the pattern finds in the message, looked for once a turn; a search that takes too long finds nothing."""
+    if pattern not in moment.searched:
+        try:
+            match = pattern.search(moment.text)
+        except PatternTimeout as problem:
+            moment.note(str(problem))
+            match = None
+        moment.searched[pattern] = None if match is None else match.group()
+    return moment.searched[pattern]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something else is known of the turn: a slot, a tool, the language."""
+
+    what: str  # filled | corrected | called | failed | language
+    these: frozenset[str]
+    silent: bool = True
+
+    @property
+    def late(self) -> bool:
+        return self.what in {"called", "failed"}
+
+    def _seen(self, moment: Moment) -> set[str]:
+        seen = {moment.language} if self.what == "language" else getattr(moment, self.what)
+        return set(self.these & seen)
+
+    def holds(self, moment: Moment) -> bool:
+        return bool(self._seen(moment))
+
+    def share(self, moment: Moment) -> float:
+        return float(self.holds(moment))
+
+    def evidence(self, moment: Moment) -> list[str]:
+        return [f"{self.what} {name}" for name in sorted(self._seen(moment))]
+
+    def necessary(self) -> frozenset[int] | None:
+        return None
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """An expression is true."""
+
+    expression: Expression
+    silent: bool = True
+
+    @property
+    def late(self) -> bool:
+        return any(name[0] in LATE for name in self.expression.names)
+
+    def holds(self, moment: Moment) -> bool:
+        return self.expression.holds(moment.names())
+
+    def share(self, moment: Moment) -> float:
+        return float(self.holds(moment))
+
+    def evidence(self, moment: Moment) -> list[str]:
+        return [self.expression.text] if self.holds(moment) else []
+
+    def necessary(self) -> frozenset[int] | None:
+        return None
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The inner trigger does not hold."""
+
+    inner: Test
+
+    @property
+    def late(self) -> bool:
+        return self.inner.late
+
+    @property
+    def silent(self) -> bool:
+        return self.inner.silent
+
+    def holds(self, moment: Moment) -> bool:
+        return not self.inner.holds(moment)
+
+    def share(self, moment: Moment) -> float:
+        return float(self.holds(moment))
+
+    def evidence(self, moment: Moment) -> list[str]:
+        return []
+
+    def necessary(self) -> frozenset[int] | None:
+        return None
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One, or all, of several triggers."""
+
+    parts: tuple[Test, ...]
+    every: bool
+    late: bool
+    silent: bool
+
+    def holds(self, moment: Moment) -> bool:
+        if self.every:
+            return all(part.holds(moment) for part in self.parts)
+        return any(part.holds(moment) for part in self.parts)
+
+    def share(self, moment: Moment) -> float:
+        shares = [part.share(moment) for part in self.parts]
+        return sum(shares) / len(shares) if self.every else max(shares)
+
+    def evidence(self, moment: Moment) -> list[str]:
+        return [text for part in self.parts for text in part.evidence(moment)]
+
+    def necessary(self) -> frozenset[int] | None:
+        needs = [part.necessary() for part in self.parts]
+        known = [need for need in needs if need is not None]
+        if self.every:
+            return min(known, key=len, default=None)
+        return frozenset().union(*known) if len(known) == len(needs) else None
+
+    def mentioned(self) -> frozenset[int]:
+        return frozenset().union(*(part.mentioned() for part in self.parts))
+
+
+def several(parts: list[Test], *, every: bool) -> Test:
+    """All, or one, of the parts; a single part is itself."""
+    if len(parts) == 1:
+        return parts[0]
+    silent = all(part.silent for part in parts)
+    parts = sorted(parts, key=_cost)
+    return Several(tuple(parts), every, any(part.late for part in parts), silent)
+
+
+def _cost(part: Test) -> int:
+    """What a test costs, roughly: words were found already, patterns and expressions are work."""
+    if isinstance(part, Not):
+        return _cost(part.inner)
+    if isinstance(part, Several):
+        return max(map(_cost, part.parts), default=0)
+    return 3 if isinstance(part, If) else 2 if isinstance(part, Found) else 0
