@@ -88,6 +88,19 @@ class _Talk:
         return f"{self.key}-trial-{self.run.trial}"
 
 
+def golden(text: str) -> str | float:
+    """How replies are compared: `equal`, `off`, or how alike they must be, such as `0.6`."""
+    if text in ("equal", "off"):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"'{text}' is neither equal, off nor a number from 0 to 1")
+    return share
+
+
 @dataclass(frozen=True, slots=True)
 class TauBench:
     """Recorded runs of tau-bench, as scripts, one cassette a trial and one suite a trial."""
@@ -95,6 +108,7 @@ class TauBench:
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
     trials: frozenset[int] | None = option(numbers, doc="only these trials: 0,2 or 0-3")
     tasks: frozenset[int] | None = option(numbers, doc="only these tasks: 3,7 or 0-9")
+    golden: str | float = option(golden, doc="how replies are compared: equal, off, or how alike, 0 to 1", default=0.6)
 
     def read(self, sources: Sequence[Source], problems: Problems) -> Imported:
         losses = Losses(SENTENCES)
@@ -107,7 +121,7 @@ class TauBench:
             talks.extend(found)
             scripts |= {f"{prefix}scenarios/{talk.name}.yaml": yaml_text(_script(talk)) for talk in found}
             cassettes |= {f"{prefix}cassettes/trial-{trial}.jsonl": _cassette(of) for trial, of in _by_trial(found).items()}
-            suites |= {f"{prefix}{name}": text for name, text in _suites(found, source).items()}
+            suites |= {f"{prefix}{name}": text for name, text in _suites(found, source, self.golden).items()}
         turns = sum(len(talk.exchanges) for talk in talks)
         return Imported(scripts, suites, cassettes, losses.listed(), len(talks), turns)
 
@@ -234,7 +248,7 @@ def _cassette(talks: Sequence[_Talk]) -> bytes:
     return recording_bytes(conversations, {"format": "tau-bench"})
 
 
-def _suites(talks: Sequence[_Talk], source: Source) -> Mapping[str, str]:
+def _suites(talks: Sequence[_Talk], source: Source, compared: str | float) -> Mapping[str, str]:
     """One suite a trial: its scripts on its own cassette, the other trials' as engines to compare with."""
     trials = list(_by_trial(talks))
     out = {}
@@ -252,5 +266,6 @@ def _suites(talks: Sequence[_Talk], source: Source) -> Mapping[str, str]:
         }
         if others:
             suite["engines"] = Block(others)
+        suite["golden"] = compared if isinstance(compared, str) else {"similar": compared}
         out[name] = yaml_text(suite)
     return out

@@ -10,7 +10,7 @@ import pytest
 
 from focal_eval.document import Reader, plain, read_text
 from focal_eval.errors import Problems
-from focal_eval.importers import Imported, Source
+from focal_eval.importers import Imported, Source, make_importer
 from focal_eval.importers.tau_bench import TauBench
 from tests.importers.told_runs import RUNS, agent, result, run, user
 
@@ -99,7 +99,20 @@ def test_each_trial_has_a_cassette_and_a_suite() -> None:
     assert suite["scripts"] == ["scenarios/*-trial-0.yaml"]
     assert suite["engine"] == {"kind": "cassette", "file": "cassettes/trial-0.jsonl"}
     assert suite["engines"] == {"trial-1": {"kind": "cassette", "file": "cassettes/trial-1.jsonl", "match": "position"}}
+    assert suite["golden"] == {"similar": 0.6}
     assert (imported.conversations, imported.turns) == (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("off", "off"), ("equal", "equal"), ("0.8", {"similar": 0.8}), ("1", {"similar": 1.0})]
+)
+def test_how_replies_are_compared_is_written_into_the_suite(text: str, written: Any) -> None:
+    """The policy is the suite's, so it can be changed there afterwards."""
+    importer = make_importer("tau-bench", {"golden": text})
+    assert (
+        data_of(importer.read([Source("a.json", json.dumps(RUNS).encode())], Problems()).suites["suite.yaml"])["golden"]
+        == written
+    )
 
 
 def data_of(text: str) -> Any:
