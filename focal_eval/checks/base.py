@@ -123,7 +123,8 @@ class _Base:
     @classmethod
     def __shape__(cls) -> Shape:
         """How the check is read; the default is a mapping of its fields, or its `short` field alone."""
-        record = record_of(cls)
+        kind: Any = cls
+        record = record_of(kind)
         return CheckRecord(record.build, record.entries, name=record.name, short=record.short)
 
     def needed(self) -> frozenset[str]:
