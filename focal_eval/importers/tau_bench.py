@@ -33,7 +33,6 @@ SENTENCES = {
     "empty-run": "runs in which the agent did nothing",
     "stop-marker": f"the marker {STOP} of the simulated user",
     "not-chosen": "runs left out by --trials or --tasks",
-    "expected-outputs": "facts the agent should have told, which tau-bench looks for in all its replies",
 }
 
 
@@ -179,8 +178,6 @@ def _talk(run: _Run, index: int, placed: Placed, losses: Losses) -> _Talk:
             message = replace(message, content=message.content.replace(STOP, "").strip())  # noqa: PLW2901  # the cleaned one
         messages.append(message)
     conversation = chat.Conversation(placed, (index, "traj"), losses, shown_beside_calls=False)
-    if run.info and run.info.task and run.info.task.outputs:
-        losses.add("expected-outputs", placed.at(index, "info", "task", "outputs"))
     return _Talk(run, conversation.exchanges(messages), placed.file)
 
 
@@ -193,8 +190,8 @@ def _script(talk: _Talk) -> dict[str, Any]:
         "origin": _origin(talk),
         "turns": [_turn(exchange) for exchange in talk.exchanges],
     }
-    if task.actions:
-        script["conversation"] = [_answer_key(task.actions)]
+    if key := _answer_key(task):
+        script["conversation"] = key
     return script
 
 
@@ -230,10 +227,23 @@ def _turn(exchange: chat.Exchange) -> dict[str, Any]:
     return turn
 
 
-def _answer_key(actions: Sequence[_Action]) -> dict[str, Any]:
-    """The calls that solve the task; soft, as the recorded agent may have failed at it."""
-    calls = [call(action.name, action.kwargs) for action in actions]
-    return {"tools": calls, "soft": True, "because": "tau-bench's answer key solves the task by these calls"}
+def _answer_key(task: _Task) -> list[dict[str, Any]]:
+    """What solves the task: calls and facts to be told; soft, as the recorded agent may have failed at it."""
+    calls = [call(action.name, action.kwargs) for action in task.actions]
+    wanted = [
+        {"count": {"tool": made, "times": {"min": calls.count(made)}}, "soft": True, "because": "the answer key has this call"}
+        for index, made in enumerate(calls)
+        if made not in calls[:index]
+    ]
+    told = [_told(str(fact)) | {"soft": True, "because": "the answer key has this fact"} for fact in task.outputs if str(fact)]
+    return wanted + told
+
+
+def _told(fact: str) -> dict[str, Any]:
+    """A fact in some reply; tau-bench takes `1,786` for `1786`."""
+    forms = [fact, f"{int(fact):,}"] if fact.isdecimal() and fact.isascii() and 3 < len(fact) < 20 else [fact]
+    found = [{"count": {"text": said(form), "times": {"min": 1}}} for form in forms]
+    return found[0] if len(found) == 1 else {"any_of": found}
 
 
 def _cassette(talks: Sequence[_Talk]) -> bytes:

@@ -63,13 +63,15 @@ def test_a_run_becomes_a_script_a_person_can_go_on_with() -> None:
         "              options: {colour: red}\n"
         "\n"
         "conversation:\n"
-        "  - tools:\n"
-        "      - order_part:\n"
+        "  - count:\n"
+        "      tool:\n"
+        "        order_part:\n"
         "          bicycle: B-7\n"
         "          part: bell\n"
         "          options: {colour: red}\n"
+        "      times: {min: 1}\n"
         "    soft: true\n"
-        "    because: tau-bench's answer key solves the task by these calls\n"
+        "    because: the answer key has this call\n"
     )
 
 
@@ -81,13 +83,32 @@ def test_what_a_script_cannot_hold_is_counted_with_its_first_place() -> None:
         "stop-marker": 2,
         "unanswered-message": 2,
         "aside": 1,
-        "expected-outputs": 1,
     }
     lines = json.dumps(RUNS, indent=1).split("\n")
     stop = next(loss for loss in imported.losses if loss.kind == "stop-marker")
     first = next(number for number, line in enumerate(lines, 1) if "###STOP###" in line)
     assert stop.example.file == "shop.json"
     assert stop.example.line == first - 2  # the message's brace stands above its role and its content
+
+
+def test_the_answer_key_is_what_solves_the_task() -> None:
+    """A call that is needed twice counts twice; a number may be told with separators; nothing of it fails a case."""
+    actions = [
+        {"name": "pay", "kwargs": {"amount": 5}},
+        {"name": "look", "kwargs": {}},
+        {"name": "pay", "kwargs": {"amount": 5}},
+    ]
+    told = run(0, 0, user("hi"), agent("1,786"), actions=actions, outputs=["1786", "{{ red }}", 12])
+    conversation = data_of(read([told]).scripts["scenarios/task-00-trial-0.yaml"])["conversation"]
+    assert [entry.pop("soft") for entry in conversation] == [True] * 5
+    assert [entry.pop("because")[-4:] for entry in conversation] == ["call", "call", "fact", "fact", "fact"]
+    assert conversation == [
+        {"count": {"tool": {"pay": {"amount": 5}}, "times": {"min": 2}}},
+        {"count": {"tool": "look", "times": {"min": 1}}},
+        {"any_of": [{"count": {"text": "1786", "times": {"min": 1}}}, {"count": {"text": "1,786", "times": {"min": 1}}}]},
+        {"count": {"text": '{{ "{{" }} red }}', "times": {"min": 1}}},
+        {"count": {"text": "12", "times": {"min": 1}}},
+    ]
 
 
 def test_each_trial_has_a_cassette_and_a_suite() -> None:
