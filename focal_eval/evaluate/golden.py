@@ -12,7 +12,8 @@ def with_golden(script: Script, similar: float | None) -> Script:
     """The script with an expectation for each golden text; unchanged under `golden: off` or without such texts."""
     if similar is None or not any(turn.agent for turn in script.turns):
         return script
-    check = find("checks", "response.golden")(at_least=similar)
+    policy = "equal" if similar == 1.0 else "similar"
+    check = find("checks", "response.golden")(policy=policy, at_least=similar)
     turns = tuple(
         turn
         if turn.agent is None
