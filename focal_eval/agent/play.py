@@ -114,9 +114,10 @@ def turn_steps(
     match_early(work, scorer)
     steer(work)
     yield from _settle(work)
+    items = compose(work)
     if not work.moves and work.step is not None:
         work.moves.append(Moved("continue", str(work.state.scenario), work.state.step, work.state.step))
-    items, generated = yield from word(work, compose(work), worded)
+    items, generated = yield from word(work, items, worded)
     if not items:
         items = [fallback(work)]
     items, enforcement = yield from enforce(work, items, generated)
