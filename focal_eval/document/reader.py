@@ -88,6 +88,7 @@ class Document:
     text: str
     root: Node | None
     problems: Problems = field(default_factory=Problems)
+    _lines: list[str] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -99,8 +100,9 @@ class Document:
         start, end = node.start_mark, node.end_mark
         line, column = end.line, end.column
         if line != start.line:
-            lines = lines_of(self.text)
-            line = start.line
+            if self._lines is None:
+                self._lines = lines_of(self.text)
+            lines, line = self._lines, start.line
             column = max(start.column + 1, len(lines[line]) if line < len(lines) else 0)
         return Span(self.file, start.line + 1, start.column + 1, line + 1, column + 1)
 

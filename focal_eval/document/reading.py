@@ -57,18 +57,26 @@ class Reader:
 
     def enter(self, node: Node) -> bool:
         """Counts a visit to a collection; False, once and with a report, where the file expands beyond its bounds."""
-        self.visited += 1 + len(node.value)
-        self._depth += 1
-        if self.visited > MAX_NODES or self._depth > MAX_DEPTH:
-            if "bounds" not in self.scratch:
-                self.scratch["bounds"] = True
-                if self._depth > MAX_DEPTH:
-                    self.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", node)
-                else:
-                    self.error("yaml-alias-bomb", f"aliases expand the file beyond {MAX_NODES:,} values", node)
-            self._depth -= 1
+        if self._depth >= MAX_DEPTH:
+            return self._too_much("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", node)
+        self.visited += len(node.value)
+        if not self.count(node):
             return False
+        self._depth += 1
         return True
+
+    def count(self, node: Node) -> bool:
+        """Counts a visit to one value; False, once and with a report, where there were too many."""
+        self.visited += 1
+        if self.visited <= MAX_NODES:
+            return True
+        return self._too_much("yaml-alias-bomb", f"aliases expand the file beyond {MAX_NODES:,} values", node)
+
+    def _too_much(self, code: str, message: str, node: Node) -> bool:
+        if "bounds" not in self.scratch:
+            self.scratch["bounds"] = True
+            self.error(code, message, node)
+        return False
 
     def leave(self) -> None:
         self._depth -= 1

@@ -95,9 +95,9 @@ def _in_words(said: str, here: str, column: int) -> tuple[str, str, str | None]:
             return "yaml-syntax", "the text goes on after its closing quote", fix
         if _AFTER_BRACKETS.search(here):
             return "yaml-syntax", "a text that starts with '[' is read as a list", _QUOTE
-    for needle, code, message, help in _SAID:
+    for needle, code, message, advice in _SAID:
         if needle in said:
-            return code, message, help
+            return code, message, advice
     return "yaml-syntax", said, None
 
 

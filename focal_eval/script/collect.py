@@ -15,8 +15,10 @@ _MAGIC = frozenset("*?[")
 
 
 def split_pattern(text: str) -> tuple[str, str]:
-    """A pattern's fixed folder and what is searched below it."""
+    """A pattern's fixed folder and what is searched below it. Raises ValueError where it names no path."""
     parts = Path(text).parts
+    if not parts:
+        raise ValueError("it names no path")
     fixed = 0
     while fixed < len(parts) - 1 and not _MAGIC & set(parts[fixed]):
         fixed += 1
@@ -31,19 +33,26 @@ def collect(suite: Suite, problems: Problems) -> tuple[list[tuple[Path, str]], P
     found: dict[Path, None] = {}
     bases: list[Path] = []
     for pattern in suite.fields.scripts:
-        if pattern.text.startswith("!"):
-            fixed, below = split_pattern(pattern.text[1:])
-            dropped = set(_matches((suite.folder / fixed).resolve(), below))
+        negated = pattern.text.startswith("!")
+        try:
+            fixed, below = split_pattern(pattern.text.removeprefix("!"))
+            base = (suite.folder / fixed).resolve()
+            matches = _matches(base, below)
+        except (OSError, ValueError) as problem:  # a NUL, a name too long, `**` beside other characters
+            reason = getattr(problem, "strerror", None) or str(problem)
+            problems.error("bad-glob", f"'{pattern.text}' cannot be searched: {reason}", pattern.span)
+            continue
+        if negated:
+            dropped = found.keys() & set(matches)
+            if not dropped:
+                fix = "it comes after the patterns it narrows"
+                problems.warning("excludes-nothing", f"'{pattern.text}' leaves no file out", pattern.span, help=fix)
             found = {path: None for path in found if path not in dropped}
-            continue
-        fixed, below = split_pattern(pattern.text)
-        base = (suite.folder / fixed).resolve()
-        matches = _matches(base, below)
-        if not matches:
+        elif matches:
+            bases.append(base)
+            found.update(dict.fromkeys(matches))
+        else:
             _nothing(pattern, base, below, problems)
-            continue
-        bases.append(base)
-        found.update(dict.fromkeys(matches))
     if not bases:
         return [], suite.folder
     top = Path(os.path.commonpath(bases))

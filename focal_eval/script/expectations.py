@@ -193,20 +193,14 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     own: Node | None = value
     open_keys = getattr(find("checks", key_name), "open_keys", False)
     if type(value) is MappingNode and not open_keys and _has_words(value):
-        soft, because, rest = _reserved(reader.pairs(value), reader)
-        sound = soft is not INVALID and because is not INVALID
-        kept = []
-        for entry in rest:
-            if entry[0] in GROUPS and not _own_key(key_name, entry[0]):
-                found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader))
-                if found is INVALID:
-                    sound = False
-                else:
-                    out.extend(found)
-            else:
-                kept.append((entry[1], entry[2]))
-        if not sound:
+        if not reader.enter(value):
             return INVALID
+        soft, because, rest = _reserved(reader.pairs(value), reader)
+        kept, found = _parted(key_name, key, rest, reader)
+        reader.leave()
+        if INVALID in (soft, because, found):
+            return INVALID
+        out = found
         own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style) if kept or not out else None
     if own is not None:
         found = _leaf(key_name, key, value, own, reader)
@@ -214,6 +208,19 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
             return INVALID
         out.insert(0, found)
     return _marked(out, soft, because)
+
+
+def _parted(key_name: str, key: ScalarNode, entries: Pairs, reader: Reader) -> tuple[list[tuple[ScalarNode, Node]], Any]:
+    """A check's own entries, and the groups beside them, read; INVALID where one of those is."""
+    kept: list[tuple[ScalarNode, Node]] = []
+    groups: Any = []
+    for name, entry_key, child in entries:
+        if name not in GROUPS or _own_key(key_name, name):
+            kept.append((entry_key, child))
+            continue
+        found = _group(name, entry_key, child, reader, lambda inner: _check(key_name, key, inner, reader))
+        groups = INVALID if found is INVALID or groups is INVALID else groups + found
+    return kept, groups
 
 
 _WORDS = frozenset({*GROUPS, "soft", "because"})

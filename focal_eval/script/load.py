@@ -13,8 +13,8 @@ from focal_eval.document import INVALID, Document, Reader, read_file, record_of
 from focal_eval.document.reader import Node
 from focal_eval.errors import Diagnostic
 from focal_eval.script.model import Script
-from focal_eval.script.names import check_names
 from focal_eval.script.read import FragmentFields, read_script
+from focal_eval.script.templates import Trail
 from focal_eval.source import whole_file
 
 MAX_FILES = 100_000
@@ -92,8 +92,7 @@ class Loader:
         reader.scratch["include"] = _Splice(self, path.resolve(), ()).include
         script = read_script(document, id, reader)
         if script is not None:
-            check_names(script, reader.problems, reader.scratch.get("sources", ()))
-            if len(document.problems.errors) > 0:
+            if document.problems.errors:
                 return None
             if digests := reader.scratch.get("digests"):
                 script = _with_digest(script, digests)
@@ -143,7 +142,8 @@ class _Splice:
     def include(self, target: str, node: Node, reader: Reader) -> Any:
         try:
             path = (self.path.parent / target).resolve()
-        except (OSError, ValueError, RuntimeError):
+            there = path.is_file()
+        except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, a loop of links
             return reader.error("bad-include", "this is not a path", node)
         if Path(target).is_absolute() or not path.is_relative_to(self.loader.root):
             return reader.error("include-outside", f"'{target}' lies outside {shown(self.loader.root)}", node)
@@ -152,7 +152,7 @@ class _Splice:
             return reader.error("include-cycle", f"this file includes itself: {chain}", node)
         if len(self.stack) > 16:
             return reader.error("include-cycle", "fragments are nested deeper than 16", node)
-        if not path.is_file():
+        if not there:
             return reader.error("missing-include", f"there is no file {shown(path)}", node, help=_nearest_file(path))
         fragment = self.loader.fragment(path, self.stack)
         if fragment.value is INVALID:
@@ -162,8 +162,7 @@ class _Splice:
         scratch["texts"].update(fragment.scratch.get("texts", {}))
         scratch.setdefault("digests", []).extend([fragment.document.digest, *fragment.scratch.get("digests", ())])
         scratch.setdefault("stubs", []).extend([*fragment.value.tools, *fragment.scratch.get("stubs", ())])
-        scratch.setdefault("sources", []).extend(fragment.scratch.get("sources", ()))
-        scratch.setdefault("uses", []).extend(fragment.scratch.get("uses", ()))
+        Trail.of(reader).splice(fragment.scratch.get("trail", Trail()))
         return fragment.value.turns
 
 

@@ -61,7 +61,6 @@ class Turn:
     when: tuple[Expectation, ...] | None = None  # sent only if all of these hold of the turns so far
     timeout_s: float | None = None
     name: str | None = None
-    uses: tuple[tuple[str, Span], ...] = ()  # names that its {{ }} need
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +134,4 @@ class Script:
     skip: Mark | None = None
     timeout_s: float | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)  # where an imported script came from
-    uses: tuple[tuple[str, Span], ...] = ()  # names that {{ }} need outside turns: metadata, given, stubs
-    closing_uses: tuple[tuple[str, Span], ...] = ()  # names that the conversation's expectations need
     texts: Mapping[str, str] = field(default_factory=dict)  # every file it came from, for frames

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from math import prod
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, Shape, plain
@@ -14,6 +13,7 @@ from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.source import Span
 
 MAX_CASES = 10_000  # of one script
+_COUNTED = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class ParamsShape(Shape):
     expected = "a mapping of lists"
 
     def read(self, node: Node, reader: Reader) -> Any:
+        reader.scratch["params"] = None  # unknown, until they are read
         if not isinstance(node, MappingNode):
             return self.wrong(node, reader)
         if not reader.enter(node):
@@ -43,8 +44,7 @@ class ParamsShape(Shape):
                 table = self._table(value, reader, spans)
                 sound = sound and table is not INVALID
                 continue
-            if not name.isidentifier():
-                reader.error("bad-name", f"'{name}' cannot be used in {{{{ }}}}", key, help="use letters, digits and _")
+            if not _usable(name, key, reader):
                 sound = False
                 continue
             if name in spans:
@@ -57,10 +57,14 @@ class ParamsShape(Shape):
         reader.leave()
         if not sound:
             return INVALID
-        count = len(table) * prod(len(values) for values in matrix.values())
+        count = len(table)
+        for values in matrix.values():
+            count = min(count * len(values), _COUNTED)
         if count > MAX_CASES:
-            return reader.error("too-many-cases", f"these params give {count:,} cases; the limit is {MAX_CASES:,}", node)
+            many = f"{count:,}" if count < _COUNTED else f"more than {_COUNTED:,}"
+            return reader.error("too-many-cases", f"these params give {many} cases; the limit is {MAX_CASES:,}", node)
         rows = tuple({**row, **dict(zip(matrix, picked, strict=True))} for row in table for picked in product(*matrix.values()))
+        reader.scratch["params"] = spans
         return Params(rows, spans)
 
     @staticmethod
@@ -83,21 +87,10 @@ class ParamsShape(Shape):
         rows: list[dict[str, Any]] = []
         sound = True
         for item in node.value:
-            row = plain(item, reader)
+            row = _row(item, reader, spans)
             if row is INVALID:
                 sound = False
                 continue
-            if not isinstance(row, dict) or not row:
-                reader.error("wrong-type", "a row is a mapping of names to values", item)
-                sound = False
-                continue
-            for key, _ in item.value:
-                spans.setdefault(key.value, reader.span(key))
-                if not key.value.isidentifier():
-                    reader.error(
-                        "bad-name", f"'{key.value}' cannot be used in {{{{ }}}}", key, help="use letters, digits and _"
-                    )
-                    sound = False
             if rows and row.keys() != rows[0].keys():
                 missing = sorted(rows[0].keys() ^ row.keys())
                 reader.error("uneven-rows", f"the rows do not have the same names: {', '.join(missing)}", item)
@@ -113,3 +106,27 @@ class ParamsShape(Shape):
             "properties": {"rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}}},
             "additionalProperties": {},
         }
+
+
+def _row(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:
+    """One row as plain data; its names are noted in `spans`."""
+    if not isinstance(node, MappingNode) or not node.value:
+        return reader.error("wrong-type", "a row is a mapping of names to values", node)
+    if not reader.enter(node):
+        return INVALID
+    row: dict[str, Any] = {}
+    for name, key, value in reader.pairs(node):
+        spans.setdefault(name, reader.span(key))
+        row[name] = plain(value, reader)
+        if not _usable(name, key, reader):
+            row[name] = INVALID
+    reader.leave()
+    return INVALID if INVALID in row.values() else row
+
+
+def _usable(name: str, key: Node, reader: Reader) -> bool:
+    """Whether a template can use a name; reported where it cannot."""
+    if name.isidentifier():
+        return True
+    reader.error("bad-name", f"'{name}' cannot be used in {{{{ }}}}", key, help="use letters, digits and _")
+    return False

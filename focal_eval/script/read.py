@@ -10,56 +10,15 @@ from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import JsonSchema, ListOf, Number, Record, SchemaBuilder, Text
 from focal_eval.script.expectations import CONVERSATION, Block
-from focal_eval.script.model import Given, Mark, Said, Saved, Script, Turn
+from focal_eval.script.model import Given, Mark, Said, Script, Turn
 from focal_eval.script.names import check_names
 from focal_eval.script.params import Params, ParamsShape
+from focal_eval.script.saving import SaveShape
 from focal_eval.script.stubs import StubsShape
 from focal_eval.script.templates import SaidText, Trail, note_templates
 from focal_eval.source import Span, whole_file
 
 _TURN_LIMIT = 5_000
-
-
-class SaveShape(Shape):
-    """`save`: names, each with a `{{ }}` or a JMESPath that says where its value comes from."""
-
-    expected = "a mapping of names"
-
-    def read(self, node: Node, reader: Reader) -> Any:
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, reader)
-        if not reader.enter(node):
-            return INVALID
-        trail = Trail.of(reader)
-        start = len(trail.uses)
-        out = []
-        for name, key, value in reader.pairs(node):
-            said = SaidText(may_be_empty=False).read(value, reader)
-            if not name.isidentifier():
-                said = reader.error("bad-name", f"'{name}' cannot be used in {{{{ }}}}", key, help="use letters, digits and _")
-            elif said is not INVALID and not said.template:
-                said = _path(said, value, reader)
-            out.append(said if said is INVALID else Saved(name, said, reader.span(key)))
-        trail.sources += trail.take(start)
-        reader.leave()
-        return INVALID if INVALID in out else tuple(out)
-
-    def schema(self, into: SchemaBuilder) -> JsonSchema:
-        return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
-
-
-def _path(said: Said, node: Node, reader: Reader) -> Any:
-    import jmespath
-
-    try:
-        jmespath.compile(said.text)
-    except (jmespath.exceptions.JMESPathError, RecursionError) as problem:
-        first = str(problem).strip().split("\n")[0]
-        return reader.error(
-            "bad-path", f"not a JMESPath: {first}", node, help="or write a template such as {{ response.text }}"
-        )
-    Trail.of(reader).sources.append((said.text.split(".")[0].split("[")[0], said.span))
-    return said
 
 
 class MarkShape(Shape):
@@ -232,9 +191,11 @@ class TurnsShape(Shape):
                 out.extend(spliced if spliced is not INVALID else [INVALID])
             else:
                 out.append(self._turn.read(item, reader))
+            if len(out) > _TURN_LIMIT:
+                reader.leave()
+                reader.scratch["open"] = True  # what later turns save is not known
+                return reader.error("too-many-turns", f"more than {_TURN_LIMIT:,} turns", node)
         reader.leave()
-        if len(out) > _TURN_LIMIT:
-            return reader.error("too-many-turns", f"{len(out):,} turns; the limit is {_TURN_LIMIT:,}", node)
         return INVALID if any(item is INVALID for item in out) else tuple(out)
 
     @staticmethod

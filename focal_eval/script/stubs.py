@@ -72,15 +72,14 @@ class _Answer:
 _ANSWER: Record = record_of(_Answer)
 
 
-def _keys(node: Node) -> dict[str, Node]:
-    if not isinstance(node, MappingNode):
-        return {}
-    return {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
+def _keys(node: Node, reader: Reader) -> dict[str, Node]:
+    """The mapping's values by key, merged ones among them."""
+    return {name: value for name, _, value in reader.pairs(node)} if isinstance(node, MappingNode) else {}
 
 
 def read_answer(node: Node, reader: Reader) -> Any:
     """One answer, or INVALID; where it holds templates they are checked and the node is kept for the case."""
-    keys = _keys(node)
+    keys = _keys(node, reader)
     templated = note_templates(node, reader)
     value = _ANSWER.read(node, reader)
     if value is INVALID or templated is INVALID:
@@ -106,7 +105,7 @@ def _steps(node: Node, read: tuple[_Step, ...], reader: Reader) -> Any:
     if not read:
         return reader.error("bad-stub", "'sequence' is empty", node)
     for child in node.value:
-        if len([name for name in ("returns", "fails") if name in _keys(child)]) != 1:
+        if len([name for name in ("returns", "fails") if name in _keys(child, reader)]) != 1:
             return reader.error("bad-stub", "each answer of a sequence has 'returns' or 'fails'", child)
     return tuple(Step(item.returns, item.fails, item.delay_ms) for item in read)
 
@@ -147,12 +146,18 @@ class StubsShape(Shape):
 
 def _reachable(answers: list[Answer], reader: Reader) -> None:
     """Warns of answers that an earlier one always takes before them."""
-    for index, answer in enumerate(answers):
-        for earlier in answers[:index]:
-            if earlier.times is None and (earlier.when is None or (earlier.when == answer.when and not earlier.only)):
-                label = Label(earlier.span, "this one is always taken first")
-                reader.problems.warning("unreachable-answer", "this answer is never reached", answer.span, labels=(label,))
-                break
+    any_call: Answer | None = None
+    taken: dict[str, Answer] = {}  # by what they match, in words: equal matchers are written alike
+    for answer in answers:
+        fits = repr(answer.when)
+        earlier = any_call or taken.get(fits) or (taken.get(f"only {fits}") if answer.only else None)
+        if earlier is not None:
+            label = Label(earlier.span, "this one is always taken first")
+            reader.problems.warning("unreachable-answer", "this answer is never reached", answer.span, labels=(label,))
+        elif answer.times is None and answer.when is None:
+            any_call = answer
+        elif answer.times is None:
+            taken[f"only {fits}" if answer.only else fits] = answer
 
 
 @dataclass(slots=True)

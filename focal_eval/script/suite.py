@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from focal_eval.document import INVALID, Document, Reader, Shape, record_of
-from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode, plain_tag
+from focal_eval.document.reading import Filled
 from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.source import Span, whole_file
@@ -61,7 +62,11 @@ class EngineShape(Shape):
     def read(self, node: Node, reader: Reader) -> Any:
         if not isinstance(node, MappingNode):
             return self.wrong(node, reader)
-        kind_node = next((value for key, value in node.value if getattr(key, "value", None) == "kind"), None)
+        if not reader.enter(node):
+            return INVALID
+        pairs = reader.pairs(node)
+        reader.leave()
+        kind_node = next((value for name, _, value in pairs if name == "kind"), None)
         if kind_node is None:
             return reader.error("missing-key", "the key 'kind' is missing", node, help=did_you_mean("", names("engines")))
         kind = Text().read(kind_node, reader)
@@ -69,17 +74,12 @@ class EngineShape(Shape):
             return INVALID
         made = find("engines", kind)
         if made is None:
-            known = names("engines")
-            fix = did_you_mean(kind, known)
+            fix = did_you_mean(kind, names("engines"))
             return reader.error("unknown-engine", f"no engine is named '{kind}'", kind_node, help=fix)
         missing: list[tuple[str, Span]] = []
         secrets: list[str] = []
-        pairs = [
-            (key, _with_environment(value, reader, missing, secrets))
-            for key, value in node.value
-            if getattr(key, "value", None) != "kind"
-        ]
-        rest = MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+        filled = [(key, _with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name != "kind"]
+        rest = MappingNode(node.tag, filled, node.start_mark, node.end_mark)
         config = record_of(made).read(rest, reader)
         if config is INVALID:
             return INVALID
@@ -117,7 +117,8 @@ def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]
             return default
 
         text = _VARIABLE.sub(value_of, node.value)
-        return ScalarNode(STR, text, node.start_mark, node.end_mark, '"')
+        tag = plain_tag(text) if text and text not in ("~", "null") else STR
+        return Filled(tag, text, node.start_mark, node.end_mark, '"')
     if not reader.enter(node):
         return node
     made: Node
