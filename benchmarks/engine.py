@@ -5,7 +5,7 @@ Every Python job calls this file; `peers/promptfoo/engine.js` is the same desk i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Line(NamedTuple):
@@ -80,3 +80,11 @@ class Desk:
             "rules": [line.rule],
             "tools": [line.tool],
         }
+
+
+_desk = Desk()
+
+
+async def answer(message: str, conversation: Any) -> dict[str, object]:
+    """The desk as focal-eval's `callable` engine asks it; a coroutine, since it never waits and needs no thread."""
+    return _desk.reply(conversation.id, message)
