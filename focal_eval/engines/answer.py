@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any
 
 from focal_eval.errors import EngineProtocol
@@ -20,7 +19,7 @@ from focal_eval.records import (
     ToolCall,
     Transition,
 )
-from focal_eval.records.codec import reply_from_json
+from focal_eval.records.codec import Misfit, reply_from_json
 from focal_eval.registry import did_you_mean
 
 REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
@@ -52,15 +51,23 @@ def reply_of(value: Any, reports: frozenset[str], who: str) -> Reply:
     for key, (kind, short) in _SINGLE.items():
         if data.get(key) is not None:
             data[key] = _record(data[key], kind, short, key, who)
-    _checked(data, who)
-    return _only(reply_from_json(data), reports, who)
+    try:
+        return _only(reply_from_json(data), reports, who)
+    except Misfit as problem:
+        where, _, what = str(problem).rpartition(": ")
+        raise EngineProtocol(f"{who} gave a wrong '{where}': {what}") from None
+
+
+_KNOWN: dict[type, frozenset[str]] = {
+    kind: frozenset(spec.name for spec in fields(kind))
+    for kind in (Reply, RuleMatch, Candidate, ToolCall, Transition, Enforcement, Citation, ScenarioState, Tokens)
+}
 
 
 def _key(key: Any, who: str) -> str:
-    known = [spec.name for spec in fields(Reply)]
-    if key in known:
+    if key in _KNOWN[Reply]:
         return str(key)
-    fix = did_you_mean(str(key), known, list_up_to=30)
+    fix = did_you_mean(str(key), _KNOWN[Reply], list_up_to=30)
     raise EngineProtocol(f"{who} gave the unknown key '{key}'" + (f"; {fix}" if fix else ""))
 
 
@@ -70,32 +77,11 @@ def _record(value: Any, kind: type, short: str, where: str, who: str) -> dict[st
         return {"id": scenario, "step": step}
     if not isinstance(value, Mapping):
         return {short: value}
-    known = [spec.name for spec in fields(kind)]
     for key in value:
-        if key not in known:
-            fix = did_you_mean(str(key), known)
+        if key not in _KNOWN[kind]:
+            fix = did_you_mean(str(key), _KNOWN[kind])
             raise EngineProtocol(f"{who} gave the unknown key '{where}.{key}'" + (f"; {fix}" if fix else ""))
     return dict(value)
-
-
-def _checked(data: Mapping[str, Any], who: str) -> None:
-    from pydantic import ValidationError
-
-    try:
-        _adapter().validate_python(data)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"][:3])
-        raise EngineProtocol(f"{who} gave a wrong '{where}': {first['msg']}") from None
-    except RecursionError:
-        raise EngineProtocol(f"{who} gave values nested too deeply") from None
-
-
-@lru_cache(maxsize=1)
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Reply)
 
 
 def _only(reply: Reply, reports: frozenset[str], who: str) -> Reply:

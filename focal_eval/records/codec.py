@@ -5,9 +5,12 @@ Reading is lenient about keys it does not know (a newer version may write more) 
 
 from __future__ import annotations
 
+import collections.abc
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from focal_eval.records.turn import (
     Candidate,
@@ -136,33 +139,104 @@ def result_to_json(result: CheckResult) -> dict[str, Json]:
     return out
 
 
-def _made(kind: type[T], data: Mapping[str, Json]) -> T:
-    known = {spec.name for spec in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    return kind(**{name: value for name, value in data.items() if name in known})
+class Misfit(ValueError):
+    """JSON that is not the record it should be; the message names the place: `rules.0.score: a number is expected`."""
 
 
-def _read(kind: type[T], data: Mapping[str, Json]) -> T:
-    values: dict[str, Any] = {}
+Convert = Callable[[Any], Any]
+
+
+def _made(kind: type[T], data: Json) -> T:
+    if not isinstance(data, Mapping):
+        raise Misfit("a mapping is expected")
+    plan = _plan(kind)  # type: ignore[arg-type]  # a class is hashable
+    values = {}
     for name, value in data.items():
-        if value is None:
-            values[name] = None
-        elif name in _MANY:
-            values[name] = tuple(_made(_MANY[name][1], part) for part in value)
-        elif name in _ONE:
-            values[name] = _made(_ONE[name][1], value)
-        else:
-            values[name] = tuple(value) if name in ("messages", "follow_ups") else value
-    return _made(kind, values)
+        convert = plan.get(name)
+        if convert is not None:
+            try:
+                values[name] = convert(value)
+            except Misfit as problem:
+                inner = str(problem)
+                raise Misfit(f"{name}.{inner}" if ": " in inner else f"{name}: {inner}") from None
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = next(spec.name for spec in fields(kind) if spec.default is MISSING and spec.name not in values)  # type: ignore[arg-type]
+        raise Misfit(f"{missing}: it is missing") from None
+
+
+@lru_cache(maxsize=64)
+def _plan(kind: type) -> dict[str, Convert]:
+    """How each field of a record is read; a key that is no field is passed over."""
+    return {name: _converter(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _converter(hint: Any) -> Convert:
+    options = [option for option in get_args(hint) if get_origin(option) is not Literal] if _is_union(hint) else [hint]
+    if Any in options:
+        return lambda value: value
+    empty = type(None) in options
+    kinds = tuple(option for option in options if option is not type(None))
+    read = _many(get_args(kinds[0])[0]) if get_origin(kinds[0]) is tuple else _one(kinds)
+    if not empty:
+        return read
+    return lambda value: None if value is None else read(value)
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)
+
+
+def _many(item: Any) -> Convert:
+    read = _one((item,))
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise Misfit("a list is expected")
+        out = []
+        for index, part in enumerate(value):
+            try:
+                out.append(read(part))
+            except Misfit as problem:
+                inner = str(problem)
+                raise Misfit(f"{index}.{inner}" if ": " in inner else f"{index}: {inner}") from None
+        return tuple(out)
+
+    return convert
+
+
+def _one(kinds: tuple[Any, ...]) -> Convert:
+    if is_dataclass(kinds[0]):
+        kind = kinds[0]
+        return lambda value: _made(kind, value)  # type: ignore[arg-type]  # a dataclass of this package
+    if get_origin(kinds[0]) is collections.abc.Mapping:
+        return _mapping
+    types: tuple[type, ...] = tuple(accepted for kind in kinds for accepted in ((int, float) if kind is float else (kind,)))
+    words = " or ".join({str: "text", float: "a number", int: "a whole number"}[kind] for kind in kinds)
+
+    def convert(value: Any) -> Any:
+        if type(value) in types or (isinstance(value, types) and not isinstance(value, bool)):
+            return value
+        raise Misfit(f"{words} is expected")
+
+    return convert
+
+
+def _mapping(value: Any) -> Any:
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return value
+    raise Misfit("a mapping with text keys is expected")
 
 
 def reply_from_json(data: Mapping[str, Json]) -> Reply:
-    """The reply; keys that are absent are UNKNOWN. Raises TypeError or AttributeError on another shape."""
-    return _read(Reply, data)
+    """The reply; keys that are absent are UNKNOWN, keys nobody knows are passed over. Raises Misfit on another shape."""
+    return _made(Reply, data)
 
 
 def message_from_json(data: Mapping[str, Json]) -> MessageRecord:
-    """The stored message; keys that are absent are UNKNOWN."""
-    return _read(MessageRecord, data)
+    """The stored message; keys that are absent are UNKNOWN. Raises Misfit on another shape."""
+    return _made(MessageRecord, data)
 
 
 def turn_from_json(data: Mapping[str, Json]) -> TurnRecord:
