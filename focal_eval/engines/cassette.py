@@ -108,7 +108,7 @@ class _Replay:
         turns, key, number = self._recorded.turns, self._recorded.key, self._next + 1
         if number > len(turns):
             said = f"the recording '{key}' in {self._shown} ends after turn {len(turns)}; it has no answer to turn {number}"
-            raise CassetteMiss(said, detail=self._nearest(message))
+            raise CassetteMiss(said, detail=self._nearest(message) if self._match == "text" else None)
         turn = turns[self._next]
         if (message is None) != (turn.user is None):
             first, other = ("the agent", "the user") if turn.user is None else ("the user", "the agent")

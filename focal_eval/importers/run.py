@@ -82,7 +82,7 @@ def import_files(
     importer = make_importer(format, options)
     problems = Problems()
     sources = gather(paths, importer.suffixes, problems)
-    imported = importer.read(sources, problems) if sources and not problems.errors else Imported({})
+    imported = importer.read(sources, problems) if sources else Imported({})
     if not problems.errors:
         if not imported.scripts:
             problems.error("import-nothing", "no conversation was found to import", whole_file(str(paths[0])))

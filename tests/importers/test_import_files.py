@@ -62,19 +62,19 @@ def test_an_edited_script_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_all_problems_of_all_files_come_out_of_one_pass(tmp_path: Path) -> None:
-    """Three wrong paths are three diagnostics, and nothing is written."""
+    """A broken file, a misspelt one and an empty folder are three diagnostics, and nothing is written."""
     good, broken = written(tmp_path), tmp_path / "broken.json"
     broken.write_text("[", encoding="utf-8")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(Refused, match="nothing was imported: 2 problems") as caught:
-        import_files("tau-bench", [good, tmp_path / "shopp.json", empty], tmp_path / "out")
-    first = caught.value.diagnostics[0]
-    assert str(first).endswith("error[import-nothing]: the folder holds no *.json")
-    assert str(caught.value.diagnostics[1]).endswith("there is no such file or folder; did you mean 'shop.json'?")
-    with pytest.raises(Refused, match="1 problem") as caught:
-        import_files("tau-bench", [good, broken], tmp_path / "out")
-    assert codes(caught.value) == [("import-json", str(broken))]
+    with pytest.raises(Refused, match="nothing was imported: 3 problems") as caught:
+        import_files("tau-bench", [good, tmp_path / "shopp.json", empty, broken], tmp_path / "out")
+    told = sorted(str(item).removeprefix(f"{tmp_path}/") for item in caught.value.diagnostics)
+    assert told == [
+        "broken.json:1:2: error[import-json]: not JSON: unexpected end of data",
+        "empty:1:1: error[import-nothing]: the folder holds no *.json",
+        "shopp.json:1:1: error[import-unreadable]: there is no such file or folder; did you mean 'shop.json'?",
+    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -156,6 +156,15 @@ def test_the_report_says_what_was_written_and_what_was_left_behind(tmp_path: Pat
     assert lines[4] == "  4  system-prompt: system prompts: a script says nothing of how the agent is instructed"
     assert lines[5] == f"     first at {tmp_path / 'shop.json'}:7:4"
     assert lines[-1] == f"Run it: focal-eval run {tmp_path / 'out' / 'suite.yaml'}"
+
+
+def test_the_guide_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output in the guide is that of this very file."""
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, name="runs.json")
+    shown = import_files("tau-bench", [Path("runs.json")], Path("imported")).text()
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guide" / "import.md"
+    assert f"$ focal-eval import tau-bench runs.json --out imported\n{shown}\n```" in guide.read_text(encoding="utf-8")
 
 
 def test_the_report_is_plain_data(tmp_path: Path) -> None:
