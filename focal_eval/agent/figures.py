@@ -17,7 +17,7 @@ MAX_DIGITS = 15
 
 
 def parse_number(text: str) -> float | int | None:
-    """`1,299.50`, `1.299,50`, `1'299.5` and `1299.5` as a number; None where it has too many digits to be one."""
+    """`1,299.50`, `1.299,50`, `1'299.5` and `1299.5` as a number; None where it is none."""
     text = text.strip().replace("'", "").replace("’", "")
     if sum(c.isdigit() for c in text) > MAX_DIGITS:
         return None
@@ -27,7 +27,10 @@ def parse_number(text: str) -> float | int | None:
     mark, other = text[last], "," if text[last] == "." else "."
     groups_only = text.count(mark) > 1 or (other not in text and mark == "," and len(text) - last == 4)
     whole, fraction = (text, "") if groups_only else (text[:last], text[last + 1 :])
-    digits = whole.replace(",", "").replace(".", "")
+    first, *groups = re.split("[.,]", whole)
+    if any(len(group) != 3 for group in groups) or (groups and len(first) > 3):
+        return None  # a version or a list, not a number
+    digits = first + "".join(groups)
     return int(digits) if not fraction else float(f"{digits}.{fraction}")
 
 

@@ -32,6 +32,7 @@ class Talk:
     """A conversation; every state between two turns goes through JSON."""
 
     def __init__(self, text: str, *, stubs: Mapping[str, Any] | None = None, **given: Any) -> None:
+        self.source = text
         self.agent = agent_of(text)
         self.state = begin(self.agent, **given)
         self.stubs = dict(stubs or {})
