@@ -125,7 +125,7 @@ class _Base:
         """How the check is read; the default is a mapping of its fields, or its `short` field alone."""
         kind: Any = cls
         record = record_of(kind)
-        return CheckRecord(record.build, record.entries, name=record.name, short=record.short)
+        return CheckRecord(record.build, record.entries, name=f"{record.name}Check", short=record.short)
 
     def needed(self) -> frozenset[str]:
         """The Reply fields this instance reads; override where they depend on its fields."""

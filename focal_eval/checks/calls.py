@@ -24,7 +24,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class CallDetails:
     """What a call was made with and what came of it."""
 
     args: dict[str, Matcher] = field(default_factory=dict, metadata={"doc": "These arguments; others may be there."})
@@ -40,7 +40,7 @@ class Call:
     """An expected call."""
 
     name: str
-    details: Details = field(default_factory=Details)
+    details: CallDetails = field(default_factory=CallDetails)
     path: Path = ()  # from the item to the arguments, as written
     named_only: bool = derived()
 
@@ -147,7 +147,7 @@ class CallShape(Shape):
         if not isinstance(value, MappingNode):
             return reader.error("wrong-type", f"expected the arguments of '{name}' as a mapping", value)
         long = _is_long(value)
-        details = record_of(Details).read(value, reader) if long else _arguments(name, value, reader)
+        details = record_of(CallDetails).read(value, reader) if long else _arguments(name, value, reader)
         return INVALID if details is INVALID else Call(name, details, (name, "args") if long else (name,))
 
     def schema(self, into: SchemaBuilder) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class CallShape(Shape):
             "properties": {"only": {"type": "boolean"}},
             "additionalProperties": shape_of(Matcher).schema(into),
         }
-        item = {"anyOf": [arguments, record_of(Details).schema(into)]}
+        item = {"anyOf": [arguments, record_of(CallDetails).schema(into)]}
         long = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": item}
         return {"anyOf": [self.name.schema(into), long]}
 
@@ -183,4 +183,4 @@ def _arguments(tool: str, node: MappingNode, reader: Reader) -> Any:
             reader.warning("call-argument-name", f"'{name}' is read as an argument of '{tool}'", key, help=fix)
         args[name] = shape_of(Matcher).read(value, reader)
     reader.leave()
-    return INVALID if INVALID in args.values() else Details(args, only=only)
+    return INVALID if INVALID in args.values() else CallDetails(args, only=only)

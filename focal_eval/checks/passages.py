@@ -55,17 +55,25 @@ def word_diff(expected: str, observed: str, width: int = 240) -> str:
 
     before, after = expected.split(), observed.split()
     out: list[str] = []
+    gone: list[str] = []
+    come: list[str] = []
     for step in Indel.opcodes(before, after):
-        gone, come = before[step.src_start : step.src_end], after[step.dest_start : step.dest_end]
-        if step.tag == "equal":
-            out.append(" ".join(gone) if len(gone) <= 8 else " ".join([*gone[:3], "…", *gone[-3:]]))
-        else:
-            if gone:
-                out.append(f"[-{' '.join(gone)}-]")
-            if come:
-                out.append(f"{{+{' '.join(come)}+}}")
+        if step.tag != "equal":
+            gone += before[step.src_start : step.src_end]
+            come += after[step.dest_start : step.dest_end]
+            continue
+        out += _changed(gone, come)
+        gone, come = [], []
+        same = before[step.src_start : step.src_end]
+        out.append(" ".join(same) if len(same) <= 8 else " ".join([*same[:3], "…", *same[-3:]]))
+    out += _changed(gone, come)
     text = " ".join(out)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _changed(gone: list[str], come: list[str]) -> list[str]:
+    """What stands where words were, both marked."""
+    return ([f"[-{' '.join(gone)}-]"] if gone else []) + ([f"{{+{' '.join(come)}+}}"] if come else [])
 
 
 def alike(first: str, second: str) -> float:
