@@ -43,13 +43,15 @@ def reply_of(value: Any, reports: frozenset[str], who: str) -> Reply:
     if not isinstance(value, Mapping):
         raise EngineProtocol(f"{who} gave {type(value).__name__}; a text, a mapping or a Reply is expected")
     data = {_key(key, who): part for key, part in value.items()}
-    for key, (kind, short) in _LISTS.items():
-        if data.get(key) is not None:
+    for key in _LISTS.keys() & data.keys():
+        kind, short = _LISTS[key]
+        if data[key] is not None:
             if not isinstance(data[key], (list, tuple)):
                 raise EngineProtocol(f"{who} gave {type(data[key]).__name__} as '{key}'; a list is expected")
             data[key] = [_record(item, kind, short, f"{key}[{i}]", who) for i, item in enumerate(data[key])]
-    for key, (kind, short) in _SINGLE.items():
-        if data.get(key) is not None:
+    for key in _SINGLE.keys() & data.keys():
+        kind, short = _SINGLE[key]
+        if data[key] is not None:
             data[key] = _record(data[key], kind, short, key, who)
     try:
         return _only(reply_from_json(data), reports, who)
@@ -86,6 +88,8 @@ def _record(value: Any, kind: type, short: str, where: str, who: str) -> dict[st
 
 def _only(reply: Reply, reports: frozenset[str], who: str) -> Reply:
     """Refuses what was not declared and what was declared but is missing: a check must know before the run."""
+    if {name for name in REPORTABLE if getattr(reply, name) is not UNKNOWN} == reports:
+        return reply
     for name in REPORTABLE:
         given = getattr(reply, name) is not UNKNOWN
         if given and name not in reports:

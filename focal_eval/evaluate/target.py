@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
 from focal_eval.document import read_file
 from focal_eval.engines import Engine, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
-from focal_eval.evaluate.agents import AgentFile, read_agent
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
 from focal_eval.script.collect import collect, script_id
@@ -21,6 +21,9 @@ from focal_eval.script.names import check_idle, check_references
 from focal_eval.script.suite import Engine as EngineEntry
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.source import whole_file
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.agents import AgentFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     setting = Setting(folder, clock, request.allow_python)
     config: EngineConfig = entry.config
     agent_path = config.agent_file(setting)
-    agent = None if agent_path is None else read_agent(agent_path)
+    agent = None if agent_path is None else _read_agent(agent_path)
     if agent is not None:
         problems.extend(agent.problems)
         if agent.names is not None:
@@ -70,6 +73,12 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     engine = config.connect(setting)
     warnings = tuple(item for item in problems if item.severity == "warning")
     return Target(fields, suite, tuple(loaded.scripts), root, entry, engine_name, engine, agent, warnings)
+
+
+def _read_agent(path: Path) -> AgentFile:
+    from focal_eval.evaluate.agents import read_agent  # the agent's whole machinery, where there is an agent
+
+    return read_agent(path)
 
 
 def _bare_fields() -> SuiteFields:

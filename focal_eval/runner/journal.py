@@ -21,7 +21,7 @@ FORMAT = 1
 def dumps(value: Any) -> bytes:
     """JSON bytes of anything an engine may hand over; what JSON cannot say is written as text."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str)
+        return orjson.dumps(value)
     except (TypeError, ValueError, RecursionError):
         return orjson.dumps(_plain(value), option=orjson.OPT_NON_STR_KEYS, default=str)
 

@@ -244,8 +244,33 @@ def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader
     if templated is INVALID:
         return INVALID
     if not templated:
-        check = shape.read(own, reader)
+        check = _read_check(key_name, shape, own, reader)
         if check is INVALID:
             return INVALID
     keep = own if templated else None if type(value) is ScalarNode else value
     return Expectation(key_name, reader.span(key), reader.span(value), check, node=keep, templated=bool(templated))
+
+
+_READ: dict[tuple[Any, ...], Any] = {}
+_MOST_READ = 20_000
+_LONGEST = 8
+
+
+def _read_check(key_name: str, shape: Shape, node: Node, reader: Reader) -> Any:
+    """The check, shared by all places that say the very same: suites repeat their short expectations thousands of times."""
+    signature: tuple[Any, ...] | None = None
+    if type(node) is ScalarNode:
+        signature = (key_name, node.tag, node.value, node.style)
+    elif type(node) is SequenceNode and len(node.value) <= _LONGEST and all(type(item) is ScalarNode for item in node.value):
+        signature = (key_name, *[(item.tag, item.value, item.style) for item in node.value])
+    if signature is None:
+        return shape.read(node, reader)
+    check = _READ.get(signature)
+    if check is None:
+        said = len(reader.problems)
+        check = shape.read(node, reader)
+        if check is not INVALID and len(reader.problems) == said:
+            if len(_READ) >= _MOST_READ:
+                _READ.clear()
+            _READ[signature] = check
+    return check
