@@ -10,6 +10,8 @@ from focal_eval.checks.base import Conversation, ConversationCheck, Unreported, 
 from focal_eval.checks.limits import Clock, cost_of, latency_of, over, total_of
 from focal_eval.checks.ranges import Count, Limits, figure
 from focal_eval.checks.reported import known, not_reported
+from focal_eval.checks.whole import WholeValue
+from focal_eval.document import Shape, shape_of
 from focal_eval.document.shape import Number
 from focal_eval.records import Finding, Reply, TurnRecord
 
@@ -116,15 +118,17 @@ class TotalLatency(ConversationCheck):
 
 @dataclass(frozen=True, slots=True)
 class Turns(ConversationCheck):
-    """How many turns were answered."""
+    """How many turns were answered: a number, or `{min: n, max: n}`."""
 
-    short: ClassVar[str] = "count"
     count: Count
-    brief: bool = written_short()
+
+    @classmethod
+    def __shape__(cls) -> Shape:
+        return WholeValue(cls, "count", shape_of(Count))
 
     def judge(self, seen: Conversation) -> tuple[Finding, ...]:
         number = len(answered(seen))
-        return over("the number of answered turns", number, self.count, "", self.at("count"))
+        return over("the number of answered turns", number, self.count, "", ("max",), ("min",))
 
     def describe(self) -> str:
         return f"turns answered: {self.count.describe()}"

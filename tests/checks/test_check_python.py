@@ -174,5 +174,5 @@ def test_a_crash_of_a_check_is_a_value() -> None:
 
 def test_an_interrupt_is_not_swallowed() -> None:
     """The user's interrupt passes through."""
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         judge_check(Interrupted(), conversation())
