@@ -18,7 +18,7 @@ def check_flows(agent: Agent, problems: Problems) -> None:
     _circles(agent, problems)
     for flow in agent.scenarios:
         if not flow.steps:
-            problems.error("empty-scenario", f"scenario '{flow.id}' has no steps", flow.span)
+            problems.error("empty-scenario", f"scenario '{flow.id}' has no steps", flow.id.span)
         for step in flow.steps:
             _step(agent, step, problems)
     _reach(agent, problems)

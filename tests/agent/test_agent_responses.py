@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from tests.agent.playing import Talk
-
 from focal_eval.agent.turn import Draft
+from tests.agent.playing import Talk
 
 TEXT = """
 rules:

@@ -15,7 +15,10 @@ scenarios:
       - {when: {phrase: other order}, to: which, clear: order}
     steps:
       - {id: which, collect: order, go: [{to: sure}]}
-      - {id: sure, template: sure, otherwise: yes-or-no, go: [{to: done, when: {any_words: [yes]}}, {to: kept, when: {any_words: [no]}}]}
+      - id: sure
+        template: sure
+        otherwise: yes-or-no
+        go: [{to: done, when: {any_words: [yes]}}, {to: kept, when: {any_words: [no]}}]
       - {id: done, terminal: true, template: done}
       - {id: kept, terminal: true, template: kept, outcome: kept}
 slots: {order: {pattern: '[A-Z]-\\d+', ask: ask, reask: ask-again}}
@@ -350,7 +353,8 @@ def test_priority_decides_between_transitions_that_hold() -> None:
           a:
             enter: {match: {any_words: [start]}}
             steps:
-              - {id: x, go: [{to: y, when: {any_words: [go]}}, {to: z, when: {any_words: [go]}, priority: 1, sets: {way: high}}]}
+              - id: x
+                go: [{to: y, when: {any_words: [go]}}, {to: z, when: {any_words: [go]}, priority: 1, sets: {way: high}}]
               - {id: y, terminal: true}
               - {id: z, terminal: true}
         """

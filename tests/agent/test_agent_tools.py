@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.agent.playing import Talk
 
 from focal_eval.agent import ToolOutcome
+from tests.agent.playing import Talk
 
 
 def called(talk: Talk, message: str) -> list[tuple[str, dict[str, Any], Any]]:

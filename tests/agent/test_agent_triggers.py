@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.agent.playing import Talk
 
 
-def holds(trigger: str, message: str, more: str = "", **given: object) -> bool:
-    talk = Talk(f"rules: [{{id: it, match: {trigger}}}]\n{more}", **given)
+def holds(trigger: str, message: str, more: str = "") -> bool:
+    talk = Talk(f"rules: [{{id: it, match: {trigger}}}]\n{more}")
     return talk.rules(message) == ["it"]
 
 
