@@ -53,6 +53,7 @@ class Rules(TurnCheck):
     scores: dict[str, Matcher] = field(default_factory=dict, metadata={"doc": "What a matched rule's score must be."})
     brief: bool = written_short()
     reads: frozenset[str] = derived()
+    special: bool = derived()
 
     def __post_init__(self) -> None:
         wanted = {*self.includes, *(self.exactly or ()), *self.scores}
@@ -65,7 +66,8 @@ class Rules(TurnCheck):
 
         judged = self.includes or self.excludes or self.exactly is not None or self.scores
         looked_at = self.suppressed or self.near
-        settle(self, reads=frozenset({*(["rules"] if judged else []), *(["candidates"] if looked_at else [])}))
+        reads = frozenset({*(["rules"] if judged else []), *(["candidates"] if looked_at else [])})
+        settle(self, reads=reads, special=bool(self.order == "strict" or looked_at or self.scores))
 
     def needed(self) -> frozenset[str]:
         return self.reads
@@ -73,13 +75,23 @@ class Rules(TurnCheck):
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         reply = seen.reply
         matched = reply.rules
-        names = set() if matched is UNKNOWN else {match.name for match in matched}
-        if not self.excludes and self.exactly is None and names.issuperset(self.includes) and not self._special():
+        if not self.special and matched is not UNKNOWN and self._plainly(matched):
             return ()
         return tuple(self._findings(reply))
 
-    def _special(self) -> bool:
-        return bool(self.order == "strict" or self.suppressed or self.near or self.scores)
+    def _plainly(self, matched: Sequence[RuleMatch]) -> bool:
+        """Whether names alone say that all is well: the quick way for a turn that is as expected."""
+        names = set()
+        for match in matched:
+            names.add(match.name)
+            if match.id is not None:
+                names.add(match.id)
+        if not names.issuperset(self.includes) or not names.isdisjoint(self.excludes):
+            return False
+        wanted = self.exactly
+        if wanted is None:
+            return True
+        return names.issuperset(wanted) and all(match.name in wanted or match.id in wanted for match in matched)
 
     def _findings(self, reply: Reply) -> list[Finding]:
         out: list[Finding] = []

@@ -49,7 +49,7 @@ class Tools(TurnCheck):
         closed = self.none or self.exactly is not None or self.extras == "forbid"
         if self.extras == "forbid" and not wanted and self.exactly is None:
             raise ValueError("no call is named; to say that no tool may be called, write {none: true}")
-        plain = self.order == "in_order" and not closed and not self.count and not self.excludes
+        plain = self.order == "in_order" and not self.count and not self.excludes
         settle(self, wanted=wanted, closed=closed, plain=plain)
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
@@ -70,6 +70,8 @@ class Tools(TurnCheck):
     def _simply(self, calls: Calls) -> bool:
         """Whether the calls are found one after the other; False where that takes a closer look."""
         wanted, done = self.wanted, 0
+        if self.closed and len(calls) != len(wanted):
+            return False
         for call in calls:
             if call.group is not None or done == len(wanted):
                 break
