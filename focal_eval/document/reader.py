@@ -2,7 +2,7 @@
 
 Only the core schema is resolved: `true`/`false`, `null`/`~`/nothing, decimal integers and floats. `yes`, `on`, `12:30`,
 `007` and dates stay text. libyaml's composer recurses in C and crashes the process on some 30,000 nested brackets, so a
-text that could nest that deep is first read as a stream of events that stops at `MAX_DEPTH`.
+text that could nest that deep, or hold too much, is first read as a stream of events that stops at the bound.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def read_text(text: str, file: str) -> Document:
         return document
     stand_ins = _stand_ins(text)
     composed = text.translate(stand_ins)
-    if _could_nest_deep(composed) and not _shallow_enough(document, composed):
+    if _could_exceed(composed) and not _within_bounds(document, composed):
         return document
     loader = _Composer(composed)
     try:
@@ -234,35 +234,45 @@ def _control_character(document: Document, index: int) -> None:
     )
 
 
-def _could_nest_deep(text: str) -> bool:
-    """Whether the C composer could recurse deep on this text: a bound from above that most files stay far below."""
+def _could_exceed(text: str) -> bool:
+    """Whether the C composer could recurse deep or build too much on this text: bounds that most files stay far below."""
     flow = text.count("[") + text.count("{")
     if flow > 2000:
         return True
     if len(text) < 4000:
         return False
+    if len(text) > MAX_NODES and flow + sum(map(text.count, ",\n:?-")) > MAX_NODES:
+        return True
     return flow + 2 * max(map(len, lines_of(text))) > 8000
 
 
-def _shallow_enough(document: Document, composed: str) -> bool:
-    depth = 0
+def _within_bounds(document: Document, composed: str) -> bool:
+    """Looks at the text as a stream of events, which stops at the first one that is too deep or too many."""
+    depth = count = 0
     loader = _Composer(composed)
     try:
         while loader.check_event():
             event = loader.get_event()
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    mark = event.start_mark
-                    assert mark is not None
-                    place = Span(document.file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
-                    document.problems.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", place)
-                    return False
-            elif isinstance(event, yaml.CollectionEndEvent):
+            if isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
+                continue
+            count += 1
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            if depth > MAX_DEPTH or count > MAX_NODES:
+                _exceeded(document, event, deep=depth > MAX_DEPTH)
+                return False
     except yaml.YAMLError as problem:
         document.problems.extend([syntax_problem(document.text, document.file, problem)])
         return False
     finally:
         loader.dispose()
     return True
+
+
+def _exceeded(document: Document, event: Any, *, deep: bool) -> None:
+    mark = event.start_mark
+    place = Span(document.file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+    if deep:
+        document.problems.error("yaml-too-deep", f"nested deeper than {MAX_DEPTH} levels", place)
+    else:
+        document.problems.error("file-too-large", f"the file holds more than {MAX_NODES:,} values", place)

@@ -29,7 +29,6 @@ from focal_eval.document.reader import (
 )
 from focal_eval.document.reading import INVALID, Filled, Invalid, Reader, is_bare_template, unquoted_template
 from focal_eval.registry import did_you_mean
-from focal_eval.source import Span
 
 JsonSchema = dict[str, Any]
 
@@ -154,7 +153,8 @@ class Choice(Shape):
             if any(value is word or (type(value) is type(word) and value == word) for word in self.words):
                 return value
             if node.tag == STR:
-                fix = did_you_mean(node.value, [str(word) for word in self.words])
+                bare = any(str(word) == node.value for word in self.words)
+                fix = "write it without quotes" if bare else did_you_mean(node.value, [str(word) for word in self.words])
                 return reader.error("unknown-word", f"'{node.value}' is not {self.expected}", node, help=fix)
         return self.wrong(node, reader)
 
@@ -459,19 +459,3 @@ def record_of(kind: type, *, leave_out: frozenset[str] = frozenset()) -> Record:
         shape = spec.metadata.get("shape") or shape_of(hints[spec.name])
         entries[key] = Entry(spec.name, shape, required, spec.metadata.get("doc"))
     return Record(kind, entries, name=kind.__name__, short=getattr(kind, "short", None))
-
-
-def spans_below(node: Node, file: str) -> dict[tuple[str | int, ...], Span]:
-    """The place of every value below a collection, by its path; keys point at values."""
-    out: dict[tuple[str | int, ...], Span] = {}
-    stack: list[tuple[tuple[str | int, ...], Node]] = [((), node)]
-    while stack and len(out) < 2000:
-        path, here = stack.pop()
-        start, end = here.start_mark, here.end_mark
-        if path:
-            out[path] = Span(file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-        if isinstance(here, SequenceNode):
-            stack.extend(((*path, index), child) for index, child in enumerate(here.value))
-        elif isinstance(here, MappingNode):
-            stack.extend(((*path, key.value), child) for key, child in here.value if type(key) is ScalarNode)
-    return out

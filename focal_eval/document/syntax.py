@@ -9,6 +9,7 @@ from yaml import YAMLError
 from focal_eval.errors import Diagnostic, Label
 from focal_eval.source import Span, lines_of, whole_file
 
+_LONGEST_KEY = 1024  # as YAML has it
 _QUOTE = 'put the text in "quotes"'
 _UNQUOTED_TEMPLATE = re.compile(r"(?:^|[:\[,?-])\s*\{\{")
 _AFTER_QUOTES = re.compile(r"""(?:^|[:\[,?-])\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*[^\s,:\]}#]""")
@@ -80,6 +81,8 @@ def _in_words(said: str, here: str, column: int) -> tuple[str, str, str | None]:
     if "cannot start any token" in said:
         return _cannot_start(here[column - 1 : column])
     if "mapping values are not allowed" in said and ": " not in here[: column - 1]:
+        if column > _LONGEST_KEY:
+            return "yaml-syntax", f"a key is longer than {_LONGEST_KEY:,} characters", None
         return "yaml-indent", "this line is set in further than the keys it belongs beside", "set it under them"
     if "expected" in said:
         if here[column - 1 : column] in ("]", "}"):
