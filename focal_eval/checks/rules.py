@@ -106,8 +106,8 @@ class Rules(TurnCheck):
             out += self._wrong_scores(matched)
             if self.order == "strict" and not out:
                 out += self._disordered(matched)
-        for name, reason in self.suppressed.items():
-            out += _not_suppressed(name, reason, ("suppressed", name), reply)
+        for i, (name, reason) in enumerate(self.suppressed.items()):
+            out += _not_suppressed(name, reason, _suppressed_at(i, name, reason), reply)
         for i, name in enumerate(self.near):
             out += _not_suppressed(name, NEAR_MISS, ("near", i), reply)
         return out
@@ -164,7 +164,7 @@ class Rules(TurnCheck):
         out = [Ref("rule", name, self.at("includes", i)) for i, name in enumerate(self.includes)]
         out += [Ref("rule", name, ("excludes", i), absent=True) for i, name in enumerate(self.excludes)]
         out += [Ref("rule", name, ("exactly", i)) for i, name in enumerate(self.exactly or ())]
-        out += [Ref("rule", name, ("suppressed", name)) for name in self.suppressed]
+        out += [Ref("rule", name, _suppressed_at(i, name, why)) for i, (name, why) in enumerate(self.suppressed.items())]
         out += [Ref("rule", name, ("near", i)) for i, name in enumerate(self.near)]
         out += [Ref("rule", name, ("scores", name)) for name in self.scores]
         return tuple(out)
@@ -224,6 +224,11 @@ def _hit(name: str, reply: Reply) -> str | None:
         return None
     found = next((candidate for candidate in reply.candidates if candidate.name == name and candidate.reason), None)
     return None if found is None else f"'{name}' was a candidate because of {found.reason}"
+
+
+def _suppressed_at(index: int, name: str, reason: str | None) -> tuple[str | int, ...]:
+    """The path of a suppressed rule: by name where reasons are given, else it was written as a list."""
+    return ("suppressed", index if reason is None else name)
 
 
 def _not_suppressed(name: str, reason: str | None, path: tuple[str | int, ...], reply: Reply) -> list[Finding]:
