@@ -139,24 +139,36 @@ def _settle(work: Work) -> Generator[Request, Any, None]:
     if step is not None and not work.moved and step.slots & work.filled:
         work.state.settled = False
     served: set[str] = set()
+    yield from _serve(work, served)
     while True:
-        new = [name for name in work.matched if name not in served]
-        served.update(new)
-        for name in new:
-            rule = work.played(name)
-            yield from run_tools(work, map(str, rule.rule.tools))
-            apply_sets(work, rule.sets_later, f"rule {name}")
         before = len(work.moves)
         if len(work.moves) < work.agent.settings.max_moves:
-            yield from _settle_steps(work)
-        late = match_late(work)
-        if late:
-            steer_late(work, late)
-        elif len(work.moves) == before:
+            yield from _settle_steps(work, served)
+        if not (yield from _late(work, served)) and len(work.moves) == before:
             return
 
 
-def _settle_steps(work: Work) -> Generator[Request, Any, None]:
+def _serve(work: Work, served: set[str]) -> Generator[Request, Any, None]:
+    """Runs the tools of rules that matched since the last time."""
+    new = [name for name in work.matched if name not in served]
+    served.update(new)
+    for name in new:
+        rule = work.played(name)
+        yield from run_tools(work, map(str, rule.rule.tools))
+        apply_sets(work, rule.sets_later, f"rule {name}")
+
+
+def _late(work: Work, served: set[str]) -> Generator[Request, Any, bool]:
+    """Looks at the rules that wait for tools, and follows them; whether there were any."""
+    late = match_late(work)
+    yield from _serve(work, served)
+    if late:
+        steer_late(work, late)
+    return bool(late)
+
+
+def _settle_steps(work: Work, served: set[str]) -> Generator[Request, Any, None]:
+    """Runs the step's tools and takes silent transitions; what tools answered is shown to late rules before each choice."""
     ended: int | None = None
     while True:
         step = work.step
@@ -170,6 +182,8 @@ def _settle_steps(work: Work) -> Generator[Request, Any, None]:
             apply_sets(work, step.step.sets, f"{work.state.scenario}/{step.name}")
             if step.step.terminal:
                 _end(work)
+            if (yield from _late(work, served)):
+                continue  # a rule may have set what transitions read, or started another scenario
         if len(work.moves) >= work.agent.settings.max_moves:
             work.note(f"stopped after {len(work.moves)} moves in one turn")
             return
