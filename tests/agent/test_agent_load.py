@@ -69,15 +69,18 @@ def lines_of(text: str) -> list[str]:
             "2:53: error[unknown-variable]: no variable is named 'verified'",
         ),
         (
-            "rules: [{id: a, match: {any_words: [x]}, template: t}]\ntemplates: {t: 'hi {{ name }}', f: {mode: FALLBACK, text: x}}",
+            "rules: [{id: a, match: {any_words: [x]}, template: t}]\n"
+            "templates: {t: 'hi {{ name }}', f: {mode: FALLBACK, text: x}}",
             "3:16: error[unknown-variable]: no variable or slot is named 'name'; give it an initial value under 'variables'",
         ),
         (
-            "rules: [{id: a, match: {any_words: [x]}, tools: t}]\ntools: {t: {args: {order: {value: 1}}, returns: '{{ ordre }}'}}",
+            "rules: [{id: a, match: {any_words: [x]}, tools: t}]\n"
+            "tools: {t: {args: {order: {value: 1}}, returns: '{{ ordre }}'}}",
             "3:49: error[unknown-argument]: the tool has no argument 'ordre'; did you mean 'order'?",
         ),
         (
-            "rules: [{id: a, match: {any_words: [x]}, tools: t}]\ntools: {t: {args: {order: {value: 1}}, answers: [{when: {ordr: 1}}]}}",
+            "rules: [{id: a, match: {any_words: [x]}, tools: t}]\n"
+            "tools: {t: {args: {order: {value: 1}}, answers: [{when: {ordr: 1}}]}}",
             "3:50: error[unknown-argument]: the tool has no argument 'ordr'; did you mean 'order'?",
         ),
         (
@@ -87,7 +90,8 @@ def lines_of(text: str) -> list[str]:
         ("rules: [{id: a, match: {pattern: '(x'}}]", "2:34: error[bad-pattern]: not a pattern: missing ) at position 2"),
         ("rules: [{id: a, match: {if: a >}}]", "2:29: error[bad-expression]: not an expression: invalid syntax"),
         (
-            "rules: [{id: a, match: {any_words: [x]}, template: t}]\ntemplates: {t: 'a {% if %}', f: {mode: FALLBACK, text: x}}",
+            "rules: [{id: a, match: {any_words: [x]}, template: t}]\n"
+            "templates: {t: 'a {% if %}', f: {mode: FALLBACK, text: x}}",
             "3:16: error[bad-template]: ",
         ),
         ("rules: [{id: a, match: {}}]", "2:24: error[empty-trigger]: this trigger says nothing, so it would always hold"),
@@ -321,6 +325,6 @@ def test_a_placed_text_is_a_text_that_survives_pickling() -> None:
     """Places cost nothing in comparisons and are kept when an agent is sent to a worker."""
     placed = Placed("x", Span("a.yaml", 1, 2, 1, 3))
     assert placed == "x"
-    assert {placed: 1}["x"] == 1
+    assert placed in {"x"}
     again = pickle.loads(pickle.dumps(placed))
     assert (again, again.span) == ("x", placed.span)
