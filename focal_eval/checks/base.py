@@ -29,9 +29,10 @@ from typing import Any, ClassVar, Literal
 from focal_eval.document import INVALID, Reader, Record, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node
 from focal_eval.records import Finding, Json, Reply, Transcript, TurnRecord
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """All that a turn's check may look at; the judged turn is the last of `turns` and has a reply."""
 
@@ -53,7 +54,7 @@ class Moment:
         return reply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conversation(Transcript):
     """All that a conversation's check may look at: the transcript, and what lies around it."""
 
@@ -98,8 +99,8 @@ def derived() -> Any:
 
 def settle(check: Any, **values: Any) -> None:
     """Sets fields of a frozen value while it is being made."""
-    for name, value in values.items():
-        object.__setattr__(check, name, value)
+    for name, settled in values.items():
+        object.__setattr__(check, name, settled)
 
 
 class CheckRecord(Record):
