@@ -7,15 +7,16 @@ Field names follow Focal's ChatResponse where it has one; the union adds what Gl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.records.unknown import UNKNOWN, UnknownType
+from focal_eval.value import value
 
 Json = Any  # what json.loads returns
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RuleMatch:
     """A rule that matched; `name` is what scripts say, `id` what the engine says where they differ."""
 
@@ -24,7 +25,7 @@ class RuleMatch:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A rule that was looked at; `suppressed` says what dropped it, None where it matched."""
 
@@ -35,7 +36,7 @@ class Candidate:
     reason: str | None = None  # why it was a candidate: the words or pattern that hit
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolCall:
     """One call; `error` is set where it failed, `group` is equal for calls reported as parallel."""
 
@@ -48,7 +49,7 @@ class ToolCall:
     group: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScenarioState:
     """Where the conversation stands after the turn; `step` is None where the engine names only the scenario."""
 
@@ -59,7 +60,7 @@ class ScenarioState:
         return self.id if self.step is None else f"{self.id}/{self.step}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transition:
     """The edge a scenario took; `kind` is start | continue | transition | exit | relocalise."""
 
@@ -70,7 +71,7 @@ class Transition:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enforcement:
     """What a hard constraint did; `action` is passed | regenerated | fallback."""
 
@@ -79,7 +80,7 @@ class Enforcement:
     violation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Citation:
     """A source the reply names."""
 
@@ -89,7 +90,7 @@ class Citation:
     index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tokens:
     """Token counts; `total` alone where the engine does not split them."""
 
@@ -98,7 +99,7 @@ class Tokens:
     completion: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """What an engine answered to one message."""
 
@@ -126,7 +127,7 @@ class Reply:
     raw: Json = None  # the payload as it came, secrets removed
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fault:
     """Why a turn has no reply: the engine broke. `kind` is an EngineError's kind."""
 
@@ -135,7 +136,7 @@ class Fault:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TurnRecord:
     """One turn as it happened; exactly one of `reply`, `fault` and `skipped` is set."""
 
@@ -148,7 +149,7 @@ class TurnRecord:
     first_token_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageRecord:
     """One message as an engine stores it, read back after the conversation."""
 
@@ -171,7 +172,7 @@ class MessageRecord:
     raw: Json = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transcript:
     """A whole conversation: its turns in order and the engine's stored messages where it keeps them."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from focal_eval.source import Span
+from focal_eval.value import value
 
 
 class Outcome(StrEnum):
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     PASSED = "passed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """One reason why a check failed."""
 
@@ -39,7 +39,7 @@ class Finding:
     path: tuple[str | int, ...] = ()  # below the expectation's value, to point the caret
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CheckResult:
     """One expectation, judged."""
 

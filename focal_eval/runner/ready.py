@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -41,7 +42,7 @@ class Ready:
 
     def _described(self) -> str:
         if self.check is not None:
-            return str(self.check.describe())
+            return described(self.check)[0]
         if not self.children:
             return f"{self.item.key} (filled per case)"
         groups = [" and ".join(child.text for child in group) for group in self.children]
@@ -50,12 +51,40 @@ class Ready:
         return (" or " if self.item.key == "any_of" else " and ").join(groups)
 
     def passing(self) -> bytes:
-        """The JSON of the result where it passes."""
+        """The JSON of the result where it passes, as `result_to_json` would have it."""
         if self.passed is None:
             item = self.item
-            result = CheckResult(item.key, self.text, PASSED, item.span, soft=item.soft, because=item.because)
-            self.passed = orjson.dumps(result_to_json(result))
+            span = item.span
+            text = orjson.dumps(self.text) if self.check is None else described(self.check)[1]
+            line = b'{"key":"%b","text":%b,"outcome":"passed","at":[%b,%d,%d,%d,%d]' % (
+                item.key.encode(), text, _quoted(span.file), span.line, span.column, span.end_line, span.end_column
+            )  # fmt: skip
+            if item.soft:
+                line += b',"soft":true'
+            if item.because is not None:
+                line += b',"because":' + orjson.dumps(item.because)
+            self.passed = line + b"}"
         return self.passed
+
+
+@lru_cache(maxsize=64)
+def _quoted(text: str) -> bytes:
+    return orjson.dumps(text)
+
+
+_DESCRIBED: dict[int, tuple[Any, str, bytes]] = {}
+_MOST_DESCRIBED = 20_000
+
+
+def described(check: Any) -> tuple[str, bytes]:
+    """A check in words, and the words as JSON; the same instance is described once."""
+    found = _DESCRIBED.get(id(check))
+    if found is None or found[0] is not check:
+        text = str(check.describe())
+        if len(_DESCRIBED) >= _MOST_DESCRIBED:
+            _DESCRIBED.clear()
+        found = _DESCRIBED[id(check)] = (check, text, orjson.dumps(text))
+    return found[1], found[2]
 
 
 @dataclass(slots=True)
@@ -129,7 +158,9 @@ class Judging:
             self.tally.judged += 1
             return
         item = ready.item
-        span = place(item, findings[0].path) if findings and ready.check is not None else item.span
+        span = item.span
+        if findings and ready.check is not None:
+            span = place(item, findings[0].path, self.texts.get(item.value_span.file, ""))
         lines = excerpt(self.texts.get(span.file, ""), span.line) if outcome is not SKIPPED else ()
         self.note(CheckResult(item.key, ready.text, outcome, span, findings, reason, item.soft, item.because, lines))
 

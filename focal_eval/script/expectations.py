@@ -14,7 +14,7 @@ from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNo
 from focal_eval.document.shape import Boolean, JsonSchema, Record, SchemaBuilder, Text
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.script.model import Expectation
-from focal_eval.script.templates import note_templates
+from focal_eval.script.templates import may_hold_templates, note_templates
 
 GROUPS = ("any_of", "all_of", "not")
 _SOFT = Boolean()
@@ -27,6 +27,17 @@ def shape_of_check(key: str) -> Shape | None:
     """The shape of the check registered under `key`, None where there is none."""
     kind = find("checks", key)
     return None if kind is None else shape_of(kind)
+
+
+@lru_cache(maxsize=512)
+def _kind_of(key: str) -> tuple[Shape, bool, frozenset[str]] | None:
+    """Of a check: its shape, whether its keys are free, and which of the language's words are fields of its own."""
+    kind = find("checks", key)
+    if kind is None:
+        return None
+    shape = shape_of(kind)
+    own = frozenset(shape.entries) if isinstance(shape, Record) else frozenset()
+    return shape, getattr(kind, "open_keys", False), own
 
 
 @lru_cache(maxsize=8)
@@ -71,6 +82,9 @@ class Block(Shape):
             elif (shape := shape_of_check(self.prefix + key)) is not None:
                 properties[key] = _check_schema(shape, into, find("checks", self.prefix + key))
         return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+BLOCKS = {prefix: Block(prefix) for prefix in ("", RESPONSE, CONVERSATION)}
 
 
 def _check_schema(shape: Shape, into: SchemaBuilder, kind: Any) -> JsonSchema:
@@ -146,10 +160,10 @@ def _reserved(pairs: Pairs, reader: Reader) -> tuple[Any, Any, Pairs]:
 
 def _entry(name: str, key: ScalarNode, value: Node, reader: Reader, prefix: str) -> Any:
     if name in GROUPS:
-        return _group(name, key, value, reader, lambda child: _block(child, reader, prefix, Block(prefix)))
+        return _group(name, key, value, reader, lambda child: _block(child, reader, prefix, BLOCKS[prefix]))
     if not prefix and name == "response":
         if isinstance(value, MappingNode):
-            return _block(value, reader, RESPONSE, Block(RESPONSE))
+            return _block(value, reader, RESPONSE, BLOCKS[RESPONSE])
         return _check("response.contains", key, value, reader)
     if shape_of_check(prefix + name) is None:
         _unknown(name, key, reader, prefix)
@@ -187,40 +201,34 @@ def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -
 
 def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     """One check's entry: its groups, its `soft` and `because`, and the check itself."""
-    soft: Any = False
-    because: Any = None
+    kind = _kind_of(key_name)
+    assert kind is not None
+    shape, open_keys, fields = kind
+    if type(value) is not MappingNode or open_keys or not _has_words(value):
+        found = _leaf(key_name, key, value, value, reader, shape)
+        return found if found is INVALID else [found]
+    soft, because, rest = _reserved(reader.pairs(value), reader)
     out: list[Expectation] = []
-    own: Node | None = value
-    open_keys = getattr(find("checks", key_name), "open_keys", False)
-    if type(value) is MappingNode and not open_keys and _has_words(value):
-        if not reader.enter(value):
-            return INVALID
-        soft, because, rest = _reserved(reader.pairs(value), reader)
-        kept, found = _parted(key_name, key, rest, reader)
-        reader.leave()
-        if INVALID in (soft, because, found):
-            return INVALID
-        out = found
-        own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style) if kept or not out else None
-    if own is not None:
-        found = _leaf(key_name, key, value, own, reader)
+    sound = soft is not INVALID and because is not INVALID
+    kept = []
+    for entry in rest:
+        if entry[0] in GROUPS and entry[0] not in fields:
+            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader))
+            if found is INVALID:
+                sound = False
+            else:
+                out.extend(found)
+        else:
+            kept.append((entry[1], entry[2]))
+    if not sound:
+        return INVALID
+    if kept or not out:
+        own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style)
+        found = _leaf(key_name, key, value, own, reader, shape)
         if found is INVALID:
             return INVALID
         out.insert(0, found)
     return _marked(out, soft, because)
-
-
-def _parted(key_name: str, key: ScalarNode, entries: Pairs, reader: Reader) -> tuple[list[tuple[ScalarNode, Node]], Any]:
-    """A check's own entries, and the groups beside them, read; INVALID where one of those is."""
-    kept: list[tuple[ScalarNode, Node]] = []
-    groups: Any = []
-    for name, entry_key, child in entries:
-        if name not in GROUPS or _own_key(key_name, name):
-            kept.append((entry_key, child))
-            continue
-        found = _group(name, entry_key, child, reader, lambda inner: _check(key_name, key, inner, reader))
-        groups = INVALID if found is INVALID or groups is INVALID else groups + found
-    return kept, groups
 
 
 _WORDS = frozenset({*GROUPS, "soft", "because"})
@@ -230,25 +238,17 @@ def _has_words(node: MappingNode) -> bool:
     return any(type(key) is ScalarNode and key.value in _WORDS for key, _ in node.value)
 
 
-def _own_key(key_name: str, word: str) -> bool:
-    """Whether the check itself has a field of that name."""
-    shape = shape_of_check(key_name)
-    return isinstance(shape, Record) and word in shape.entries
-
-
-def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader) -> Any:
-    templated = note_templates(own, reader)
-    shape = shape_of_check(key_name)
-    assert shape is not None
+def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader, shape: Shape) -> Any:
     check: Any = None
+    templated = note_templates(own, reader) if may_hold_templates(reader) else False
     if templated is INVALID:
         return INVALID
     if not templated:
         check = _read_check(key_name, shape, own, reader)
         if check is INVALID:
             return INVALID
-    keep = own if templated else None if type(value) is ScalarNode else value
-    return Expectation(key_name, reader.span(key), reader.span(value), check, node=keep, templated=bool(templated))
+    span = reader.span
+    return Expectation(key_name, span(key), span(value), check, node=own if templated else None, templated=templated)
 
 
 _READ: dict[tuple[Any, ...], Any] = {}

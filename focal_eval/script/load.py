@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from focal_eval.document import INVALID, Document, Reader, read_file, record_of
 from focal_eval.document.reader import Node
 from focal_eval.errors import Diagnostic
 from focal_eval.script.model import Script
+from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
 from focal_eval.script.templates import Trail
 from focal_eval.source import whole_file
@@ -27,9 +29,17 @@ def is_fragment(path: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """The path as messages show it: relative to the current folder where it lies below it."""
-    text = os.path.relpath(path)
-    return str(path) if text.startswith("..") and len(text) > len(str(path)) else text
+    """The path as messages show it: relative to the current folder where that is shorter."""
+    folder, name = os.path.split(path)
+    return os.path.join(_shown_folder(folder, os.getcwd()), name)  # noqa: PTH109, PTH118  # on text: once a file
+
+
+@lru_cache(maxsize=256)
+def _shown_folder(folder: str, here: str) -> str:
+    text = os.path.relpath(folder or ".", here)
+    if text == ".":
+        return ""
+    return folder if text.startswith("..") and len(text) > len(folder) else text
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -89,11 +99,13 @@ class Loader:
     def from_document(self, document: Document, path: Path, id: str) -> Script | None:
         """The script in a document that was read already; its problems stay in the document."""
         reader = Reader(document)
-        reader.scratch["include"] = _Splice(self, path.resolve(), ()).include
+        reader.scratch["include"] = _Splice(self, path, ()).include
         script = read_script(document, id, reader)
+        if script is not None and not document.problems.errors:
+            document.problems.extend(check_fillings(script))
+        if document.problems.errors:
+            return None
         if script is not None:
-            if document.problems.errors:
-                return None
             if digests := reader.scratch.get("digests"):
                 script = _with_digest(script, digests)
         return script
@@ -141,13 +153,14 @@ class _Splice:
 
     def include(self, target: str, node: Node, reader: Reader) -> Any:
         try:
-            path = (self.path.parent / target).resolve()
+            here = self.path.resolve()
+            path = (here.parent / target).resolve()
             there = path.is_file()
         except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, a loop of links
             return reader.error("bad-include", "this is not a path", node)
         if Path(target).is_absolute() or not path.is_relative_to(self.loader.root):
             return reader.error("include-outside", f"'{target}' lies outside {shown(self.loader.root)}", node)
-        if path in self.stack or path == self.path:
+        if path in self.stack or path == here:
             chain = " → ".join(shown(step) for step in (*self.stack, path))
             return reader.error("include-cycle", f"this file includes itself: {chain}", node)
         if len(self.stack) > 16:

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.source import Span
+from focal_eval.value import value
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Expectation:
     """One authored entry: what to judge and where it stands. `any_of`, `all_of` and `not` hold `children` instead."""
 
@@ -26,11 +27,11 @@ class Expectation:
     soft: bool = False
     because: str | None = None
     children: tuple[tuple[Expectation, ...], ...] = ()  # any_of/all_of: one tuple an alternative; not: one tuple
-    node: Any = None  # the value's YAML node where it is a collection or holds {{ }}; `places.place` walks it
+    node: Any = None  # the value's YAML node where it holds {{ }}
     templated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """A text of the script with its place; `template` where it holds `{{ }}`."""
 
@@ -39,7 +40,7 @@ class Said:
     template: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Saved:
     """`save:` of a turn: a name and where its value comes from."""
 
@@ -48,7 +49,7 @@ class Saved:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One user message and its expectations."""
 
@@ -63,7 +64,7 @@ class Turn:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """What one call of a stubbed tool gives: a result or an error, after a stated (not waited for) delay."""
 
@@ -72,7 +73,7 @@ class Step:
     delay_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """One answer of a stub: taken where `when` fits the arguments and fewer than `times` calls took it."""
 
@@ -84,7 +85,7 @@ class Answer:
     node: Any = None  # the YAML node where it holds {{ }}: read again per case
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stub:
     """What a tool answers in this script."""
 
@@ -93,7 +94,7 @@ class Stub:
     answers: tuple[Answer, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Given:
     """Where the conversation starts."""
 
@@ -104,7 +105,7 @@ class Given:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mark:
     """`xfail` or `skip`, with its reason."""
 
@@ -112,7 +113,7 @@ class Mark:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Script:
     """A conversation as authored. `id` is its path below the scripts' root without the suffix."""
 

@@ -10,8 +10,10 @@ from focal_eval.errors import Diagnostic, Label, Problems
 from focal_eval.registry import did_you_mean
 from focal_eval.script.model import Expectation, Script
 from focal_eval.script.places import place
+from focal_eval.script.previews import previews
 from focal_eval.script.templates import Trail
 from focal_eval.source import Span
+from focal_eval.template import has_template
 
 SAVE_SOURCES = (
     "response", "tools", "scenario", "metadata", "variables", "rules", "citations", "follow_ups", "turn_id", "session_id",
@@ -19,6 +21,15 @@ SAVE_SOURCES = (
 """What `save` reads from; `runner.scope` gives each its value."""
 
 Use = tuple[str, Span]
+
+_UNKNOWN = {
+    "rule": "unknown-rule",
+    "tool": "unknown-tool",
+    "argument": "unknown-argument",
+    "scenario": "unknown-scenario",
+    "template": "unknown-template",
+    "variable": "unknown-variable",
+}
 
 
 def check_names(reader: Reader) -> None:
@@ -88,18 +99,24 @@ def check_references(script: Script, known: KnownNames) -> list[Diagnostic]:
         if item.check is None:
             continue
         for ref in item.check.refs():
-            _check_ref(ref.kind, ref.name, place(item, ref.path), known, problems, absent=ref.absent)
+            _check_ref(
+                ref.kind,
+                ref.name,
+                place(item, ref.path, script.texts.get(item.value_span.file, "")),
+                known,
+                problems,
+                absent=ref.absent,
+            )
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
         declared = known.tools.get(stub.tool)
         for answer in stub.answers:
-            for name in answer.when or ():
-                if declared is not None and name not in declared:
-                    fix = did_you_mean(name, declared)
-                    problems.error("unknown-argument", f"{stub.tool} has no argument '{name}'", answer.span, help=fix)
+            for name, span in answer.argument_spans.items():
+                if declared is not None:
+                    _check_ref("argument", f"{stub.tool}.{name}", span, known, problems)
     if script.given.scenario and script.given.scenario_span:
         _check_ref("scenario", script.given.scenario, script.given.scenario_span, known, problems)
-    return problems.items
+    return list(dict.fromkeys(problems))
 
 
 def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Problems, *, absent: bool = False) -> None:
@@ -111,9 +128,9 @@ def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Pr
     fix = did_you_mean(word, candidates)
     if absent:
         message += ", so it can never be seen and this cannot fail"
-        problems.warning(f"unknown-{kind}", message, span, help=fix)
+        problems.warning(_UNKNOWN[kind], message, span, help=fix)
     else:
-        problems.error(f"unknown-{kind}", message, span, help=fix)
+        problems.error(_UNKNOWN[kind], message, span, help=fix)
 
 
 def _missing(kind: str, name: str, known: KnownNames) -> tuple[str, str, Iterable[str]] | None:

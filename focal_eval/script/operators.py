@@ -97,7 +97,7 @@ class Containing(Condition):
 
     def mismatch(self, value: Any) -> Mismatch | None:
         if not isinstance(value, (str, list, tuple)):
-            return Mismatch((), f"a text or list {self.describe()}", typed(value))
+            return Mismatch((), f"{self.describe()}, in a text or list", typed(value))
         for part in self.parts:
             if not self._holds(value, part):
                 return Mismatch((), f"something containing {part.describe()}", show(value))
@@ -112,7 +112,7 @@ class Containing(Condition):
         return part.mismatch(value) is None
 
     def describe(self) -> str:
-        return "containing " + listed([part.describe() for part in self.parts])
+        return "something containing " + listed([part.describe() for part in self.parts])
 
 
 KINDS = ("text", "number", "integer", "boolean", "null", "list", "mapping")

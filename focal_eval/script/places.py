@@ -1,17 +1,25 @@
-"""Places below an expectation's value, found only when something there is wrong."""
+"""Places below an expectation's value, found only when something there is wrong: the file is then composed once more."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from focal_eval.document import read_text
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.script.model import Expectation, Path
 from focal_eval.source import Span
 
 
-def place(item: Expectation, path: Path) -> Span:
-    """The place of the value at `path` below the expectation's value, as deep as it can be followed."""
-    if not path or item.node is None:
+def place(item: Expectation, path: Path, text: str) -> Span:
+    """The place of the value at `path` below the expectation's value, as deep as it can be followed.
+
+    `text` is the file the expectation stands in.
+    """
+    if not path:
         return item.value_span
-    node: Node = item.node
+    node = item.node or _node_at(text, item.value_span.line - 1, item.value_span.column - 1)
+    if node is None:
+        return item.value_span
     for part in path:
         below = _below(node, part)
         if below is None:
@@ -19,6 +27,32 @@ def place(item: Expectation, path: Path) -> Span:
         node = below
     start, end = node.start_mark, node.end_mark
     return Span(item.value_span.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+@lru_cache(maxsize=2)
+def _root(text: str) -> Node | None:
+    root: Node | None = read_text(text, "").root
+    return root
+
+
+def _node_at(text: str, line: int, column: int) -> Node | None:
+    """The outermost value that starts at a place; aliases are not followed twice."""
+    root = _root(text)
+    stack = [] if root is None else [root]
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        start = node.start_mark
+        if start.line == line and start.column == column and node is not root:
+            return node
+        if isinstance(node, SequenceNode):
+            stack.extend(reversed(node.value))
+        elif isinstance(node, MappingNode):
+            stack.extend(value for _, value in reversed(node.value))
+    return None
 
 
 def _below(node: Node, part: str | int) -> Node | None:

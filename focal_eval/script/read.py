@@ -127,6 +127,10 @@ class TurnShape(Shape):
         self.fields: Record = record_of(TurnFields)
 
     def read(self, node: Node, reader: Reader) -> Any:
+        return self.read_at(0, node, reader)
+
+    def read_at(self, index: int, node: Node, reader: Reader) -> Any:
+        """The turn that stands at `index` of its script."""
         trail = Trail.of(reader)
         start = len(trail.uses)
         if isinstance(node, ScalarNode):
@@ -140,7 +144,7 @@ class TurnShape(Shape):
         trail.turns.append((trail.take(start), _saved(node, reader)))
         if value is INVALID:
             return INVALID
-        return Turn(0, value.user, reader.span(node), value.expect, value.agent, value.save, value.when, value.timeout_s,
+        return Turn(index, value.user, reader.span(node), value.expect, value.agent, value.save, value.when, value.timeout_s,
                     value.name)  # fmt: skip
 
     @staticmethod
@@ -190,7 +194,7 @@ class TurnsShape(Shape):
                 spliced = self._include(item, reader)
                 out.extend(spliced if spliced is not INVALID else [INVALID])
             else:
-                out.append(self._turn.read(item, reader))
+                out.append(self._turn.read_at(len(out), item, reader))
             if len(out) > _TURN_LIMIT:
                 reader.leave()
                 reader.scratch["open"] = True  # what later turns save is not known
@@ -204,9 +208,7 @@ class TurnsShape(Shape):
         if entry is INVALID:
             return INVALID
         place = next(value for key, value in item.value if key.value == "include")
-        include = reader.scratch.get("include")
-        if include is None:
-            return reader.error("include-alone", "nothing can be included here", place)
+        include = reader.scratch["include"]  # the loader's, which put it there
         return include(entry.include, place, reader)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
@@ -285,7 +287,7 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
     check_names(reader)
     if value is INVALID:
         return None
-    turns = tuple(replace(turn, index=index) for index, turn in enumerate(value.turns))
+    turns = tuple(turn if turn.index == index else replace(turn, index=index) for index, turn in enumerate(value.turns))
     return Script(
         id=id,
         file=document.file,

@@ -98,7 +98,9 @@ def read_answer(node: Node, reader: Reader) -> Any:
             return INVALID
     else:
         steps = (Step(value.returns, value.fails, value.delay_ms),)
-    return Answer(reader.span(node), steps, value.when, value.only, value.times, node if templated else None)
+    named = reader.pairs(keys["when"]) if value.when is not None else ()
+    spans = {name: reader.span(key) for name, key, _ in named}
+    return Answer(reader.span(node), steps, value.when, value.only, value.times, node if templated else None, spans)
 
 
 def _steps(node: Node, read: tuple[_Step, ...], reader: Reader) -> Any:

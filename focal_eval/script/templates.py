@@ -55,12 +55,17 @@ def note_use(text: str, node: Node, reader: Reader) -> Any:
     return True
 
 
-def note_templates(node: Node, reader: Reader) -> Any:
-    """True where a text below `node` is a template, INVALID where one is broken."""
+def may_hold_templates(reader: Reader) -> bool:
+    """Whether the document holds anything a template could be made of; looked up once a document."""
     known = reader.scratch.get("templates")
     if known is None:
         known = reader.scratch["templates"] = has_template(reader.document.text)
-    if not known:
+    return bool(known)
+
+
+def note_templates(node: Node, reader: Reader) -> Any:
+    """True where a text below `node` is a template, INVALID where one is broken."""
+    if not may_hold_templates(reader):
         return False
     found: Any = False
     stack = [node]
