@@ -5,7 +5,7 @@ from __future__ import annotations
 from focal_eval.text import fold, shorten
 
 QUOTED = 160  # characters of a response in a message
-MAX_COMPARED = 20_000  # characters; beyond that the closest passage is looked for in the beginning
+MAX_COMPARED = 20_000  # characters; of longer texts the beginning is compared
 WORTH_SHOWING = 60.0  # per cent alike; below, the closest passage explains nothing
 
 
@@ -53,7 +53,7 @@ def word_diff(expected: str, observed: str, width: int = 240) -> str:
     """Both texts in one line: `the [-refund-] {+replacement+} is on its way`; long equal stretches are cut."""
     from rapidfuzz.distance import Indel
 
-    before, after = expected.split(), observed.split()
+    before, after = expected[:MAX_COMPARED].split(), observed[:MAX_COMPARED].split()
     out: list[str] = []
     gone: list[str] = []
     come: list[str] = []

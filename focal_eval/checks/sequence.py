@@ -11,6 +11,7 @@ from focal_eval.checks.events import Event, Path, Seen
 from focal_eval.checks.ranges import Count
 from focal_eval.checks.reported import not_reported
 from focal_eval.checks.scenario import Place, in_words, place_of
+from focal_eval.checks.tools import times
 from focal_eval.checks.whole import WholeValue
 from focal_eval.document import Shape, shape_of
 from focal_eval.document.shape import ListOf
@@ -161,10 +162,10 @@ class HowOften(Event, ConversationCheck):
         if self.times.holds(number):
             return ()
         said = f"{self.happens()} {counted(number, 'time')}" if number else f"{Event.describe(self)} did not happen"
-        return (Finding(said, f"{self.times.describe()} times", turns_in_words(found), path=("times",)),)
+        return (Finding(said, times(self.times), turns_in_words(found), path=("times",)),)
 
     def describe(self) -> str:
-        return f"{Event.describe(self)} happens {self.times.describe()} times"
+        return f"{Event.describe(self)} happens {times(self.times)}"
 
     def refs(self, path: Path = (), *, absent: bool = False) -> tuple[Ref, ...]:
         return Event.refs(self, path, absent=absent or self.times.max == 0)

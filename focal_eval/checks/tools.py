@@ -18,6 +18,8 @@ from focal_eval.script.wording import counted
 from focal_eval.text import listed
 
 UNKNOWN_DETAILS = "this engine does not report the arguments and results of its tool calls"
+MOST_COMPARED = 400  # observed calls looked at for the nearest miss
+MOST_NAMED = 8  # calls beyond the expected ones, each in a finding of its own
 _OTHER_TOOL = 1000.0  # the cost of taking a call of another tool for the expected one
 Calls = tuple[ToolCall, ...]
 
@@ -93,22 +95,32 @@ class Tools(TurnCheck):
         return self._explain(calls, possible, blocks)
 
     def _explain(self, calls: Calls, possible: list[list[bool]], blocks: list[list[int]]) -> list[Finding]:
-        costs = [[_cost(call, observed, fit) for observed, fit in zip(calls, row, strict=True)]
-                 for call, row in zip(self.wanted, possible, strict=True)]  # fmt: skip
-        pairs = cheapest(costs)
+        names = {call.name for call in self.wanted}
+        near = [position for position, call in enumerate(calls) if call.name in names][:MOST_COMPARED]
+        costs = [[_cost(call, calls[j], row[j]) for j in near] for call, row in zip(self.wanted, possible, strict=True)]
         out, spoken_for = [], set()
-        for index, (call, position) in enumerate(zip(self.wanted, pairs, strict=True)):
-            cost = _OTHER_TOOL if position is None else costs[index][position]
-            if position is not None and cost < _OTHER_TOOL:
-                spoken_for.add(position)
-            if cost >= _OTHER_TOOL or position is None:
+        for index, (call, column) in enumerate(zip(self.wanted, cheapest(costs), strict=True)):
+            cost = _OTHER_TOOL if column is None else costs[index][column]
+            if column is None or cost >= _OTHER_TOOL:
                 out.append(_not_called(call, self._path(index), calls))
-            elif cost > 0:
-                out.append(_differently_called(call, calls[position], self._path(index)))
+                continue
+            spoken_for.add(near[column])
+            if cost > 0:
+                out.append(_differently_called(call, calls[near[column]], self._path(index)))
         if self.closed:
-            path = ("none",) if self.none else ("exactly",) if self.exactly is not None else ("extras",)
-            out += [_unexpected(call, path) for i, call in enumerate(calls) if i not in spoken_for]
+            out += self._unexpected([call for position, call in enumerate(calls) if position not in spoken_for])
         return out or [self._disordered(calls, possible, blocks)]
+
+    def _unexpected(self, calls: list[ToolCall]) -> list[Finding]:
+        path = ("none",) if self.none else ("exactly",) if self.exactly is not None else ("extras",)
+        out = []
+        for call in calls[:MOST_NAMED]:
+            said = f"'{call.name}' was called, but no such call is expected"
+            out.append(Finding(said, "no other call", called(call), path=path))
+        if more := calls[MOST_NAMED:]:
+            said = f"{counted(len(more), 'more call')} {'was' if len(more) == 1 else 'were'} made that none expects"
+            out.append(Finding(said, "no other call", called_in_all(tuple(more)), path=path))
+        return out
 
     def _disordered(self, calls: Calls, possible: list[list[bool]], blocks: list[list[int]]) -> Finding:
         expected = f"{'one directly after the other' if self.order == 'strict' else 'in this order'}: "
@@ -137,7 +149,7 @@ class Tools(TurnCheck):
             parts.append(f"tools called are exactly {listed(calls)}{how}")
         elif calls:
             parts.append(f"tools called: {', '.join(calls)}{how}")
-        parts += [f"'{tool}' is called {_times(count)}" for tool, count in self.count.items()]
+        parts += [f"'{tool}' is called {times(count)}" for tool, count in self.count.items()]
         if self.excludes:
             parts.append(f"not called: {', '.join(call.describe() for call in self.excludes)}")
         return "; ".join(parts) or "tools: nothing named"
@@ -160,7 +172,8 @@ def _cost(call: Call, observed: ToolCall, fit: bool) -> float:
     return 1.0 + len(call.mismatches(observed)) if observed.name == call.name else _OTHER_TOOL
 
 
-def _times(count: Count) -> str:
+def times(count: Count) -> str:
+    """How often, in words: `exactly once`, `never`, `at most 2 times`."""
     return f"{count.describe()} times".replace("exactly 1 times", "exactly once").replace("exactly 0 times", "never")
 
 
@@ -187,10 +200,6 @@ def _differently_called(call: Call, observed: ToolCall, path: Path) -> Finding:
     return Finding(f"'{call.name}' was called with {what}", expected, seen, near=closest, path=(*path, *found[0].where))
 
 
-def _unexpected(call: ToolCall, path: Path) -> Finding:
-    return Finding(f"'{call.name}' was called, but no such call is expected", "no other call", called(call), path=path)
-
-
 def _forbidden(unwanted: Call, call: ToolCall, path: Path) -> Finding:
     said = f"'{call.name}' was called" if unwanted.named_only else f"'{call.name}' was called as it must not be"
     return Finding(said, f"not {unwanted.describe()}", called(call), path=(*path, *unwanted.path[:1]))
@@ -203,4 +212,4 @@ def _miscounted(tool: str, count: Count, calls: Sequence[ToolCall]) -> Finding |
     said = f"'{tool}' was called {counted(number, 'time')}"
     near = nearest(tool, {call.name for call in calls}) if number == 0 else None
     hint = f"'{near}' was called; is that the name that was meant?" if near else None
-    return Finding(said, _times(count), called_in_all(tuple(calls)), near=hint, path=("count", tool))
+    return Finding(said, times(count), called_in_all(tuple(calls)), near=hint, path=("count", tool))

@@ -320,6 +320,7 @@ def test_conversation_checks_name_references_needs_and_idleness() -> None:
         ("before", "{tool: a, then: {text: b}}", "a before 'b'"),
         ("after", "{scenario: a/b, then: {tool: c}}", "after scenario a/b follows c"),
         ("count", "{tool: a, times: {max: 2}}", "a happens at most 2 times"),
+        ("count", "{rule: a, times: 1}", "rule a happens exactly once"),
         ("visits", "[a/b, none]", "visits a/b → none"),
         ("total_tokens", "4000", "all tokens are at most 4,000"),
         ("total_cost", "0.1", "the whole cost is at most 0.1"),

@@ -126,6 +126,15 @@ def test_calls_beyond_those_expected_are_named() -> None:
     assert [item.path for item in many] == [("none",)] * 3
 
 
+def test_a_flood_of_calls_is_explained_in_bounded_time_and_words() -> None:
+    """Thousands of calls of a runaway engine give a few findings, soon."""
+    seen = moment(tools=[call("look", id=number) for number in range(5_000)])
+    outcome, findings, _ = judged("tools", "{exactly: [look: {id: x}, look: {id: y}, refund]}", seen)
+    assert outcome == "failed"
+    assert len(findings) == 12
+    assert findings[-1].message == "4990 more calls were made that none expects"
+
+
 def test_counts_and_exclusions_say_what_was_seen() -> None:
     """A count names the number of calls, an exclusion the call that must not be."""
     found = only_finding("tools", "{count: {look: {min: 2}}}", THREE)

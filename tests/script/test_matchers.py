@@ -121,7 +121,7 @@ def test_a_value_that_is_as_asked_matches(yaml: str, value: Any) -> None:
         ("{at_least: 3, at_most: 4}", 5, "expected at least 3 and at most 4, observed 5"),
         ("{at_least: 3}", "5", "expected a number, at least 3, observed the text '5'"),
         ("{contains: x}", ["a"], "expected something containing 'x', observed ['a']"),
-        ("{contains: x}", 5, "expected a text or list containing 'x', observed the number 5"),
+        ("{contains: x}", 5, "expected something containing 'x', in a text or list, observed the number 5"),
         ("{contains: 5}", "order 5", "expected something containing 5, observed 'order 5'"),
         ("{type: integer}", 3.5, "expected an integer, observed the number 3.5"),
         ("{type: number}", True, "expected a number, observed true"),
