@@ -207,6 +207,8 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     if type(value) is not MappingNode or open_keys or not _has_words(value):
         found = _leaf(key_name, key, value, value, reader, shape)
         return found if found is INVALID else [found]
+    if not reader.enter(value):
+        return INVALID
     soft, because, rest = _reserved(reader.pairs(value), reader)
     out: list[Expectation] = []
     sound = soft is not INVALID and because is not INVALID
@@ -220,6 +222,7 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
                 out.extend(found)
         else:
             kept.append((entry[1], entry[2]))
+    reader.leave()
     if not sound:
         return INVALID
     if kept or not out:

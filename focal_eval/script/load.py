@@ -105,9 +105,8 @@ class Loader:
             document.problems.extend(check_fillings(script))
         if document.problems.errors:
             return None
-        if script is not None:
-            if digests := reader.scratch.get("digests"):
-                script = _with_digest(script, digests)
+        if script is not None and (digests := reader.scratch.get("digests")):
+            script = _with_digest(script, digests)
         return script
 
     def fragment(self, path: Path, stack: tuple[Path, ...]) -> _Fragment:

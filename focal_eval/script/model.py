@@ -83,6 +83,7 @@ class Answer:
     only: bool = False  # no arguments beside those of `when`
     times: int | None = None
     node: Any = None  # the YAML node where it holds {{ }}: read again per case
+    argument_spans: Mapping[str, Span] = field(default_factory=dict)  # the names under `when`
 
 
 @value

@@ -96,17 +96,12 @@ def check_references(script: Script, known: KnownNames) -> list[Diagnostic]:
     """Unknown rules, tools, arguments, steps and templates, under the word itself."""
     problems = Problems()
     for item in expectations_of(script):
-        if item.check is None:
-            continue
-        for ref in item.check.refs():
-            _check_ref(
-                ref.kind,
-                ref.name,
-                place(item, ref.path, script.texts.get(item.value_span.file, "")),
-                known,
-                problems,
-                absent=ref.absent,
-            )
+        text = script.texts.get(item.value_span.file, "")
+        for made in (item,) if item.check is not None else previews(item, script):
+            for ref in made.check.refs():
+                if not has_template(ref.name):
+                    span = place(made, ref.path, text)
+                    _check_ref(ref.kind, ref.name, span, known, problems, absent=ref.absent)
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
         declared = known.tools.get(stub.tool)

@@ -98,8 +98,8 @@ def read_answer(node: Node, reader: Reader) -> Any:
             return INVALID
     else:
         steps = (Step(value.returns, value.fails, value.delay_ms),)
-    named = reader.pairs(keys["when"]) if value.when is not None else ()
-    spans = {name: reader.span(key) for name, key, _ in named}
+    fits = keys.get("when")
+    spans = {name: reader.span(key) for name, key, _ in reader.pairs(fits)} if isinstance(fits, MappingNode) else {}
     return Answer(reader.span(node), steps, value.when, value.only, value.times, node if templated else None, spans)
 
 
