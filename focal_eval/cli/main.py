@@ -35,13 +35,22 @@ class Parser(argparse.ArgumentParser):
 
         if "unrecognized arguments:" in message:
             word = message.split("unrecognized arguments:")[1].split(maxsplit=1)[0].split("=", maxsplit=1)[0]
-            known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+            known = [option for option in self._options() if option.startswith("--")]
         elif "invalid choice: '" in message:
             word, known = message.split("invalid choice: '")[1].split("'", maxsplit=1)[0], list(VERBS)
         else:
             return ""
         fix = did_you_mean(word, known, list_up_to=0)
         return f"; {fix}" if fix else ""
+
+    def _options(self) -> list[str]:
+        """Every option of this parser and of its verbs, as far as they are filled in."""
+        out: list[str] = []
+        for action in self._actions:
+            out += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                out += [option for verb in action.choices.values() for option in verb._options()]
+        return out
 
 
 def build(verb: str | None) -> Parser:
