@@ -76,3 +76,11 @@ def without(rule: str) -> str:
     changed = re.sub(rf"^(  - id: {re.escape(rule)})$", r"\1\n    enabled: false", text, flags=re.M)
     assert changed != text, f"the agent has no rule {rule}"
     return changed
+
+
+def deleting(rule: str) -> str:
+    """The agent's text with one rule cut out."""
+    text = AGENT.read_text(encoding="utf-8")
+    changed = re.sub(rf"^  - id: {re.escape(rule)}\n(?:    .*\n|\n)*", "", text, flags=re.M)
+    assert changed != text, f"the agent has no rule {rule}"
+    return changed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from focal_eval.errors import ExitCode, Refused
-from tests.examples.retail import AGENT, agent, asserting, play, scripts, without
+from tests.examples.retail import AGENT, agent, asserting, deleting, play, scripts, without
 
 LOAD_BEARING = [
     "return-window",
@@ -28,6 +28,23 @@ LOAD_BEARING = [
     "no-tax-advice",
     "agreed",
 ]
+
+# Rules whose work shows in these scripts although the scripts do not name them.
+FELT = {
+    "address-pending-only": "address/while-pending",
+    "agreed": "cancellation/reasons-in-their-words",
+    "cancel-pending-only": "cancellation/while-pending",
+    "counts-as-lost": "parcels/where-the-line-is",
+    "damage-window": "damage/thirty-days-for-damage",
+    "gold-member": "loyalty/label-by-tier",
+    "identify-by-email": "orders/number-asked-for",
+    "identify-by-name-zip": "corrections/the-other-colour",
+    "photo-first": "damage/photo-from-forty",
+    "price-difference": "corrections/the-other-colour",
+    "refund-limit": "refunds/fifty-is-the-limit",
+    "return-window": "returns/thirty-days",
+    "tool-failure": "tool-failures/nothing-but-a-callback",
+}
 
 
 def test_the_whole_suite_passes(tmp_path: Path) -> None:
@@ -51,6 +68,16 @@ def test_known_gaps_are_few_and_say_why() -> None:
 def test_switching_a_rule_off_fails_a_script(rule: str, tmp_path: Path) -> None:
     """The scripts that expect the rule fail without it."""
     assert failing_without(rule, tmp_path), f"nothing notices that {rule} is gone"
+
+
+@pytest.mark.parametrize(("rule", "script"), FELT.items())
+def test_deleting_a_rule_changes_what_the_agent_does(rule: str, script: str, tmp_path: Path) -> None:
+    """Cut out of the agent's text, a rule is missed by a script that only looks at what is done and said."""
+    changed = tmp_path / "agent.yaml"
+    changed.write_text(deleting(rule), encoding="utf-8")
+    result = play(tmp_path / "run", agent_file=changed, only=[script])
+    assert result.model.counts["failed"] > 0
+    assert result.exit_code is ExitCode.FAILED
 
 
 @pytest.mark.slow
