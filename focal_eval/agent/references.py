@@ -14,6 +14,18 @@ from focal_eval.registry import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z]\w*\Z")
 Use = tuple[str, Placed]  # (kind, name)
+_CODES = {
+    "argument": "unknown-argument",
+    "language": "unknown-language",
+    "rule": "unknown-rule",
+    "scenario": "unknown-scenario",
+    "slot": "unknown-slot",
+    "step": "unknown-step",
+    "template": "unknown-template",
+    "tool": "unknown-tool",
+    "trigger": "unknown-trigger",
+    "variable": "unknown-variable",
+}
 
 
 def check_references(agent: Agent, problems: Problems) -> None:
@@ -47,7 +59,7 @@ def check_references(agent: Agent, problems: Problems) -> None:
 
 
 def _unknown(kind: str, name: Placed, known: Iterable[str], problems: Problems) -> None:
-    problems.error(f"unknown-{kind}", f"no {kind} is named '{name}'", name.span, help=did_you_mean(name, known))
+    problems.error(_CODES[kind], f"no {kind} is named '{name}'", name.span, help=did_you_mean(name, known))
 
 
 def _uses(agent: Agent) -> Iterator[Use]:

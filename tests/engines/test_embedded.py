@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_it_is_registered_and_says_what_it_can(tmp_path: Path) -> None:
     assert (abilities.speaks_first, abilities.stubs, abilities.deterministic) == (True, True, True)
     assert abilities.seeds == {"variables", "history", "scenario"}
     (reply,) = talk(engine, "hi")
-    known = {name for name in Reply.__slots__ if getattr(reply, name) is not UNKNOWN}
+    known = {spec.name for spec in fields(Reply) if getattr(reply, spec.name) is not UNKNOWN}
     assert abilities.reports - {"messages_stored"} <= known
     assert Embedded("agents/shop.yaml").agent_file(Setting(tmp_path)) == tmp_path / "agents" / "shop.yaml"
     silent = engine_of(tmp_path, AGENT.replace("greeting: hello\n", ""))
