@@ -40,7 +40,8 @@ bench: $(VENV)/.installed ## measures this tool beside others and rewrites bench
 	$(BIN)/python benchmarks/run.py
 
 clean: ## removes everything that was generated
-	rm -rf $(VENV) build dist reports/* benchmarks/.work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist benchmarks/.work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	git clean -fdXq -- reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
