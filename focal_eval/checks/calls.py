@@ -96,7 +96,7 @@ class Call:
 
     def refs(self, path: Path, *, absent: bool = False) -> list[Ref]:
         """The tool and its arguments; `path` leads to the item."""
-        out = [Ref("tool", self.name, (*path, *self.path[:1]), absent)]
+        out = [Ref("tool", self.name, path, absent)]
         return out + [Ref("argument", f"{self.name}.{name}", (*path, *self.path, name)) for name in self.details.args]
 
 

@@ -88,9 +88,7 @@ class Event:
 
     def own_path(self) -> Path:
         """The path from the event to what it names."""
-        if self.tool is not None:
-            return ("tool", *self.tool.path[:1])
-        return ("rule",) if self.rule is not None else ("scenario",) if self.scenario is not None else ("text",)
+        return (next(name for name in ("tool", "rule", "scenario", "text") if getattr(self, name) is not None),)
 
     def reads(self) -> str:
         """The field of a reply it is looked for in."""

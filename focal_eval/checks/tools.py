@@ -179,7 +179,6 @@ def times(count: Count) -> str:
 
 def _not_called(call: Call, path: Path, calls: Calls) -> Finding:
     same = sum(observed.name == call.name for observed in calls)
-    path = (*path, *call.path[:1])
     if same:
         said = f"'{call.name}' was called {counted(same, 'time')}, which is not often enough"
         return Finding(said, call.describe(), called_in_all(calls), path=path)
@@ -202,7 +201,7 @@ def _differently_called(call: Call, observed: ToolCall, path: Path) -> Finding:
 
 def _forbidden(unwanted: Call, call: ToolCall, path: Path) -> Finding:
     said = f"'{call.name}' was called" if unwanted.named_only else f"'{call.name}' was called as it must not be"
-    return Finding(said, f"not {unwanted.describe()}", called(call), path=(*path, *unwanted.path[:1]))
+    return Finding(said, f"not {unwanted.describe()}", called(call), path=path)
 
 
 def _miscounted(tool: str, count: Count, calls: Sequence[ToolCall]) -> Finding | None:

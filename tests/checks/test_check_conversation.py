@@ -84,7 +84,7 @@ def test_what_happened_is_judged(key: str, yaml: str, holds: bool) -> None:
     [
         ("never", "{tool: refund}", "'refund' was called in turn 3", ("tool",)),
         ("never", "[{rule: a}, {rule: refund}]", "rule 'refund' matched in turn 3", (1, "rule")),
-        ("never", "{tool: {refund: {amount: any}}}", "'refund' was called as given in turn 3", ("tool", "refund")),
+        ("never", "{tool: {refund: {amount: any}}}", "'refund' was called as given in turn 3", ("tool",)),
         ("before", "{tool: refund, then: {tool: look}}", "'look' was called before refund", ("then", "tool")),
         ("before", "{tool: delete, then: {tool: look}}", "'look' was called without delete before it", ("then", "tool")),
         ("before", "{tool: look, then: {rule: x}}", "rule x did not happen, so there is no order to judge", ("then", "rule")),
@@ -299,7 +299,7 @@ def test_conversation_checks_name_references_needs_and_idleness() -> None:
     assert check("conversation.never", "[{rule: a}]").refs() == (Ref("rule", "a", (0, "rule"), absent=True),)
     both = check("conversation.before", "{tool: {a: {x: 1}}, then: {scenario: s/t}}")
     assert set(both.refs()) == {
-        Ref("tool", "a", ("tool", "a")),
+        Ref("tool", "a", ("tool",)),
         Ref("argument", "a.x", ("tool", "a", "x")),
         Ref("scenario", "s/t", ("then", "scenario")),
     }
