@@ -89,41 +89,42 @@ def _packed(run: ReportModel, chunks: list[list[Case]]) -> Iterator[Any]:
 
 
 def _index(run: ReportModel, chunks: list[list[Case]]) -> dict[str, Any]:
-    """What the page's list needs; rows are arrays in the order of `columns`."""
+    """What the page's list needs; rows are arrays in the order of `columns`, scripts and tags stand once."""
     scripts: dict[str, int] = {}
     tags: dict[str, int] = {}
-    rows: list[list[Any]] = []
+    rows: list[dict[str, Any]] = []
     for position, chunk in enumerate(chunks):
         first = 0
         for case in chunk:
-            length = len(case.places())
-            row = _row(case, scripts.setdefault(case.script, len(scripts)), [tags.setdefault(tag, len(tags)) for tag in case.tags])
-            rows.append([*row, position, first, length])
-            first += length
-    suite = run.header.get("suite") or {}
+            row = _row(case)
+            row["script"] = scripts.setdefault(case.script, len(scripts))
+            row["tags"] = [tags.setdefault(tag, len(tags)) for tag in case.tags]
+            row["chunk"], row["first"], row["lines"] = position, first, len(case.places())
+            rows.append(row)
+            first += row["lines"]
     return {
-        "columns": list(_COLUMNS),
+        "columns": list(rows[0]) if rows else [],
         "verdicts": list(WORST_FIRST),
         "words": WORDS,
         "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
-        "suite": suite.get("file"),
-        "reports": (run.header.get("engine") or {}).get("reports"),
+        "suite": (run.header.get("suite") or {}).get("file"),
         "scripts": list(scripts),
         "tags": list(tags),
-        "cases": rows,
+        "cases": [list(row.values()) for row in rows],
     }
 
 
-_COLUMNS = ("id", "name", "title", "verdict", "message", "failed", "soft", "turns", "ms", "flaky", "script", "tags", "chunk", "first",
-            "lines")  # fmt: skip
-
-
-def _row(case: Case, script: int, tags: list[int]) -> list[Any]:
-    last = case.last
-    message = None if case.message is None else case.message[:300]
-    verdict = WORST_FIRST.index(case.verdict)
-    ms = round(case.elapsed_ms, 1)
-    return [case.id, case.name, case.title, verdict, message, last.failed, last.soft, len(last.turns), ms, int(case.flaky), script, tags]
+def _row(case: Case) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "name": case.name,
+        "title": case.title,
+        "verdict": WORST_FIRST.index(case.verdict),
+        "message": None if case.message is None else case.message[:300],
+        "turns": len(case.last.turns),
+        "ms": round(case.elapsed_ms, 1),
+        "flaky": int(case.flaky),
+    }
 
 
 def json_for_script(value: Any) -> Any:

@@ -72,7 +72,8 @@ class Reading:
 
     def _run(self, data: dict[str, Any]) -> None:
         """A resumed run appends its own line; what it set out to do is the first line's."""
-        self.header = (data | {"plan": self.header["plan"], "started_at": self.header["started_at"]}) if self.header else data
+        kept = {key: self.header[key] for key in ("plan", "started_at") if key in self.header}
+        self.header = data | kept
         self._ended = False
 
     def _end(self, data: dict[str, Any]) -> None:

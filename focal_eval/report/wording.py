@@ -28,7 +28,7 @@ def tone(run: ReportModel) -> Tone:
     verdict = run.header.get("verdict")
     if verdict == "failed" or run.counts["failed"] or run.counts["xpassed"]:
         return "failed"
-    if run.partial:
+    if run.partial or not run.planned:
         return "partial"
     return "errored" if verdict == "no-verdict" else "passed"
 
@@ -64,10 +64,10 @@ def partial_note(run: ReportModel) -> str | None:
     notes = []
     if run.partial:
         why = {
-            "interrupted": "It was interrupted.",
-            "stopped": "It was told to stop at the first failure.",
-        }.get(str(run.header.get("state")), "It was killed or is still running.")
-        notes.append(f"This run is partial. {why} What is shown is what was recorded.")
+            "interrupted": "it was interrupted",
+            "stopped": "it was told to stop at the first failure",
+        }.get(str(run.header.get("state")), "it was killed or is still running")
+        notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
         lines = "1 line" if run.damaged == 1 else f"{run.damaged} lines"
         notes.append(f"{lines} of the journal could not be read and {'is' if run.damaged == 1 else 'are'} left out.")

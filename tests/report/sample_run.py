@@ -63,6 +63,7 @@ class Case:
     repeat: int = 1
     marks: dict[str, str] = field(default_factory=dict)
     line: int = 1
+    planned: int = 0  # turns the script has, where fewer were played
 
     @property
     def name(self) -> str:
@@ -116,7 +117,7 @@ def _case_line(case: Case, case_id: str) -> dict[str, Any]:
         "params": case.params,
         "repeat": case.repeat,
         "channel": "webchat",
-        "turns": max((len(attempt.turns) for attempt in case.attempts), default=0),
+        "turns": case.planned or max((len(attempt.turns) for attempt in case.attempts), default=0),
         "marks": case.marks,
     }
 

@@ -149,6 +149,7 @@ function preparePrint() {
 }
 
 function start() {
+  history.scrollRestoration = "manual";
   for (const element of document.querySelectorAll(".needs-script")) element.hidden = false;
   setTheme(storedTheme());
   buildTags();

@@ -9,13 +9,13 @@ function rerunCommand(item, header) {
 }
 
 function bubble(who, text, extra) {
-  return h("div", { class: `bubble ${who}` }, h("span", { class: "sr-only" }, who === "user" ? "User:" : "Agent:"), longText(text, "said"), extra);
+  return h("div", { class: `bubble ${who}` }, h("span", { class: "sr-only" }, who.startsWith("user") ? "User:" : "Agent:"), longText(text, "said"), extra);
 }
 
 function chat(turn) {
   const out = [];
   if (turn.user === null || turn.user === undefined) out.push(h("p", { class: "quiet-note" }, "The agent speaks first."));
-  else out.push(bubble("user", turn.user));
+  else out.push(bubble(turn.skipped === undefined ? "user" : "user unsent", turn.user));
   if (turn.fault) {
     out.push(h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(turn.fault.message),
       h("code", { class: "fault-kind" }, visible(turn.fault.kind)), turn.fault.detail && said("pre", "fault-detail", turn.fault.detail))));
@@ -60,7 +60,7 @@ function turnView(turn) {
   const held = (turn.results || []).filter((result) => result.outcome === "passed").length;
   const title = h("h3", { id: `turn-${turn.i}`, tabindex: "-1" }, state ? icon(state, index.words[state]) : h("span", { class: "icon-space" }),
     `Turn ${turn.i + 1}`, turn.name && said("span", "turn-name", turn.name),
-    h("span", { class: "turn-facts" }, judged ? `${held} of ${plural(judged, "expectation")} held` : "nothing expected", turn.reply && turn.elapsed_ms !== undefined && ` · ${duration(turn.elapsed_ms)}`));
+    h("span", { class: "turn-facts" }, judged ? `${held} of ${plural(judged, "expectation")} held` : turn.reply ? "nothing expected" : "not judged", turn.reply && turn.elapsed_ms !== undefined && ` · ${duration(turn.elapsed_ms)}`));
   const saved = turn.saved && Object.keys(turn.saved).length ? folded("Saved here", () => argumentsView(turn.saved)) : null;
   return h("section", { class: `turn ${state ? `v-${state}` : ""}`, "aria-labelledby": `turn-${turn.i}` }, title,
     h("div", { class: `turn-grid${lanes.length ? "" : " alone"}` },
@@ -91,7 +91,7 @@ function closing(attempt) {
 function recordTable(messages) {
   const names = (list) => (list || []).map((item) => item.name).join(", ");
   const place = (state) => (state ? [state.id, state.step].filter(Boolean).join("/") : "");
-  return table(["", "Role", "Text", "Rules", "Tools", "Step", "Stored at"], messages.map((item, number) => h("tr", null,
+  return table(["No.", "Role", "Text", "Rules", "Tools", "Step", "Stored at"], messages.map((item, number) => h("tr", null,
     h("td", { class: "number" }, number + 1), h("td", null, visible(item.role)), h("td", null, item.text === null ? h("i", null, "no text") : longText(item.text)),
     h("td", null, visible(names(item.rules))), h("td", null, visible(names(item.tools))), h("td", null, visible(place(item.scenario))),
     h("td", { class: "number" }, visible(item.created_at || "")))));
@@ -108,7 +108,7 @@ function wrongList(attempt) {
     (turn.results || []).forEach((result, place) => BAD.has(result.outcome) && add(`Turn ${turn.i + 1}`, result, anchor(turn.i, place)));
   }
   ((attempt.end && attempt.end.results) || []).forEach((result, place) => BAD.has(result.outcome) && add("At the end", result, anchor("end", place)));
-  return links.length ? h("nav", { class: "wrong", "aria-label": "What went wrong" }, h("h2", null, "What went wrong"), h("ul", null, links)) : null;
+  return links.length ? h("nav", { class: `wrong v-${(attempt.end && attempt.end.verdict) || "not_run"}`, "aria-label": "What went wrong" }, h("h2", null, "What went wrong"), h("ul", null, links)) : null;
 }
 
 function attemptTabs(item, attempts, chosen) {
@@ -133,6 +133,8 @@ function neighbours(item) {
     place >= 0 && h("span", { class: "muted" }, `${place + 1} of ${bad.length} to look at`), link(after, "Next", "right", "next"));
 }
 
+const ATTENTION_SHOWN = new Set(["failed", "errored"]); // their reason stands in the list of what went wrong
+
 function caseHead(item, found, attempt) {
   const header = found.header;
   const command = rerunCommand(item, header);
@@ -142,13 +144,21 @@ function caseHead(item, found, attempt) {
     h("div", { class: "case-nav" }, h("a", { class: "button quiet", href: hrefOf({ case: null }), id: "back" }, icon("left"), "All cases"), neighbours(item)),
     h("h1", { class: `verdict small tone-${item.verdict}`, id: "case-title", tabindex: "-1" }, icon(item.verdict), said("span", "", item.title)),
     h("p", { class: "case-name" }, h("span", { class: `badge v-${item.verdict}` }, index.words[item.verdict]), flakyMark(item), said("code", "", item.name), copyButton(item.name, "Copy the case's name")),
-    reason && said("p", "case-reason", reason),
+    reason && !ATTENTION_SHOWN.has(item.verdict) && said("p", "case-reason", reason),
     Object.keys(header.marks || {}).map((mark) => h("p", { class: "case-mark" }, h("b", null, mark), " ", said("span", "", header.marks[mark]))),
     h("dl", { class: "facts" },
       params.map(([name, value]) => h("div", null, h("dt", null, visible(name)), h("dd", null, visible(typeof value === "string" ? value : JSON.stringify(value))))),
       [["Script", header.file ? `${header.file}:${header.line}` : null], ["Channel", header.channel], ["Took", duration(item.ms)], ["Tags", item.tags.join(", ")]].filter((row) => row[1])
         .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, visible(value))))),
     h("div", { class: "rerun" }, h("span", { class: "sr-only" }, "Run it again:"), h("code", { tabindex: "0", role: "group", "aria-label": "Command that runs this case again" }, visible(command)), copyButton(command, "Copy the command that runs this case again")));
+}
+
+// Lines that are wider than the page are scrolled to what is marked in them.
+function showMarks(target) {
+  for (const mark of target.querySelectorAll(".frame mark")) {
+    const lines = mark.closest("pre");
+    if (mark.offsetLeft + mark.offsetWidth > lines.clientWidth) lines.scrollLeft = mark.offsetLeft - 60;
+  }
 }
 
 let drawing = 0;
@@ -162,6 +172,7 @@ async function drawCase(item) {
     const attempts = found.attempts.length ? found.attempts : [{ number: 1, turns: [], end: null }];
     const attempt = attempts.find((other) => other.number === view.attempt) || attempts[attempts.length - 1];
     content = [caseHead(item, found, attempt), attemptTabs(item, attempts, attempt), wrongList(attempt),
+      h("h2", { class: "sr-only" }, "The conversation"),
       attempt.turns.length ? attempt.turns.map(turnView) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
   } catch (problem) {
     const words = typeof DecompressionStream === "undefined" ? "This browser is too old to unpack the details of a case." : `The details of this case could not be unpacked: ${problem.message}`;
@@ -170,6 +181,7 @@ async function drawCase(item) {
   if (ticket !== drawing) return;
   target.replaceChildren(...content.flat(Infinity).filter(Boolean));
   document.title = `${index.words[item.verdict]}: ${visible(item.title)}`;
+  showMarks(target);
   scrollTo(0, 0);
   const title = byId("case-title");
   if (title) title.focus({ preventScroll: true });

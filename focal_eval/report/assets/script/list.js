@@ -1,7 +1,7 @@
 // The list: as many rows as there are cases, only those in sight as elements.
 
-const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66 };
-const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92 };
+const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66, grouped: 40 };
+const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92, grouped: 42 };
 const narrowScreen = matchMedia("(max-width: 720px)");
 const OVERSCAN = 600; // pixels above and below the window
 
@@ -52,7 +52,7 @@ function layOut() {
   list.total = 0;
   for (const row of list.rows) {
     list.tops.push(list.total);
-    row.height = heights[row.kind];
+    row.height = heights[row.grouped && row.kind === "calm" ? "grouped" : row.kind];
     list.total += row.height;
   }
 }
@@ -84,8 +84,7 @@ function headRow(row, position) {
 function caseRow(row, position) {
   const item = row.item;
   const words = index.words[item.verdict];
-  const short = row.grouped && item.name.startsWith(item.script) ? item.name.slice(item.script.length) : item.name;
-  const name = said("span", "row-name", short || "(no parameters)");
+  const name = said("span", "row-name", row.grouped ? shortName(item) : item.name);
   const label = row.grouped ? [name] : [said("span", "row-title", item.title), name];
   const link = h("a", { class: "row-link", href: hrefOf({ case: item.id }), "data-row": position }, ...label);
   const second = item.attention || (item.message && item.verdict !== "passed");
@@ -97,6 +96,13 @@ function caseRow(row, position) {
     cell("cell", "cell-tags", ...tags),
     cell("cell", "cell-turns", plural(item.turns, "turn")),
     cell("cell", "cell-time", duration(item.ms)));
+}
+
+// What tells a case from its sisters: `[order=A-1]#2` of the name, in words.
+function shortName(item) {
+  const [, params, repeat] = item.name.slice(item.script.length).match(/^(?:\[(.*)\])?(?:#(\d+))?$/s) || [];
+  if (!item.name.startsWith(item.script) || (params === undefined && repeat === undefined && item.name !== item.script)) return item.name;
+  return [params, repeat ? `repeat ${repeat}` : !params && "repeat 1"].filter(Boolean).join(", ");
 }
 
 function flakyMark(item) {

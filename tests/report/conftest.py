@@ -1,0 +1,60 @@
+"""Run folders made once, and a real Chromium where there is one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from focal_eval.report import ReportModel, read_run
+from tests.report.sample_cases import rich_cases
+from tests.report.sample_run import write_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+INSTALL = "no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
+
+
+@pytest.fixture(scope="session")
+def rich_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the rich run."""
+    return write_run(tmp_path_factory.mktemp("rich") / "run", rich_cases())
+
+
+@pytest.fixture(scope="session")
+def rich(rich_folder: Path) -> ReportModel:
+    """The rich run, read."""
+    return read_run(rich_folder)
+
+
+@pytest.fixture(scope="session")
+def partial_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was killed in the middle of a case and of a line."""
+    cases = rich_cases()
+    cases[0].planned = 2
+    cut = cases[0].attempts[0]
+    cut.verdict, cut.turns = None, cut.turns[:1]
+    return write_run(tmp_path_factory.mktemp("partial") / "run", cases, end=False, tail=b'{"t":"turn","case":"ab')
+
+
+@pytest.fixture(scope="session")
+def partial(partial_folder: Path) -> ReportModel:
+    """The killed run, read."""
+    return read_run(partial_folder)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real Chromium, without a window."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip(INSTALL)
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,0 +1,416 @@
+"""`report.html` in a real browser: what a reader sees, can do, and what hostile texts cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from focal_eval.report import ReportModel, read_run
+from focal_eval.report.html import write
+from tests.report.sample_run import write_run
+from tests.report.sample_volume import volume_cases
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+
+class Reader:
+    """A reader with the report open; `log` holds what the console said."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.log: list[str] = []
+        page.on("console", lambda message: self.log.append(message.text))
+        page.on("pageerror", lambda problem: self.log.append(str(problem)))
+        self.open()
+
+    def open(self, view: str = "") -> None:
+        """Opens the report anew at a view."""
+        self.page.goto("about:blank")
+        self.page.goto(self.url + view)
+
+    def open_case(self, name: str) -> None:
+        """Searches for a case and opens it."""
+        self.open()
+        self.page.fill("#search", name)
+        self.page.click(".row-link >> nth=0")
+        self.page.wait_for_selector("#case-title")
+
+    @property
+    def names(self) -> list[str]:
+        """The titles and names of the rows in sight."""
+        return self.page.locator(".row-link").all_inner_texts()
+
+    @property
+    def hash(self) -> str:
+        """The address after `#`."""
+        return str(self.page.evaluate("location.hash"))
+
+
+@pytest.fixture(scope="module")
+def url(rich: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The rich run's report."""
+    return write(rich, tmp_path_factory.mktemp("page")).as_uri()
+
+
+@pytest.fixture
+def reader(chromium: Browser, url: str) -> Iterator[Reader]:
+    """A reader at a desk; no console message is allowed in any test."""
+    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
+        reader = Reader(context.new_page(), url)
+        yield reader
+        assert reader.log == []
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it stands."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
+
+
+@pytest.mark.parametrize(
+    ("theme", "size", "names"),
+    [
+        ("light", DESKTOP, ["late-parcel", "wrong-size", "invoice-copy", "orders/status", "order=A-1001"]),
+        ("dark", PHONE, ["change-address", "wrong-size", "bot-first", "hostile"]),
+        ("dark", DESKTOP, ["late-parcel"]),
+        ("light", PHONE, ["invoice-copy"]),
+    ],
+)
+def test_axe_finds_nothing(chromium: Browser, url: str, theme: Any, size: tuple[int, int], names: list[str]) -> None:
+    """List, dialog, menu and the pages of cases have no accessibility violation, light and dark, at a desk and on a phone."""
+    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
+        reader = Reader(context.new_page(), url)
+        assert violations(reader.page) == []
+        reader.page.click("#tags-menu summary")
+        assert violations(reader.page) == []
+        reader.page.keyboard.press("Escape")
+        reader.page.keyboard.press("?")
+        assert violations(reader.page) == []
+        for name in names:
+            reader.open_case(name)
+            for summary in reader.page.locator("#detail details summary").all():
+                summary.click()
+            assert violations(reader.page) == [], name
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_hostile_texts_do_not_act(chromium: Browser, url: str, size: tuple[int, int]) -> None:
+    """No text of a run runs as script, in the list, on the case's page or unfolded; nothing is fetched or reported."""
+    with chromium.new_context(viewport={"width": size[0], "height": size[1]}) as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        reader = Reader(page, url)
+        reader.open_case("hostile")
+        for summary in page.locator("#detail details summary").all():
+            summary.click()
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("#detail img, #detail script, #detail a[href^=javascript]").count() == 0
+        assert {link.split("#")[0] for link in asked if link.startswith("http") or link.startswith("file")} == {url}
+        assert reader.log == []
+        assert "\u202e" not in page.inner_text("#detail")
+
+
+def test_the_policy_is_in_force(reader: Reader) -> None:
+    """A script or an image that got into the page all the same would be refused."""
+    reader.page.evaluate("""() => {
+        const script = document.createElement('script'); script.textContent = 'window.pwned = 1'; document.body.append(script);
+        const image = document.createElement('img'); image.src = 'https://example.com/x.png'; document.body.append(image);
+    }""")
+    reader.page.wait_for_timeout(100)
+    assert reader.page.evaluate("window.pwned") is None
+    assert len(reader.log) == 2
+    assert all("Content Security Policy" in message for message in reader.log)
+    reader.log.clear()
+
+
+def test_the_first_screen_tells_what_matters(reader: Reader) -> None:
+    """Verdict, facts, gates, counters and the worst case are in sight without scrolling."""
+    for selector in ("#verdict", ".facts", ".gates", ".counters", "#search"):
+        box = reader.page.locator(selector).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < DESKTOP[1]
+    assert reader.names[0].split("\n")[0] == "An invoice is sent again"
+
+
+def test_counters_filter(reader: Reader) -> None:
+    """A counter shows its verdict only, two show both, All shows everything again."""
+    reader.page.click("[data-verdict=xpassed]")
+    assert [name.split("\n")[0] for name in reader.names] == ["Members are greeted by name"]
+    reader.page.click("[data-verdict=skipped]")
+    assert len(reader.names) == 2
+    assert reader.hash == "#v=xpassed%2Cskipped"
+    assert reader.page.get_attribute("[data-verdict=skipped]", "aria-pressed") == "true"
+    reader.page.click("[data-verdict='']")
+    assert reader.page.inner_text("#found") == "26 cases of 26 shown"
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("late-parcel", 1),
+        ("damaged mug", 12),
+        ("smoke", 15),
+        ("zip", 1),
+        ("order=A-1007", 1),
+        ("SMOKE  Mug", 12),
+        ("<script>window", 1),
+    ],
+)
+def test_search_looks_at_names_titles_tags_and_messages(reader: Reader, query: str, count: int) -> None:
+    """Every word has to be found, whatever its case, in name, title, tags or message."""
+    reader.page.fill("#search", query)
+    assert reader.page.inner_text("#found").startswith(f"{count} case")
+
+
+def test_tags_filter_and_counters_follow(reader: Reader) -> None:
+    """Chosen tags narrow the list, and the counters count what is left."""
+    reader.page.click("#tags-menu summary")
+    reader.page.click(".tag-choice:has-text('exchange')")
+    assert [name.split("\n")[0] for name in reader.names] == ["A wrong size is exchanged"]
+    assert reader.page.inner_text("[data-verdict=passed] b") == "0"
+    assert reader.page.inner_text("#tags-menu summary") == "Tags (1)"
+
+
+def test_nothing_found_offers_the_way_back(reader: Reader) -> None:
+    """An empty list says so and shows everything again at a click."""
+    reader.page.fill("#search", "no such thing")
+    assert "No case matches these filters." in reader.page.inner_text("#list")
+    reader.page.click("text=Show all cases")
+    assert reader.page.inner_text("#found") == "26 cases of 26 shown"
+    assert reader.hash == ""
+
+
+def test_an_address_restores_its_view(reader: Reader) -> None:
+    """A linked view shows the same search, verdicts, tags and case; an address that makes no sense shows the list."""
+    reader.open("#q=mug&v=passed&t=smoke")
+    assert reader.page.input_value("#search") == "mug"
+    assert reader.page.inner_text("#found").startswith("12 cases")
+    reader.page.click(".row-link >> nth=3")
+    reader.page.wait_for_selector("#case-title")
+    linked = reader.hash
+    reader.open(linked)
+    reader.page.wait_for_selector("#case-title")
+    assert "returns/damaged-mug[order=A-1004]" in reader.page.inner_text(".case-name")
+    reader.open("#case=nothing&v=wrong&t=none&attempt=x")
+    assert reader.page.inner_text("#found") == "26 cases of 26 shown"
+
+
+def test_back_leads_to_the_same_place_in_the_list(reader: Reader) -> None:
+    """Back from a case the list stands where it stood, with the focus on that case."""
+    reader.page.evaluate("scrollTo(0, 600)")
+    before = reader.page.evaluate("scrollY")
+    reader.page.click(".row-link:has-text('order=A-1003')")
+    reader.page.wait_for_selector("#case-title")
+    assert reader.page.evaluate("scrollY") == 0
+    reader.page.go_back()
+    reader.page.wait_for_selector(".row-link:has-text('order=A-1003')")
+    assert reader.page.evaluate("scrollY") == before
+    assert "order=A-1003" in reader.page.evaluate("document.activeElement.innerText")
+
+
+def test_the_keyboard_is_enough(reader: Reader) -> None:
+    """Move, open, go to the next failing case, back, search and clear without a mouse."""
+    press = reader.page.keyboard.press
+    focused = "document.activeElement.innerText.split('\\n')[0]"
+    press("j")
+    press("j")
+    assert reader.page.evaluate(focused) == "VAT is explained"
+    press("ArrowUp")
+    assert reader.page.evaluate(focused) == "An invoice is sent again"
+    press("Enter")
+    reader.page.wait_for_selector("#case-title:has-text('An invoice is sent again')")
+    press("n")
+    reader.page.wait_for_selector("#case-title:has-text('VAT is explained')")
+    press("p")
+    reader.page.wait_for_selector("#case-title:has-text('An invoice is sent again')")
+    press("Escape")
+    reader.page.wait_for_selector("#list .row")
+    assert reader.page.evaluate(focused) == "An invoice is sent again"
+    press("/")
+    reader.page.wait_for_selector("#search:focus")
+    reader.page.keyboard.type("points j k")
+    assert reader.page.input_value("#search") == "points j k"
+    press("Escape")
+    assert reader.page.input_value("#search") == ""
+    press("Escape")
+    press("?")
+    assert reader.page.locator("#keys-dialog").is_visible()
+    press("Enter")
+    assert not reader.page.locator("#keys-dialog").is_visible()
+
+
+def test_tab_reaches_rows_and_shows_the_focus(reader: Reader) -> None:
+    """The skip link comes first; every focus has something to see."""
+    reader.page.keyboard.press("Tab")
+    assert reader.page.evaluate("document.activeElement.className") == "skip-link"
+    for _ in range(14):
+        reader.page.keyboard.press("Tab")
+        seen = reader.page.evaluate("""() => {
+            const element = document.activeElement, row = element.closest('.row');
+            return getComputedStyle(element).outlineStyle !== 'none' || (row && getComputedStyle(row).boxShadow !== 'none');
+        }""")
+        assert seen, reader.page.evaluate("document.activeElement.outerHTML")
+    assert reader.page.evaluate("document.activeElement.className") == "row-link"
+
+
+def test_a_failing_case_tells_why(reader: Reader) -> None:
+    """Beside the turn stand the rules with scores, what was dropped and why, the reason, and the script's line marked."""
+    reader.open_case("late-parcel")
+    page = reader.page
+    assert page.inner_text(".wrong").split("\n")[:4] == [
+        "What went wrong",
+        "Turn 1",
+        "rules",
+        "rule 'offer-refund' did not match",
+    ]
+    rules = page.locator(".lane-rules")
+    assert rules.locator(".chip").all_inner_texts() == ["apologise\n0.91"]
+    rules.locator("summary").click()
+    assert "cooldown: 1 of 2 turns left" in rules.locator("table").inner_text()
+    assert rules.locator("mark").inner_text() == "offer-refund"
+    assert "policy 4.2" in rules.inner_text()
+    assert page.inner_text(".diff del >> nth=0") == "I"
+    assert "Not sent: the case failed at turn 1" in page.inner_text("#detail")
+    page.click(".wrong a >> nth=1")
+    assert "'refund' is not in the response" in page.evaluate("document.activeElement.innerText")
+
+
+def test_the_lanes_show_what_was_observed(reader: Reader) -> None:
+    """Tools show arguments, result and error; the step its edge; the response its template, the stored messages their table."""
+    reader.open_case("change-address")
+    tools = reader.page.locator(".lane-tools")
+    assert "SMTP gateway answered 451" in tools.inner_text()
+    assert '"Invalidenstraße 116"' in tools.inner_text()
+    reader.open_case("order=A-1005")
+    assert reader.page.inner_text(".lane-step .edge >> nth=1").split() == [
+        "transition",
+        "confirm",
+        "→",
+        "done",
+        "any_words:",
+        "yes",
+    ]
+    assert "template\napologise-damage" in reader.page.inner_text(".lane-response >> nth=0")
+    reader.page.click("text=4 messages stored by the engine")
+    reader.page.wait_for_selector(".records tbody tr >> nth=3")
+    assert "Not reported by the engine" not in reader.page.inner_text("#detail")
+
+
+def test_every_attempt_can_be_seen(reader: Reader) -> None:
+    """The last attempt is shown, the earlier one is a link away, and linked."""
+    reader.open_case("orders/status")
+    assert "Your order A-77 is on its way." in reader.page.inner_text(".chat")
+    reader.page.click("text=Attempt 1: failed")
+    reader.page.wait_for_selector("text=One moment, please.")
+    assert reader.hash.endswith("&attempt=1")
+
+
+def test_the_command_that_runs_a_case_again_is_quoted(reader: Reader) -> None:
+    """Name and command can be copied; a shell takes the name as one word, whatever it holds."""
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.open_case("hostile")
+    reader.page.click(".rerun button")
+    reader.page.wait_for_selector("#announce:text-is('Copied')", state="attached")
+    copied = reader.page.evaluate("navigator.clipboard.readText()")
+    assert copied == """focal-eval run evals/retail.yaml -k 'security/hostile<b>[p="'\\''><script>]'"""
+
+
+def test_a_long_text_is_shown_whole_when_asked(reader: Reader) -> None:
+    """A reply of 20 kB is cut with a button that shows the rest."""
+    reader.open_case("hostile")
+    bubble = reader.page.locator(".bubble.agent").last
+    assert len(bubble.inner_text()) < 1_100
+    bubble.locator("button").click()
+    assert len(bubble.inner_text()) > 20_000
+
+
+def test_the_theme_can_be_chosen_and_is_kept(reader: Reader) -> None:
+    """The switch goes from the system's theme to light and dark, and a reload keeps the choice."""
+    background = "getComputedStyle(document.body).backgroundColor"
+    reader.page.click("#theme")
+    assert reader.page.evaluate(background) == "rgb(255, 255, 255)"
+    reader.page.click("#theme")
+    assert reader.page.evaluate(background) == "rgb(16, 18, 22)"
+    reader.open()
+    assert reader.page.evaluate(background) == "rgb(16, 18, 22)"
+    assert reader.page.inner_text("#theme") == "Theme: dark"
+
+
+def test_a_phone_never_scrolls_sideways(chromium: Browser, url: str) -> None:
+    """At 390 pixels neither the list nor any kind of case is wider than the screen."""
+    with chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, has_touch=True, is_mobile=True) as context:
+        reader = Reader(context.new_page(), url)
+        width = "document.documentElement.scrollWidth"
+        assert reader.page.evaluate(width) <= PHONE[0]
+        for name in ("late-parcel", "change-address", "wrong-size", "invoice-copy", "hostile", "order=A-1001", "bot-first"):
+            reader.open_case(name)
+            for summary in reader.page.locator("#detail details summary").all():
+                summary.click()
+            assert reader.page.evaluate(width) <= PHONE[0], name
+
+
+def test_failures_are_readable_without_script(chromium: Browser, url: str) -> None:
+    """With JavaScript off the page shows verdict, gates and the failing cases as text, and no dead control."""
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(url)
+        assert page.locator("article.plain").count() == 7
+        assert not page.locator("#toolbar").is_visible()
+        assert not page.locator("#theme").is_visible()
+
+
+def test_print_shows_the_list(reader: Reader) -> None:
+    """On paper there are rows and no controls."""
+    reader.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    reader.page.emulate_media(media="print")
+    assert reader.page.locator(".row-link").count() == 26
+    assert not reader.page.locator("#toolbar").is_visible()
+
+
+def test_a_partial_run_says_so_first(chromium: Browser, partial: ReportModel, tmp_path: Path) -> None:
+    """The note stands under the verdict; the case that was cut off says it on its page."""
+    with chromium.new_context() as context:
+        reader = Reader(context.new_page(), write(partial, tmp_path).as_uri())
+        assert "Partial run: it was killed" in reader.page.inner_text(".summary .partial-note")
+        reader.page.click("[data-verdict=not_run]")
+        reader.page.click(".row-link")
+        reader.page.wait_for_selector("#case-title")
+        assert "Cut off. This attempt was not over when the run ended." in reader.page.inner_text("#detail")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_ten_thousand_cases_open_at_once(chromium: Browser, tmp_path: Path) -> None:
+    """10,000 cases of 5 turns: under 25 MB, the list within a second, few elements, any case and any search quick."""
+    path = write(read_run(write_run(tmp_path / "run", volume_cases(10_000))), tmp_path)
+    assert path.stat().st_size < 25_000_000
+    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
+        page = context.new_page()
+        page.add_init_script("""new MutationObserver((_, self) => {
+            if (document.querySelector('.row-link')) { window.listAt = performance.now(); self.disconnect(); }
+        }).observe(document, {childList: true, subtree: true});""")
+        page.goto(path.as_uri())
+        assert page.evaluate("window.listAt") < 1_000
+        assert int(page.get_attribute("#list [role=table]", "aria-rowcount") or 0) > 10_000
+        assert page.locator("#list .row").count() < 80
+        searched = page.evaluate("""() => {
+            const begin = performance.now(), input = document.querySelector('#search');
+            input.value = 'headset vip'; input.dispatchEvent(new Event('input')); return performance.now() - begin;
+        }""")
+        assert searched < 300
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_timeout(200)
+        page.locator(".row-link").last.click()
+        page.wait_for_selector("#case-title", timeout=1_000)
+        assert page.locator(".turn").count() == 5
