@@ -13,7 +13,7 @@ from focal_eval.records import Finding
 from focal_eval.text import fold
 
 _ADDRESS = re.compile(r"\bhttps?://\S+")
-_QUESTION = re.compile(r"[?？؟;](?=[\s\"')\]*_»”’!?.]|\Z)")
+_QUESTION = re.compile(r"[?\uff1f\u061f\u037e](?=[\s\"')\]*_»”’!?.]|\Z)")  # also full-width, Arabic and Greek
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class IsQuestion(TurnCheck):
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)
         text = _ADDRESS.sub(" ", response)
-        found = next((mark for mark in _QUESTION.finditer(text) if mark.group() != ";"), None)
+        found = _QUESTION.search(text)
         if (found is not None) == self.is_question:
             return ()
         path = self.at("is_question")

@@ -121,6 +121,8 @@ def test_the_known_codes_are_those_of_the_model() -> None:
         ("Is it A-1? Let me look.", True),
         ("¿Puede repetirlo?", True),
         ("どの注文ですか？", True),
+        ("Ποια παραγγελία\u037e", True),
+        ("Done; thank you.", False),
         ("See https://shop.example/find?q=mug for more.", False),
         ("All done.", False),
     ],
