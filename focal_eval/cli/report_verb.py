@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def call(arguments: argparse.Namespace) -> int:
     """Renders and returns 0: what a run's verdict was does not matter here."""
     from focal_eval.cli.diagnostics import print_json
-    from focal_eval.errors import ExitCode, UsageError
+    from focal_eval.errors import ExitCode, StorageError, UsageError
     from focal_eval.evaluate import read_folder, render
     from focal_eval.report.base import ReportOptions
     from focal_eval.report.jsonl import as_json
@@ -34,12 +34,18 @@ def call(arguments: argparse.Namespace) -> int:
 
     model = read_folder(arguments.run, arguments.runs)
     wanted = [word.strip() for word in arguments.report.split(",") if word.strip() and word.strip() != "none"]
-    if len(wanted) > 1 and arguments.out is not None and arguments.out.suffix:
-        raise UsageError(f"{arguments.out} is one file, but {len(wanted)} reports are asked for; give a folder")
-    if arguments.out is not None and not arguments.out.suffix:
-        arguments.out.mkdir(parents=True, exist_ok=True)
+    out = arguments.out
+    if out is not None and not out.is_dir():
+        file = bool(out.suffix) or out.exists()
+        if file and len(wanted) > 1:
+            raise UsageError(f"{out} is one file, but {len(wanted)} reports are asked for; give a folder")
+        if not file:
+            try:
+                out.mkdir(parents=True)
+            except OSError as problem:
+                raise StorageError(f"cannot make the folder {out}: {problem.strerror or problem}") from None
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
-    written = render(model, wanted, arguments.out, options)
+    written = render(model, wanted, out, options)
     if arguments.json:
         print_json(as_json(model))
     elif arguments.quiet:
