@@ -83,6 +83,7 @@ def test_rooms_import_only_downwards() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # some 50 ms a module; rooms are opened alone below, and cycles are refused above
 def test_every_module_imports_alone() -> None:
     """No module relies on another one having been imported first."""
     program = """
