@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from focal_eval.agent.builtin import table_rows
 from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.filling import reads_results
 from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Step, Tool, Values
@@ -118,6 +119,7 @@ class Playable:
         self.scenarios = {str(flow.id): self._scenario(flow, order) for order, flow in enumerate(file.scenarios)}
         self.slots = {str(slot.id): SlotReader(slot, triggers) for slot in file.slots}
         self.tools: dict[str, Tool] = {str(tool.id): tool for tool in file.tools}
+        self.rows = {str(tool.id): table_rows(tool.table) for tool in file.tools if tool.table is not None}
         self.templates = {str(template.id): template for template in file.templates}
         fallback = file.fallback or next((one.id for one in file.templates if one.mode == "FALLBACK"), None)
         self.fallback = None if fallback is None else str(fallback)

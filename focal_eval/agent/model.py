@@ -207,7 +207,7 @@ class Arg(Located):
 class Answer(Located):
     """What a tool answers to calls with these arguments."""
 
-    when: Mapping[str, Any] = field(default_factory=dict)
+    when: Values = ()
     returns: Annotated[Any, PlainData()] = None
     fails: Placed | None = None
     span: Span = NOWHERE
@@ -218,7 +218,7 @@ class Table(Located):
     """Answers looked up by one argument, or by several joined with `|`."""
 
     by: Names
-    rows: Mapping[str, Any]
+    rows: Values
     missing: Placed = field(default_factory=lambda: Placed("not found"))
     span: Span = NOWHERE
 

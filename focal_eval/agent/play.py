@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
+from focal_eval.agent.builtin import ToolOutcome
 from focal_eval.agent.candidates import apply_sets, match_early, match_late
 from focal_eval.agent.compiled import Playable
 from focal_eval.agent.enforce import enforce
@@ -18,7 +19,7 @@ from focal_eval.agent.score import Scorer
 from focal_eval.agent.senses import language_at_start, notice_language, read_slots
 from focal_eval.agent.state import MAX_HISTORY, State
 from focal_eval.agent.toolruns import run_tools
-from focal_eval.agent.turn import Draft, Enforced, Moved, Played, Request, Said, ToolOutcome, ToolRequest, Work
+from focal_eval.agent.turn import Draft, Enforced, Moved, Played, Request, Said, ToolRequest, Work
 
 Steps = Generator[Request, Any, Played]
 ToolAnswers = Callable[[ToolRequest], ToolOutcome | None]
@@ -41,8 +42,7 @@ def begin(
     """The state a session starts in. A variable `result` seeds tools' results. Raises UnknownPlace."""
     state = State(channel=channel, metadata=dict(metadata or {}))
     state.variables = {str(name): _plain(value) for name, value in agent.file.variables}
-    if agent.detect or "language" not in state.variables:
-        state.variables["language"] = language_at_start(agent, state.metadata)
+    state.variables["language"] = language_at_start(agent, state.metadata)
     given = dict(variables or {})
     results = given.pop("result", None)
     if isinstance(results, Mapping):

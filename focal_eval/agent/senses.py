@@ -16,18 +16,18 @@ def notice_language(work: Work) -> None:
         return
     held = [code for code, test in detect if test.holds(work)]
     if held and work.language not in held:
-        work.language = held[0]
         work.set("language", held[0])
 
 
 def language_at_start(agent: Playable, metadata: dict[str, object]) -> str:
-    """The language a session begins in: the locale its metadata names, where the agent speaks it, else the default."""
+    """The language a session begins in: the locale its metadata names where the agent speaks it, else the authored one."""
     languages = agent.file.languages
     locale = metadata.get(str(languages.metadata)) if languages.metadata is not None else None
     code = str(locale).replace("_", "-").split("-")[0].casefold() if isinstance(locale, str) else ""
     spoken = {str(code) for code, _ in languages.detect} | {str(languages.default)}
     spoken |= {str(name) for one in agent.file.templates for name, _ in one.text.texts if name}
-    return code if code in spoken else str(languages.default)
+    authored = next((value for name, value in agent.file.variables if str(name) == "language"), None)
+    return code if code in spoken else str(authored or languages.default)
 
 
 def read_slots(work: Work) -> None:

@@ -146,9 +146,10 @@ def _tool(tool: Tool, known: set[str], tools: set[str], problems: Problems) -> N
         if arg.result is not None:
             _expression(Placed(f"result.{arg.result}", arg.result.span), known, tools, problems)
     for answer in tool.answers:
-        for key in sorted(set(answer.when) - arguments):
-            nearest = did_you_mean(key, arguments)
-            problems.error("unknown-argument", f"the tool has no argument '{key}'", answer.span, help=nearest)
+        for key, _ in answer.when:
+            if str(key) not in arguments:
+                nearest = did_you_mean(key, arguments)
+                problems.error("unknown-argument", f"the tool has no argument '{key}'", key.span, help=nearest)
     if tool.python is not None and not _FUNCTION.match(tool.python):
         problems.error("bad-value", f"'{tool.python}' is not of the form module:function", tool.python.span)
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from focal_eval.agent.builtin import builtin_answer
+from focal_eval.agent.builtin import ToolOutcome, builtin_answer
 from focal_eval.agent.candidates import apply_sets
 from focal_eval.agent.expression import compile_expression
 from focal_eval.agent.filling import filled
 from focal_eval.agent.model import Arg, Tool
 from focal_eval.agent.slots import chosen_group
-from focal_eval.agent.turn import Called, Request, ToolOutcome, ToolRequest, Work
+from focal_eval.agent.turn import Called, Request, ToolRequest, Work
 from focal_eval.pattern import PatternTimeout, compile_pattern
 from focal_eval.template import TemplateProblem
 
@@ -62,7 +62,7 @@ def _run(work: Work, tool: Tool) -> Generator[Request, Any, None]:
         return
     outcome = yield ToolRequest(name, arguments)
     if outcome is None:
-        outcome = builtin_answer(tool, arguments)
+        outcome = builtin_answer(tool, arguments, work.agent.rows.get(name, {}))
     _record(work, tool, key, arguments, outcome)
 
 

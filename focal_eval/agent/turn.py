@@ -22,15 +22,6 @@ class ToolRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolOutcome:
-    """What a tool answered."""
-
-    result: Any = None
-    error: str | None = None
-    delay_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
     """A reply to be worded; the answer is the text, or None to say the drafts as they stand."""
 
@@ -181,6 +172,8 @@ class Work:
     def set(self, name: str, value: Any) -> None:
         """Gives a variable a value; None takes it away."""
         self.state.variables[name] = value
+        if name == "language" and isinstance(value, str):
+            self.language = value
         if self._names is not None:
             self._names.pop(name, None)
             if value is not None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from focal_eval.agent.builtin import ToolOutcome
 from focal_eval.agent.compiled import Playable
 from focal_eval.agent.load import open_agent
 from focal_eval.agent.play import UnknownPlace, begin, turn_steps
 from focal_eval.agent.score import Scorer
-from focal_eval.agent.turn import Called, Draft, Dropped, Match, Moved, Played, ToolOutcome, ToolRequest
+from focal_eval.agent.turn import Called, Draft, Dropped, Match, Moved, Played, ToolRequest
 from focal_eval.clock import Clock, content_id
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting, StubAnswers
 from focal_eval.engines.local import find_callable

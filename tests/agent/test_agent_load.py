@@ -81,7 +81,11 @@ def lines_of(text: str) -> list[str]:
         (
             "rules: [{id: a, match: {any_words: [x]}, tools: t}]\n"
             "tools: {t: {args: {order: {value: 1}}, answers: [{when: {ordr: 1}}]}}",
-            "3:50: error[unknown-argument]: the tool has no argument 'ordr'; did you mean 'order'?",
+            "3:58: error[unknown-argument]: the tool has no argument 'ordr'; did you mean 'order'?",
+        ),
+        (
+            "tools: {t: {args: {a: {value: 1}}, table: {by: a, rows: {x: {n: '{{ b }}'}}}}}",
+            "2:66: error[unknown-argument]: the tool has no argument 'b'; did you mean 'a'?",
         ),
         (
             "tools: {t: {args: {a: {value: 1}}, table: {by: b, rows: {}}}}",

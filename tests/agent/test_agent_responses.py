@@ -108,6 +108,24 @@ def test_a_locale_in_the_metadata_sets_the_language_at_the_start() -> None:
     assert Talk(text, metadata={"locale": 7}).reply("hi") == "hello"
 
 
+def test_a_language_may_be_set_like_any_variable() -> None:
+    """An initial value, a given one and one that a rule sets all decide which text is said, at once."""
+    text = """
+        variables: {language: de}
+        languages: {metadata: locale}
+        rules:
+          - {id: hi, match: {any_words: [hi]}, template: hi}
+          - {id: english, match: {phrase: in english}, sets: {language: en}, template: hi}
+        templates: {hi: {text: {en: hello, de: hallo}}}
+        """
+    assert Talk(text).reply("hi") == "hallo"
+    assert Talk(text, variables={"language": "en"}).reply("hi") == "hello"
+    assert Talk(text, metadata={"locale": "en-GB"}).reply("hi") == "hello"
+    talk = Talk(text)
+    assert talk.reply("hi in English please") == "hello"
+    assert talk.reply("hi") == "hello"
+
+
 def test_a_template_without_its_values_is_left_out_and_noted() -> None:
     """A missing value costs its text only."""
     talk = Talk(
