@@ -85,7 +85,7 @@ def lines_of(text: str) -> list[str]:
         ),
         (
             "tools: {t: {args: {a: {value: 1}}, table: {by: a, rows: {x: {n: '{{ b }}'}}}}}",
-            "2:66: error[unknown-argument]: the tool has no argument 'b'; did you mean 'a'?",
+            "2:65: error[unknown-argument]: the tool has no argument 'b'; known here: a",
         ),
         (
             "tools: {t: {args: {a: {value: 1}}, table: {by: b, rows: {}}}}",
