@@ -15,6 +15,7 @@ from focal_eval.importers.losses import Losses
 from focal_eval.records import UNKNOWN, Reply, ToolCall, UnknownType
 
 MAX_ARGUMENT_DEPTH = 40  # deeper ones could not be read back from a script
+MAX_TURNS = 5_000  # of one script
 
 SENTENCES = {
     "system-prompt": "system prompts: a script says nothing of how the agent is instructed",

@@ -16,6 +16,7 @@ from focal_eval.source import Span, whole_file
 
 T = TypeVar("T")
 MAX_SHAPE_PROBLEMS = 20  # reported of one file; a file of another format has one at every value
+MAX_PLACED_PROBLEMS = 10_000  # beyond, not even the first ones are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def conform(data: Any, kind: Any, placed: Placed, problems: Problems) -> Any:
     try:
         return _adapter(kind).validate_python(data)
     except ValidationError as problem:
+        if (count := problem.error_count()) > MAX_PLACED_PROBLEMS:
+            problems.error("import-shape", f"{count:,} values have another shape; {_QUESTION}", whole_file(placed.file))
+            return None
         found = problem.errors(include_url=False, include_context=False, include_input=False)
     except RecursionError:
         problems.error("import-shape", "the values are nested too deeply", whole_file(placed.file))
@@ -92,9 +96,12 @@ def conform(data: Any, kind: Any, placed: Placed, problems: Problems) -> Any:
         where = _path_in_words(item["loc"])
         problems.error("import-shape", f"{where}: {_sentence(item['msg'])}", json_span(placed.text, path, placed.file))
     if len(found) > MAX_SHAPE_PROBLEMS:
-        more = f"{len(found) - MAX_SHAPE_PROBLEMS:,} more values have another shape; is this a file of that format?"
+        more = f"{len(found) - MAX_SHAPE_PROBLEMS:,} more values have another shape; {_QUESTION}"
         problems.error("import-shape", more, whole_file(placed.file))
     return None
+
+
+_QUESTION = "is this a file of that format?"
 
 
 def _known(data: Any, path: Sequence[str | int]) -> list[str | int]:

@@ -138,10 +138,15 @@ class TauBench:
                 losses.add("not-chosen", place)
             elif f"task-{run.task_id:02d}-trial-{run.trial}" in found:
                 losses.add("duplicate-run", place)
-            elif (talk := _talk(run, index, placed, losses)).exchanges:
-                found[talk.name] = talk
             else:
-                losses.add("empty-run", place)
+                talk = _talk(run, index, placed, losses)
+                if len(talk.exchanges) > chat.MAX_TURNS:
+                    said = f"{talk.name} has {len(talk.exchanges):,} turns; a script holds up to {chat.MAX_TURNS:,}"
+                    problems.error("import-too-large", said, place())
+                elif talk.exchanges:
+                    found[talk.name] = talk
+                else:
+                    losses.add("empty-run", place)
         return sorted(found.values(), key=lambda talk: (talk.run.task_id, talk.run.trial))
 
     def _chosen(self, run: _Run) -> bool:

@@ -236,6 +236,20 @@ def test_a_file_of_another_format_does_not_flood() -> None:
     assert found[-1].endswith("980 more values have another shape; is this a file of that format?")
 
 
+def test_a_flood_of_wrong_values_is_counted_and_no_more() -> None:
+    """A hostile file with a problem at every value is answered at once."""
+    (found,) = refused(b'[{"task_id": 0, "traj": [' + b", ".join([b"{}"] * 20_000) + b"]}]")
+    assert found == "shop.json:1:1: error[import-shape]: 20,000 values have another shape; is this a file of that format?"
+
+
+def test_a_conversation_without_end_is_refused() -> None:
+    """A script holds so many turns; a longer conversation is told at its place, before any YAML is made."""
+    endless = run(4, 0, *[user("and?"), agent("and.")] * 5_001)
+    found = refused(json.dumps([RUNS[0], endless], indent=1).encode())
+    assert len(found) == 1
+    assert found[0].endswith("error[import-too-large]: task-04-trial-0 has 5,001 turns; a script holds up to 5,000")
+
+
 def test_the_suites_file_names_survive_hostile_names() -> None:
     """Braces in a file's name stay plain text in what is written."""
     text = read(RUNS[:1], name="{{ x }}.json").scripts["scenarios/task-00-trial-0.yaml"]
