@@ -34,7 +34,7 @@ RESULTS = HERE / "results.json"
 README = HERE / "README.md"
 LIMIT_S = 900.0
 TURNS = 5
-LONG_TURNS = 100  # twenty times as long
+LONG_TURNS = 20
 Row = dict[str, Any]
 
 
