@@ -123,6 +123,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return folded[match[0]] if match else None
 
 
+def misspelt(word: str, known: Iterable[str]) -> bool:
+    """Whether a word looks like a slip of the fingers for a known one: one or two letters off, long words only."""
+    from rapidfuzz.distance import OSA
+
+    allowed = 0 if len(word) < 4 else 1 if len(word) < 7 else 2
+    folded = word.casefold().replace("_", "-")
+    return any(OSA.distance(folded, name.casefold().replace("_", "-"), score_cutoff=allowed) <= allowed for name in known)
+
+
 def did_you_mean(word: str, known: Iterable[str], *, list_up_to: int = 12) -> str | None:
     """The last part of an error line: the nearest name, else the known ones while they are few."""
     candidates = sorted(set(known))

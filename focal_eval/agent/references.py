@@ -10,7 +10,7 @@ from focal_eval.agent.model import Agent, Rule, Scenario, Step
 from focal_eval.agent.placed import Placed
 from focal_eval.agent.walk import PROVIDED, triggers
 from focal_eval.errors import Label, Problems
-from focal_eval.registry import did_you_mean
+from focal_eval.registry import did_you_mean, misspelt
 
 _NAME = re.compile(r"[A-Za-z]\w*\Z")
 Use = tuple[str, Placed]  # (kind, name)
@@ -59,6 +59,9 @@ def check_references(agent: Agent, problems: Problems) -> None:
 
 
 def _unknown(kind: str, name: Placed, known: Iterable[str], problems: Problems) -> None:
+    if kind == "rule" and not misspelt(name, known):  # a relation with a rule that was taken out is idle, not wrong
+        problems.warning(_CODES[kind], f"no rule is named '{name}', so this has no effect", name.span)
+        return
     problems.error(_CODES[kind], f"no {kind} is named '{name}'", name.span, help=did_you_mean(name, known))
 
 

@@ -65,7 +65,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         problems.extend(agent.problems)
         if agent.names is not None:
             for script in loaded.scripts:
-                problems.extend(check_references(script, agent.names))
+                problems.extend(check_references(script, agent.names, replay=True))
     for script in loaded.scripts:
         problems.extend(check_idle(script))
     if problems.errors:

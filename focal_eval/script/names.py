@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from focal_eval.document import Reader
 from focal_eval.errors import Diagnostic, Label, Problems
-from focal_eval.registry import did_you_mean
+from focal_eval.registry import did_you_mean, misspelt
 from focal_eval.script.model import Expectation, Script
 from focal_eval.script.places import place
 from focal_eval.script.previews import previews
@@ -21,15 +21,6 @@ SAVE_SOURCES = (
 """What `save` reads from; `runner.scope` gives each its value."""
 
 Use = tuple[str, Span]
-
-_UNKNOWN = {
-    "rule": "unknown-rule",
-    "tool": "unknown-tool",
-    "argument": "unknown-argument",
-    "scenario": "unknown-scenario",
-    "template": "unknown-template",
-    "variable": "unknown-variable",
-}
 
 
 def check_names(reader: Reader) -> None:
@@ -59,7 +50,7 @@ def check_names(reader: Reader) -> None:
         if name not in SAVE_SOURCES and name not in known:
             fix = did_you_mean(name, SAVE_SOURCES)
             problems.error("undefined-name", f"'save' cannot read from '{name}'", span, help=fix)
-    for name, span in (params or {}).items():
+    for name, span in (params or {}).items() if not problems.errors else ():  # where a use may be among the errors
         if name not in used:
             fix = f"write {{{{ {name} }}}} somewhere, or drop it"
             problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)
@@ -75,7 +66,7 @@ class KnownNames:
     scenarios: Mapping[str, frozenset[str]]  # step ids
     templates: frozenset[str] = frozenset()
     variables: frozenset[str] | None = None  # None where any may be set
-    extra: Mapping[str, str] = field(default_factory=dict)
+    replay: bool = False
 
 
 def expectations_of(script: Script) -> Iterator[Expectation]:
@@ -92,62 +83,83 @@ def expectations_of(script: Script) -> Iterator[Expectation]:
             yield here
 
 
-def check_references(script: Script, known: KnownNames) -> list[Diagnostic]:
-    """Unknown rules, tools, arguments, steps and templates, under the word itself."""
+def check_references(script: Script, known: KnownNames, *, replay: bool = False) -> list[Diagnostic]:
+    """Unknown rules, tools, arguments, steps and templates, under the word itself.
+
+    For a `replay` a rule, tool, step or template that the agent no longer has is a warning where the word is no slip of
+    the fingers: the script says what the agent did once, and its expectations then fail and show what that changes.
+    """
     problems = Problems()
+    known = replace(known, replay=replay)
     for item in expectations_of(script):
         text = script.texts.get(item.value_span.file, "")
         for made in (item,) if item.check is not None else previews(item, script):
             for ref in made.check.refs():
                 if not has_template(ref.name):
-                    span = place(made, ref.path, text)
+                    span = place(made, ref.path, text, word=ref.name.rpartition(".")[2])
                     _check_ref(ref.kind, ref.name, span, known, problems, absent=ref.absent)
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
-        declared = known.tools.get(stub.tool)
         for answer in stub.answers:
             for name, span in answer.argument_spans.items():
-                if declared is not None:
-                    _check_ref("argument", f"{stub.tool}.{name}", span, known, problems)
+                _check_ref("argument", f"{stub.tool}.{name}", span, known, problems)
     if script.given.scenario and script.given.scenario_span:
         _check_ref("scenario", script.given.scenario, script.given.scenario_span, known, problems)
     return list(dict.fromkeys(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What the agent does not have, in words, and what it has instead."""
+
+    code: str
+    what: str
+    word: str
+    candidates: Iterable[str]
+
+
+_MAY_BE_GONE = frozenset({"unknown-rule", "unknown-tool", "unknown-scenario", "unknown-step", "unknown-template"})
 
 
 def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Problems, *, absent: bool = False) -> None:
     missing = _missing(kind, name, known)
     if missing is None:
         return
-    what, word, candidates = missing
-    message = f"{known.agent} has no {what} '{word}'"
-    fix = did_you_mean(word, candidates)
+    message = f"{known.agent} has no {missing.what}"
+    fix = did_you_mean(missing.word, missing.candidates)
     if absent:
         message += ", so it can never be seen and this cannot fail"
-        problems.warning(_UNKNOWN[kind], message, span, help=fix)
+        problems.warning(missing.code, message, span, help=fix)
+    elif known.replay and missing.code in _MAY_BE_GONE and not misspelt(missing.word, missing.candidates):
+        problems.warning(missing.code, f"{message}, so what is expected of it fails", span)
     else:
-        problems.error(_UNKNOWN[kind], message, span, help=fix)
+        problems.error(missing.code, message, span, help=fix)
 
 
-def _missing(kind: str, name: str, known: KnownNames) -> tuple[str, str, Iterable[str]] | None:
+def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
     if kind == "rule":
-        return None if name in known.rules else ("rule", name, known.rules)
+        return None if name in known.rules else _Missing("unknown-rule", f"rule '{name}'", name, known.rules)
     if kind == "tool":
-        return None if name in known.tools else ("tool", name, known.tools)
+        return None if name in known.tools else _Missing("unknown-tool", f"tool '{name}'", name, known.tools)
     if kind == "template":
-        return None if name in known.templates else ("template", name, known.templates)
+        return None if name in known.templates else _Missing("unknown-template", f"template '{name}'", name, known.templates)
     if kind == "variable":
-        free = known.variables is None or name in known.variables
-        return None if free else ("variable", name, known.variables or ())
+        if known.variables is None or name in known.variables:
+            return None
+        return _Missing("unknown-variable", f"variable '{name}'", name, known.variables)
     if kind == "argument":
         tool, _, argument = name.partition(".")
         declared = known.tools.get(tool)
-        return None if declared is None or argument in declared else (f"argument of {tool}", argument, declared)
+        if declared is None or argument in declared:
+            return None
+        return _Missing("unknown-argument", f"argument '{argument}' of the tool '{tool}'", argument, declared)
     scenario, _, step = name.partition("/")
     if scenario not in known.scenarios:
-        return ("scenario", scenario, known.scenarios)
-    if step and step != "*" and step not in known.scenarios[scenario]:
-        return (f"step in scenario {scenario}", step, known.scenarios[scenario])
-    return None
+        return _Missing("unknown-scenario", f"scenario '{scenario}'", scenario, known.scenarios)
+    steps = known.scenarios[scenario]
+    if step in ("", "*") or step in steps:
+        return None
+    return _Missing("unknown-step", f"step '{step}' in the scenario '{scenario}'", step, steps)
 
 
 def check_idle(script: Script) -> list[Diagnostic]:
