@@ -24,7 +24,7 @@ class Moment(Protocol):
     called: set[str]
     failed: set[str]
     language: str
-    searched: dict[Pattern, str | None]  # what was found of each pattern so far
+    searched: dict[str, str | None]  # pattern → what was found of it, as far as it was looked for
 
     def names(self) -> Mapping[str, Any]: ...
 
@@ -131,14 +131,15 @@ def together(patterns: tuple[Pattern, ...]) -> Pattern | None:
 
 def searched(pattern: Pattern, moment: Moment) -> str | None:
     """What the pattern finds in the message, looked for once a turn; a search that takes too long finds nothing."""
-    if pattern not in moment.searched:
+    text = pattern.text
+    if text not in moment.searched:
         try:
             match = pattern.search(moment.text)
         except PatternTimeout as problem:
             moment.note(str(problem))
             match = None
-        moment.searched[pattern] = None if match is None else match.group()
-    return moment.searched[pattern]
+        moment.searched[text] = None if match is None else match.group()
+    return moment.searched[text]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any
 from focal_eval.agent.compiled import Playable, PlayedRule, PlayedStep
 from focal_eval.agent.model import TemplateDef
 from focal_eval.agent.state import State
-from focal_eval.pattern import Pattern
 from focal_eval.text import words
 
 
@@ -137,7 +136,7 @@ class Work:
         self.agent, self.state, self.text = agent, state, text
         self.words = words(text)
         self.hits = agent.lexicon.find(self.words)
-        self.searched: dict[Pattern, str | None] = {}
+        self.searched: dict[str, str | None] = {}
         self.filled: set[str] = set()
         self.corrected: set[str] = set()
         self.invalid: set[str] = set()
