@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from focal_eval.registry import did_you_mean
+
 MAX_TEMPLATE = 20_000  # characters
 MAX_RENDERED = 200_000
 MAX_JOINED = 64  # operands of `~` and `+` in one template
@@ -17,11 +19,11 @@ MAX_DIGITS = 15  # of `round`
 
 
 class TemplateProblem(ValueError):
-    """The text is not a template that can be used; `offset` counts characters from its start, where known."""
+    """The text is not a template that can be used; `offset` counts its characters, `help` is a way out."""
 
-    def __init__(self, message: str, offset: int = 0) -> None:
+    def __init__(self, message: str, offset: int = 0, help: str | None = None) -> None:
         super().__init__(message)
-        self.offset = offset
+        self.offset, self.help = offset, help
 
 
 class UndefinedName(TemplateProblem):
@@ -131,7 +133,8 @@ class Template:
             self._expression = env.compile_expression(whole[2:-2], undefined_to_none=False) if only else None
             self._pieces = None if only else env.from_string(tree).generate
         except (TemplateSyntaxError, TemplateAssertionError) as problem:
-            raise TemplateProblem(str(problem.message or problem), _offset(text, problem.lineno)) from None
+            said, advice = _in_words(str(problem.message or problem))
+            raise TemplateProblem(said, _offset(text, problem.lineno), advice) from None
         except (RecursionError, MemoryError, OverflowError, SyntaxError):
             raise TemplateProblem("the template is too deeply nested") from None
         self.text = text
@@ -182,6 +185,16 @@ class Template:
                 raise TemplateProblem(_TOO_LONG)
             pieces.append(piece)
         return "".join(pieces)
+
+
+def _in_words(said: str) -> tuple[str, str | None]:
+    """Jinja2's complaint as an author of scripts understands it, and a way out."""
+    if "unexpected end of template" in said:
+        return "'{{' is never closed", "close it with '}}'"
+    if said.startswith("No filter named '"):
+        name = said.split("'")[1]
+        return f"no filter is named '{name}'", did_you_mean(name, _environment().filters, list_up_to=0)
+    return said.rstrip("."), None
 
 
 def _offset(text: str, line: int | None) -> int:

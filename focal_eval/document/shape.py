@@ -26,6 +26,7 @@ from focal_eval.document.reader import (
     Node,
     ScalarNode,
     SequenceNode,
+    plain_tag,
 )
 from focal_eval.document.reading import INVALID, Filled, Invalid, Reader, is_bare_template, unquoted_template
 from focal_eval.registry import did_you_mean
@@ -69,6 +70,8 @@ def _found(node: Node, expected: str) -> tuple[str, str | None]:
             return f"the text '{shown}'", "write true or false; 'yes', 'no', 'on' and 'off' are text"
         if "number" in expected and text[:1] == "0" and text.isdigit():
             return f"the text '{shown}'", "a leading zero makes it text; drop the zero"
+        if "number" in expected and getattr(node, "style", None) and plain_tag(text or " ") in (INT, FLOAT):
+            return f"the text '{shown}'", "write it without quotes"
         if "number" in expected and ":" in text:
             return f"the text '{shown}'", "a time like 12:30 is text, not a number"
         return f"the text '{shown}'", None
@@ -154,7 +157,7 @@ class Choice(Shape):
                 return value
             if node.tag == STR:
                 bare = any(str(word) == node.value for word in self.words)
-                fix = "write it without quotes" if bare else did_you_mean(node.value, [str(word) for word in self.words])
+                fix = "write it without quotes" if bare else did_you_mean(node.value, map(str, self.words), list_up_to=0)
                 return reader.error("unknown-word", f"'{node.value}' is not {self.expected}", node, help=fix)
         return self.wrong(node, reader)
 

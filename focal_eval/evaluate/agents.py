@@ -8,9 +8,11 @@ from pathlib import Path
 from focal_eval.agent.load import load_agent
 from focal_eval.agent.model import Agent
 from focal_eval.document import Document, read_file
-from focal_eval.errors import Diagnostic
-from focal_eval.script.load import shown
+from focal_eval.engines import EngineConfig, Setting
+from focal_eval.errors import Diagnostic, Problems
+from focal_eval.script.load import nearest_file, shown
 from focal_eval.script.names import KnownNames
+from focal_eval.script.suite import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,26 @@ def read_agent(path: Path) -> AgentFile:
     if agent is None:
         return AgentFile(document.file, document.digest, None, None, problems)
     return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems)
+
+
+def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile | None:
+    """The agent an engine entry names, None where it names none or none is there: that is reported at the entry."""
+    config: EngineConfig = entry.config
+    path = config.agent_file(setting)
+    if path is None:
+        return None
+    if not _is_file(path):
+        place = entry.spans.get("agent", entry.span)
+        problems.error("missing-agent", f"there is no agent file {shown(path)}", place, help=nearest_file(path))
+        return None
+    return read_agent(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, a NUL in it
+        return False
 
 
 def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:

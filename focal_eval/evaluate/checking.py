@@ -11,7 +11,7 @@ from focal_eval.document import Document, read_file
 from focal_eval.document.reader import MappingNode, ScalarNode
 from focal_eval.engines import Setting
 from focal_eval.errors import Diagnostic, Problems, UsageError
-from focal_eval.evaluate.agents import check_agent, read_agent
+from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.target import unique
 from focal_eval.registry import did_you_mean
 from focal_eval.script.collect import collect, script_id
@@ -128,7 +128,7 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
         return
     problems = Problems()
     entries, _ = collect(suite, problems)
-    names = _agent_names(suite, files, problems)
+    names = _agent_names(suite, problems)
     checked.problems.extend(problems)
     for script, _ in entries:
         if script not in files.scripts:
@@ -137,17 +137,14 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
             known.setdefault(script, names)
 
 
-def _agent_names(suite: Suite, files: _Files, problems: Problems) -> KnownNames | None:
+def _agent_names(suite: Suite, problems: Problems) -> KnownNames | None:
     setting = Setting(suite.folder, Clock())
     names = None
     for entry in (suite.fields.engine, *suite.fields.engines.values()):
-        path = None if entry.missing else entry.config.agent_file(setting)
-        if path is None:
-            continue
-        agent = read_agent(path)
-        if path.resolve() not in files.agents:
+        agent = None if entry.missing else agent_of(entry, setting, problems)
+        if agent is not None:
             problems.extend(agent.problems)
-        names = names or agent.names
+            names = names or agent.names
     return names
 
 

@@ -45,7 +45,7 @@ def collect(suite: Suite, problems: Problems) -> tuple[list[tuple[Path, str]], P
         if negated:
             dropped = found.keys() & set(matches)
             if not dropped:
-                fix = "it comes after the patterns it narrows"
+                fix = "drop it, or write it after the patterns it narrows"
                 problems.warning("excludes-nothing", f"'{pattern.text}' leaves no file out", pattern.span, help=fix)
             found = {path: None for path in found if path not in dropped}
         elif matches:

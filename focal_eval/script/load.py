@@ -13,6 +13,7 @@ from focal_eval.clock import content_id
 from focal_eval.document import INVALID, Document, Reader, read_file, record_of
 from focal_eval.document.reader import Node
 from focal_eval.errors import Diagnostic
+from focal_eval.registry import nearest
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
@@ -165,7 +166,7 @@ class _Splice:
         if len(self.stack) > 16:
             return reader.error("include-cycle", "fragments are nested deeper than 16", node)
         if not there:
-            return reader.error("missing-include", f"there is no file {shown(path)}", node, help=_nearest_file(path))
+            return reader.error("missing-include", f"there is no file {shown(path)}", node, help=nearest_file(path))
         fragment = self.loader.fragment(path, self.stack)
         if fragment.value is INVALID:
             return reader.error("broken-include", f"{shown(path)} has errors of its own", node)
@@ -178,11 +179,10 @@ class _Splice:
         return fragment.value.turns
 
 
-def _nearest_file(path: Path) -> str | None:
-    from focal_eval.registry import nearest
-
+def nearest_file(path: Path) -> str | None:
+    """The advice for a path that leads nowhere: the file beside it with the nearest name."""
     try:
         near = nearest(path.name, [item.name for item in path.parent.iterdir()])
-    except OSError:
+    except (OSError, ValueError):
         return None
     return f"did you mean '{near}'?" if near else None

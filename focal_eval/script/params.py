@@ -10,6 +10,7 @@ from typing import Any
 from focal_eval.document import INVALID, Reader, Shape, plain
 from focal_eval.document.reader import MappingNode, Node, SequenceNode
 from focal_eval.document.shape import JsonSchema, SchemaBuilder
+from focal_eval.errors import Label
 from focal_eval.source import Span
 
 MAX_CASES = 10_000  # of one script
@@ -48,7 +49,8 @@ class ParamsShape(Shape):
                 sound = False
                 continue
             if name in spans:
-                reader.error("duplicate-key", f"the param '{name}' is also a column of 'rows'", key)
+                first = (Label(spans[name], "first defined here"),)
+                reader.error("duplicate-key", f"the param '{name}' is also a column of 'rows'", key, labels=first)
                 sound = False
             spans[name] = reader.span(key)
             values = self._values(value, reader)

@@ -10,21 +10,26 @@ from focal_eval.script.model import Expectation, Path
 from focal_eval.source import Span
 
 
-def place(item: Expectation, path: Path, text: str) -> Span:
+def place(item: Expectation, path: Path, text: str, *, word: str | None = None) -> Span:
     """The place of the value at `path` below the expectation's value, as deep as it can be followed.
 
-    `text` is the file the expectation stands in.
+    `text` is the file the expectation stands in; where `word` is a key at the end of the path, the key is the place.
     """
-    if not path:
+    if not path and word is None:
         return item.value_span
     node = item.node or _node_at(text, item.value_span.line - 1, item.value_span.column - 1)
     if node is None:
         return item.value_span
+    last: Node | None = None
     for part in path:
         below = _below(node, part)
         if below is None:
             break
-        node = below
+        last, node = below
+    if word is not None and (last is None or last.value != word):
+        last = _key(node, word)
+    if word is not None and last is not None:
+        node = last
     start, end = node.start_mark, node.end_mark
     return Span(item.value_span.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
@@ -55,13 +60,18 @@ def _node_at(text: str, line: int, column: int) -> Node | None:
     return None
 
 
-def _below(node: Node, part: str | int) -> Node | None:
+def _below(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
+    """The key, where there is one, and the value of a part of a collection."""
     if isinstance(node, SequenceNode):
         items: list[Node] = node.value
-        return items[part] if isinstance(part, int) and part < len(items) else None
+        return (None, items[part]) if isinstance(part, int) and part < len(items) else None
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if isinstance(key, ScalarNode) and key.value == part:
-                found: Node = value
-                return found
+                return key, value
     return None
+
+
+def _key(node: Node, word: str) -> Node | None:
+    found = _below(node, word) if isinstance(node, MappingNode) else None
+    return None if found is None else found[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_of
-from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import JsonSchema, ListOf, Number, Record, SchemaBuilder, Text
 from focal_eval.script.expectations import CONVERSATION, Block
 from focal_eval.script.model import Given, Mark, Said, Script, Turn
@@ -24,13 +24,15 @@ _TURN_LIMIT = 5_000
 class MarkShape(Shape):
     """`xfail` or `skip`: its reason, which must say something."""
 
-    expected = "a reason"
+    expected = "the reason, a text"
 
     def read(self, node: Node, reader: Reader) -> Any:
         if isinstance(node, MappingNode):
             value = record_of(_Reason).read(node, reader)
             return INVALID if value is INVALID else Mark(value.reason, reader.span(node))
         if not isinstance(node, ScalarNode):
+            return self.wrong(node, reader)
+        if node.tag != STR:
             return self.wrong(node, reader)
         text = Text(may_be_empty=False).read(node, reader)
         return INVALID if text is INVALID else Mark(text, reader.span(node))

@@ -45,7 +45,7 @@ def _path(said: Said, node: Node, reader: Reader) -> Any:
     try:
         tree = jmespath.compile(said.text).parsed
     except (jmespath.exceptions.JMESPathError, RecursionError) as problem:
-        first = str(problem).strip().split("\n")[0]
+        first = str(problem).strip().split("\n")[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
         return reader.error(
             "bad-path", f"not a JMESPath: {first}", node, help="or write a template such as {{ response.text }}"
         )

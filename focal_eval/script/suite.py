@@ -52,6 +52,7 @@ class Engine:
     span: Span
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()  # values that came from the environment
+    spans: Mapping[str, Span] = field(default_factory=dict)  # of the values, by key
 
 
 class EngineShape(Shape):
@@ -83,7 +84,8 @@ class EngineShape(Shape):
         config = record_of(made).read(rest, reader)
         if config is INVALID:
             return INVALID
-        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets))
+        spans = {name: reader.span(value) for name, _, value in pairs}
+        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets), spans)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         options: list[JsonSchema] = []

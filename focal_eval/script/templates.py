@@ -49,7 +49,7 @@ def note_use(text: str, node: Node, reader: Reader) -> Any:
     try:
         template = compile_template(text)
     except TemplateProblem as problem:
-        return reader.error("bad-template", f"not a template: {problem}", node)
+        return reader.error("bad-template", f"not a template: {problem}", node, help=problem.help)
     span = reader.span(node)
     Trail.of(reader).uses.extend((name, span) for name in sorted(template.names))
     return True
