@@ -16,6 +16,7 @@ from typing import Any
 from focal_eval.errors import Problems
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.records.codec import message_from_json, message_to_json, reply_from_json, reply_to_json
+from focal_eval.registry import did_you_mean
 from focal_eval.source import Span, whole_file
 
 FORMAT = 1
@@ -75,13 +76,28 @@ def read_recording(path: Path, shown: str, problems: Problems) -> Recording | No
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
-    except OSError as problem:
-        problems.error("cassette-unreadable", f"the cassette cannot be read: {problem.strerror or problem}", whole_file(shown))
+    except FileNotFoundError:
+        near = did_you_mean(path.name, _beside(path))
+        problems.error("cassette-unreadable", "there is no such cassette", whole_file(shown), help=near)
+        return None
+    except (OSError, ValueError) as problem:
+        problems.error("cassette-unreadable", f"the cassette cannot be read: {_reason(problem)}", whole_file(shown))
         return None
     if len(data) > MAX_BYTES:
         problems.error("cassette-unreadable", f"the cassette is larger than {MAX_BYTES >> 20} MiB", whole_file(shown))
         return None
     return parse_recording(data, shown, problems)
+
+
+def _reason(problem: OSError | ValueError) -> str:
+    return getattr(problem, "strerror", None) or str(problem)
+
+
+def _beside(path: Path) -> list[str]:
+    try:
+        return sorted(item.name for item in path.parent.iterdir() if item.suffix == path.suffix)
+    except OSError:
+        return []
 
 
 def parse_recording(data: bytes, shown: str, problems: Problems) -> Recording | None:

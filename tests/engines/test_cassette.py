@@ -10,8 +10,8 @@ import pytest
 
 from focal_eval.engines import SessionStart, Setting
 from focal_eval.engines.cassette import Cassette, CassetteEngine, word_difference
-from focal_eval.engines.recording import RecordedConversation, RecordedTurn, recording_bytes
-from focal_eval.errors import CassetteMiss, EngineProtocol, Refused
+from focal_eval.engines.recording import RecordedConversation, RecordedTurn, parse_recording, recording_bytes
+from focal_eval.errors import CassetteMiss, EngineProtocol, Problems, Refused
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, ScenarioState, ToolCall
 
 LATE = RecordedConversation(
@@ -196,12 +196,32 @@ def test_a_damaged_cassette_is_refused_with_its_place(tmp_path: Path, data: byte
 
 
 def test_a_missing_cassette_is_refused(tmp_path: Path) -> None:
-    """The path starts at the suite's folder, and the message names it."""
+    """The path starts at the suite's folder; the nearest file there is named."""
+    (tmp_path / "tapes.jsonl").write_bytes(HEADER)
     with pytest.raises(Refused, match="cannot be replayed") as caught:
         Cassette("tape.jsonl").connect(Setting(tmp_path))
     assert str(caught.value.diagnostics[0]) == (
-        "tape.jsonl:1:1: error[cassette-unreadable]: the cassette cannot be read: No such file or directory"
+        "tape.jsonl:1:1: error[cassette-unreadable]: there is no such cassette; did you mean 'tapes.jsonl'?"
     )
+
+
+@pytest.mark.parametrize("file", ["", "a\0b", "nowhere/at/all.jsonl"])
+def test_a_path_that_is_none_is_refused(tmp_path: Path, file: str) -> None:
+    """A folder, a path with a null byte and a folder that is not there are all said as one problem."""
+    with pytest.raises(Refused, match="cannot be replayed") as caught:
+        Cassette(file).connect(Setting(tmp_path))
+    assert [item.code for item in caught.value.diagnostics] == ["cassette-unreadable"]
+
+
+def test_the_reference_shows_a_cassette_that_can_be_read() -> None:
+    """The lines in the documentation are a cassette."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cassette.md"
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith('{"t"')]
+    problems = Problems()
+    recording = parse_recording("\n".join(lines).encode(), "cassette.md", problems)
+    assert list(problems) == []
+    assert recording is not None
+    assert recording.conversations["late"].turns[0].reply.response == "It comes today."
 
 
 def test_what_a_later_version_adds_is_left_alone(tmp_path: Path) -> None:
