@@ -120,13 +120,11 @@ class ById(Shape):
     def schema(self, into: SchemaBuilder) -> dict[str, Any]:
         item = self.item
         body = {name: entry for name, entry in item.entries.items() if name != "id"}
-        named = Record(self.kind, body, name=f"{item.name}ById", short=item.short)
-        return {
-            "anyOf": [
-                {"type": "array", "items": item.schema(into)},
-                {"type": "object", "additionalProperties": named.schema(into)},
-            ]
-        }
+        listed = Record(self.kind, item.entries, name=item.name).schema(into)
+        named = Record(self.kind, body, name=f"{item.name}ById").schema(into)
+        if item.short is not None:
+            named = {"anyOf": [{"type": "string", "minLength": 1}, named]}
+        return {"anyOf": [{"type": "array", "items": listed}, {"type": "object", "additionalProperties": named}]}
 
 
 class KeyedBy(Shape):
