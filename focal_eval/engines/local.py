@@ -44,7 +44,7 @@ def _file(place: str, root: Path, what: str) -> Any:
         raise UsageError(f"{what}: {place} lies outside the suite's folder")
     if not path.is_file():
         raise UsageError(f"{what}: there is no file {place} in the suite's folder")
-    name = f"focal_eval_local_{content_id(str(path))}"
+    name = f"focal_eval_local_{content_id(str(path), path.read_bytes())}"  # a changed file is imported anew
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -100,6 +100,13 @@ def test_a_module_beside_the_suite_is_found(tmp_path: Path) -> None:
     assert talk(LocalCallable("own_module_for_test:f").connect(Setting(tmp_path)), "hi")[0].response == "from module"
 
 
+def test_a_changed_file_is_imported_anew(tmp_path: Path) -> None:
+    """One process that runs again after an edit sees the edit."""
+    for said in ("before", "after"):
+        (tmp_path / "edited.py").write_text(f"def f(message, conversation):\n    return '{said}'\n")
+        assert talk(LocalCallable("edited.py:f").connect(Setting(tmp_path)), "hi")[0].response == said
+
+
 def test_a_conversation_keeps_its_own_data(tmp_path: Path) -> None:
     """`data` and what was said belong to one conversation."""
     engine = engine_of(tmp_path, "bot.py:counts")
