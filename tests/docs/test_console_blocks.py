@@ -75,7 +75,8 @@ def test_commands_of_a_page_print_what_the_page_says(page: Path, tmp_path: Path)
         for step in steps:
             done = subprocess.run(
                 ["bash", "-c", step.command],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path, env=environment, check=False, timeout=110,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                cwd=tmp_path, env=environment, check=False, timeout=110,
             )  # fmt: skip
             lines = done.stdout.split("\n")
             at = 0
