@@ -15,6 +15,8 @@ def visible(text: str) -> str:
 
     Tabs and line feeds stay. What is left is also allowed in XML.
     """
+    if text.isprintable():
+        return text
     text = text.replace("\r\n", "\n").translate(_VISIBLE)
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 

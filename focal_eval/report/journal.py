@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ class Reading:
         """The run as reports see it."""
         journal = self.folder / "journal.jsonl"
         try:
-            with journal.open("rb") as file:
+            with journal.open("rb") as file, _collector_off():
                 self._read(file)
         except FileNotFoundError:
             raise StorageError(f"{self.folder} is not a run folder: it holds no journal.jsonl") from None
@@ -146,6 +148,18 @@ class Reading:
         attempt.elapsed_ms = data.get("elapsed_ms") or 0.0
         attempt.end = place
         _count(attempt, data.get("results") or ())
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Without the cyclic garbage collector: it would walk all that is kept of a big journal again and again, for no cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:

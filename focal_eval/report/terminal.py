@@ -153,7 +153,8 @@ def last_line(run: ReportModel, paint: Paint, report: Path | None) -> str:
     """The verdict in words, how long it took and where the report lies."""
     kind = tone(run)
     mark = {"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind]
-    rest = [f"{run.counts[name]:,} {WORDS[name]}" for name in ("passed", "xfailed", "skipped", "not_run") if run.counts[name]]
+    told = () if kind == "passed" else ("passed", "xfailed", "skipped", "not_run")  # the verdict has said them
+    rest = [f"{run.counts[name]:,} {WORDS[name]}" for name in told if run.counts[name]]
     flaky = sum(case.flaky for case in run.cases)
     if flaky:
         rest.append(f"{flaky:,} flaky")

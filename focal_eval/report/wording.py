@@ -50,7 +50,8 @@ def verdict_words(run: ReportModel) -> str:
         return f"No case failed, but {'a gate' if len(missed) == 1 else f'{len(missed)} gates'} did: {', '.join(missed)}"
     if counts["passed"] == total:
         return f"All {_cases(total)} passed" if total > 1 else "The case passed"
-    return f"{counts['passed']} of {_cases(total)} passed, none failed"
+    rest = ", ".join(f"{counts[name]:,} {WORDS[name]}" for name in ("xfailed", "skipped", "not_run") if counts[name])
+    return f"{counts['passed']:,} of {_cases(total)} passed, {rest}"
 
 
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
@@ -121,10 +122,12 @@ def gate_limit(gate: Mapping[str, Json]) -> str:
 
 
 def number(value: Json) -> str:
-    """A figure without noise: at most four digits after the point, thousands kept together."""
+    """A figure without noise: rates to a millionth, other small figures to four digits, from a thousand on whole."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else f"{value:,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) >= 1 else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def facts(run: ReportModel) -> list[tuple[str, str]]:

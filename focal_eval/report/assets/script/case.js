@@ -157,7 +157,7 @@ function caseHead(item, found, attempt) {
 function showMarks(target) {
   for (const mark of target.querySelectorAll(".frame mark")) {
     const lines = mark.closest("pre");
-    if (mark.offsetLeft + mark.offsetWidth > lines.clientWidth) lines.scrollLeft = mark.offsetLeft - 60;
+    if (mark.offsetLeft > lines.clientWidth - 60) lines.scrollLeft = mark.offsetLeft - 60;
   }
 }
 

@@ -7,12 +7,14 @@ const LANES = [
   ["response", "Response"],
   ["turn", "Turn"],
 ];
-const LANE_OF = { rules: "rules", candidates: "rules", tools: "tools", scenario: "step", variables: "step", transitions: "step",
+const LANE_OF = { rules: "rules", candidates: "rules", tools: "tools", tool: "tools", scenario: "step", variables: "step", transitions: "step",
   response: "response", template: "response", enforcement: "response", citations: "response", follow_ups: "response",
   agent: "response", reasoning: "response", outcome: "response" };
 
-function laneOf(key) {
-  return LANE_OF[key.split(".")[0]] || "turn";
+// `any_of` and `not` stand in the lane their words begin with: "not: rules include ...".
+function laneOf(result) {
+  const [word] = result.text.match(/(?<=^(?:not: )?)(?:rules|tools?|scenario|response)\b/) || [];
+  return LANE_OF[result.key.split(".")[0]] || LANE_OF[word] || "turn";
 }
 
 function none(words) {
@@ -27,7 +29,7 @@ function json(value) {
 }
 
 function score(value) {
-  return value === undefined || value === null ? null : h("span", { class: "score" }, figure(value));
+  return value === undefined || value === null ? null : h("span", { class: "score" }, value >= 0 && value <= 1 ? value.toFixed(2) : figure(value));
 }
 
 function rulesLane(reply) {
@@ -119,7 +121,7 @@ function lanesOf(turn) {
     : { rules: [], tools: [], step: [], response: [], turn: [] };
   const judged = {};
   (turn.results || []).forEach((result, place) => {
-    (judged[laneOf(result.key)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null));
+    (judged[laneOf(result)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null));
   });
   const out = [];
   for (const [lane, title] of LANES) {
