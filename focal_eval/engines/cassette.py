@@ -63,8 +63,8 @@ class CassetteEngine:
 
     def _conversation(self, start: SessionStart) -> RecordedConversation:
         known = self._recording.conversations
-        wanted = start.metadata.get("cassette")
-        if isinstance(wanted, str):
+        if (named := start.metadata.get("cassette")) is not None:
+            wanted = str(named)
             found = known.get(wanted)
         else:
             wanted = start.script

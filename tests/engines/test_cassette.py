@@ -103,6 +103,8 @@ def test_the_conversation_is_found_by_metadata_then_by_the_scripts_path(tmp_path
     made = engine(tmp_path)
     assert replay(made, "My parcel is late", script="shop/eu/returns/late")[0].response == "Which order?"
     assert replay(made, None, script="returns/late", cassette="greeted")[0].response == "Welcome!"
+    with pytest.raises(CassetteMiss, match="holds no conversation '7'"):
+        replay(made, "hi", script="returns/late", cassette=7)
     with pytest.raises(CassetteMiss, match=r"holds no conversation 'returns/latte'; did you mean 'returns/late'\?"):
         replay(made, "hi", script="returns/latte")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from focal_eval.cli import main
 from focal_eval.errors import Refused, StorageError, UsageError
 from focal_eval.importers import ImportReport, import_files, options_of
 from focal_eval.importers.base import numbers
@@ -59,6 +60,18 @@ def test_an_edited_script_is_not_overwritten(tmp_path: Path) -> None:
     import_files("tau-bench", [source], tmp_path / "out", force=True)
     assert edited.read_text(encoding="utf-8").startswith("title: 'Task 0")
     assert gone.exists()
+
+
+def test_the_command_takes_options_and_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`focal-eval import` hands a format's options on; refused is 2, forced is 0."""
+    source, out = written(tmp_path), tmp_path / "out"
+    command = ["import", "tau-bench", str(source), "--out", str(out), "--trials", "0", "--tasks", "0"]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scripts"] == ["scenarios/task-00-trial-0.yaml"]
+    (out / "suite.yaml").write_text("mine", encoding="utf-8")
+    assert main(command) == 2
+    assert "error[import-overwrites]" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
 
 
 def test_all_problems_of_all_files_come_out_of_one_pass(tmp_path: Path) -> None:
