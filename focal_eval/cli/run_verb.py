@@ -96,7 +96,7 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
 
     assert isinstance(result, RunResult)
     if result.warnings and not arguments.quiet:
-        print_diagnostics(result.warnings, sys.stderr)
+        print_diagnostics(result.warnings, sys.stderr, most=5)
     if arguments.json:
         print_json(as_json(result.model))
         return

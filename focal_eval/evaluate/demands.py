@@ -10,6 +10,7 @@ from focal_eval.engines import Abilities
 from focal_eval.errors import Diagnostic, Problems
 from focal_eval.script.model import Script
 from focal_eval.script.names import expectations_of
+from focal_eval.script.suite import SuiteFields
 
 
 def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *, unreported: str) -> list[Diagnostic]:
@@ -46,3 +47,17 @@ def _seeded(script: Script, abilities: Abilities, kind: str, problems: Problems)
         problems.error("cannot-seed", f"the engine '{kind}' does not take 'given: variables'", place)
     if given.scenario and "scenario" not in abilities.seeds:
         problems.error("cannot-seed", f"the engine '{kind}' cannot start in a scenario", given.scenario_span or place)
+
+
+def unsaid_variants(scripts: Iterable[Script], fields: SuiteFields) -> list[Diagnostic]:
+    """Warnings for texts of `user` that no case of this run says: they rotate over rows and repeats, and there are too few."""
+    problems = Problems()
+    if fields.variants == "all":
+        return []
+    for script in scripts:
+        cases = len(script.rows) + fields.repeats - 1
+        for turn in script.turns:
+            if len(turn.user) > cases:
+                text = f"no case says this: {len(turn.user)} texts rotate over {cases} case{'' if cases == 1 else 's'}"
+                problems.warning("variant-never-said", text, turn.user[cases].span, help="set 'variants: all' in the suite")
+    return problems.items

@@ -13,7 +13,7 @@ from typing import Any
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
 from focal_eval.errors import ExitCode, Problems, Refused, UsageError
-from focal_eval.evaluate.demands import check_demands
+from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
 from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.request import RunRequest, RunResult
@@ -43,6 +43,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         fields = with_overrides(target.fields, request)
         target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
         _refuse_demands(target, fields, request)
+        target = replace(target, warnings=(*target.warnings, *unsaid_variants(target.scripts, fields)))
         plan = _plan(target, fields, request)
     return _Run(request, target, fields, plan, clock).go(observer)
 

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from focal_eval.cli import main
-from tests.cli.shop import build
+from tests.cli.shop import AGENT, build
 
 
 @pytest.fixture
@@ -48,13 +48,35 @@ def test_a_suite_that_holds_exits_0_and_leaves_a_whole_folder(suite: Path, capsy
     assert header["engine"]["agent"]["id"] == "kiosk"
 
 
-def test_a_deleted_rule_refuses_the_scripts_that_name_it(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A script that names a rule the agent does not have is wrong before it is run."""
-    edit("agent.yaml", "id: goodbye", "id: farewells")
+def test_a_misspelt_rule_is_refused_before_anything_runs(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script whose rule is a slip of the fingers away from one of the agent's is wrong: exit 2, nothing written."""
+    edit("scenarios/greeting.yaml", "rules: [goodbye]", "rules: [godbye]")
     assert main(["run", str(suite)]) == 2
     err = capsys.readouterr().err
-    assert "scenarios/greeting.yaml:8:22: error[unknown-rule]: agent.yaml has no rule 'goodbye'" in err
+    assert "scenarios/greeting.yaml:8:22: error[unknown-rule]: agent.yaml has no rule 'godbye'; did you mean 'goodbye'?" in err
     assert not Path("reports").exists()
+
+
+def test_a_deleted_rule_is_felt(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts that name a rule the agent lost are replayed: a warning says so, the expectation fails, exit 1."""
+    start = AGENT.index("  - id: goodbye")
+    Path("agent.yaml").write_text(AGENT[:start] + AGENT[AGENT.index("slots:") :])
+    assert main(["run", str(suite), "--out", "out"]) == 1
+    seen = capsys.readouterr()
+    assert "scenarios/greeting.yaml:8:22: warning[unknown-rule]: agent.yaml has no rule 'goodbye'" in seen.err
+    assert "scenarios/greeting.yaml:8:22: failed[rules]: rule 'goodbye' did not match" in seen.out
+
+
+def test_texts_that_no_case_says_are_warned_about(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Variants that rotate over too few cases prove nothing; the suite's `variants: all` settles it."""
+    edit("scenarios/greeting.yaml", "user: hello", "user: [hello, hi]")
+    assert main(["run", str(suite), "--out", "a"]) == 0
+    assert "scenarios/greeting.yaml:5:19: warning[variant-never-said]" in capsys.readouterr().err
+    Path(suite).write_text(Path(suite).read_text() + "variants: all\n")
+    assert main(["run", str(suite), "--out", "b"]) == 0
+    seen = capsys.readouterr()
+    assert "variant-never-said" not in seen.err
+    assert "✓ All 4 cases passed" in seen.out
 
 
 def test_a_rule_that_no_longer_matches_exits_1_with_the_right_frame(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
