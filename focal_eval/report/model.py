@@ -157,10 +157,11 @@ class ReportModel:
 
     def line(self, place: Place) -> bytes:
         """A line of the journal as it was written."""
-        if self._bytes is None:
+        data = self._bytes
+        if data is None:
             with self._journal.open("rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._bytes[place.start : place.end]
+                data = self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return data[place.start : place.end]
 
     def document(self, place: Place) -> dict[str, Any]:
         """A line of the journal, decoded."""

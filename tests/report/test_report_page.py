@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.html import write
+from focal_eval.runner.plan import keyword_filter
 from tests.report.sample_run import write_run
 from tests.report.sample_volume import volume_cases
 
@@ -317,13 +319,17 @@ def test_every_attempt_can_be_seen(reader: Reader) -> None:
 
 
 def test_the_command_that_runs_a_case_again_is_quoted(reader: Reader) -> None:
-    """Name and command can be copied; a shell takes the name as one word, whatever it holds."""
+    """The command can be copied; a shell takes the name as one word, and `-k` finds the case, whatever its name holds."""
     reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     reader.open_case("hostile")
     reader.page.click(".rerun button")
     reader.page.wait_for_selector("#announce:text-is('Copied')", state="attached")
     copied = reader.page.evaluate("navigator.clipboard.readText()")
-    assert copied == """focal-eval run evals/retail.yaml -k 'security/hostile<b>[p="'\\''><script>]'"""
+    assert copied == """focal-eval run evals/retail.yaml -k '"security/hostile<b>[p=" and "'\\''><script>]"'"""
+    expression = shlex.split(copied)[-1]
+    assert keyword_filter(expression)("""security/hostile<b>[p="'><script>]""")
+    reader.open_case("order=A-1001")
+    assert reader.page.inner_text(".rerun code") == "focal-eval run evals/retail.yaml -k 'returns/damaged-mug[order=A-1001]'"
 
 
 def test_a_long_text_is_shown_whole_when_asked(reader: Reader) -> None:

@@ -4,8 +4,14 @@ function quoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 }
 
+// The name as an expression of `-k`: one word, or quoted texts where it holds what the expression would read.
+function keyword(name) {
+  if (/^[^\s()"]+$/.test(name)) return name;
+  return name.split('"').filter((part) => part.trim()).map((part) => `"${part}"`).join(" and ");
+}
+
 function rerunCommand(item, header) {
-  return `focal-eval run ${quoted(index.suite || header.file)} -k ${quoted(item.name)}`;
+  return `focal-eval run ${quoted(index.suite || header.file)} -k ${quoted(keyword(item.name))}`;
 }
 
 function bubble(who, text, extra) {
