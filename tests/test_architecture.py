@@ -96,7 +96,7 @@ for name in sys.argv[1:]:
         importlib.import_module(name)
     except BaseException:
         failed.append(name + chr(10) + traceback.format_exc(limit=-2))
-sys.exit(chr(10).join(failed))
+sys.exit(chr(10).join(failed) or 0)
 """
     modules = [name for name in MODULES if name != "focal_eval.__main__"]
     run_python(program, *modules)
