@@ -47,9 +47,9 @@ def partial(partial_folder: Path) -> ReportModel:
     return read_run(partial_folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A real Chromium, without a window."""
+    """A real Chromium, without a window; ended with the module, as its driver keeps an event loop running meanwhile."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip(INSTALL)
