@@ -99,10 +99,10 @@ def test_without_the_return_window_a_late_return_is_taken_back(tmp_path: Path) -
     assert failed == {"rules", "scenario", "response.contains"}
 
 
-def test_an_agent_that_lacks_a_rule_is_refused_with_the_places(tmp_path: Path) -> None:
-    """A rule that is gone by name is said before anything is sent, at each place that names it."""
+def test_an_agent_that_misspells_a_rule_is_refused_with_the_places(tmp_path: Path) -> None:
+    """A rule that is a slip of the fingers away is said before anything is sent, at each place that names it."""
     changed = tmp_path / "agent.yaml"
-    changed.write_text(AGENT.read_text(encoding="utf-8").replace("no-discounts", "no-rebates"), encoding="utf-8")
+    changed.write_text(AGENT.read_text(encoding="utf-8").replace("no-discounts", "no-discunts"), encoding="utf-8")
     with pytest.raises(Refused, match="nothing was run") as refused:
         play(tmp_path / "run", agent_file=changed)
     places = [problem for problem in refused.value.diagnostics if problem.code == "unknown-rule"]
