@@ -191,7 +191,13 @@ def tools_case() -> Case:
                 ),
                 ToolCall(
                     "update_address",
-                    {"order_id": "A-2207", "zip": 10115, "street": "Invalidenstraße 116", "city": "Berlin"},
+                    {
+                        "order_id": "A-2207",
+                        "zip": 10115,
+                        "street": "Invalidenstraße 116",
+                        "city": "Berlin",
+                        "customer": 12345678901234567890,
+                    },
                     True,
                     duration_ms=14.0,
                 ),

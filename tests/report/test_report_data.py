@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from focal_eval import registry
 from focal_eval.errors import StorageError
-from focal_eval.report import ReportModel, ReportOptions, read_run
+from focal_eval.report import Reporter, ReportModel, ReportOptions, github, html, jsonl, junit, markdown, read_run
 from focal_eval.report.github import annotation_lines, command
 from focal_eval.report.github import write as write_annotations
 from focal_eval.report.jsonl import as_json, write, write_document
@@ -96,6 +99,20 @@ def test_every_reporter_writes_where_it_is_told(name: str, rich: ReportModel, tm
     assert named.read_bytes() == inside.read_bytes()
 
 
+def test_reporters_are_of_one_shape() -> None:
+    """Each reporter built in is a Reporter to the type checker."""
+    reporters: list[Reporter] = [html.write, junit.write, markdown.write, jsonl.write, jsonl.write_document, github.write]
+    assert [registry.find("reporters", name) for name in ("html", "junit", "markdown", "jsonl", "json", "github")] == reporters
+
+
+def test_reading_a_run_imports_no_heavy_library() -> None:
+    """The room loads templates, tables and bars only when something is rendered with them."""
+    code = "import sys, focal_eval.report, focal_eval.report.terminal, focal_eval.report.html, focal_eval.report.junit; "
+    code += "print(sorted({'jinja2', 'rich', 'tabulate', 'junitparser', 'markupsafe', 'httpx', 'pydantic'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("name", ["html", "junit"])
 def test_a_file_that_cannot_be_written_is_told(name: str, rich: ReportModel, tmp_path: Path) -> None:
     """A folder in place of the file is a StorageError with the path, no traceback."""
@@ -103,3 +120,20 @@ def test_a_file_that_cannot_be_written_is_told(name: str, rich: ReportModel, tmp
     target.mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot write"):
         registry.find("reporters", name)(rich, tmp_path / "x", ReportOptions())
+
+
+def test_the_worked_example_of_the_documentation_works(rich: ReportModel, tmp_path: Path) -> None:
+    """The reporter in docs/reference/report.md is complete and writes what it says."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "report.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], names)
+    written = names["write"](rich, tmp_path, ReportOptions())
+    assert written.read_text("utf-8").splitlines()[0] == "errored billing/invoice-copy"
+
+
+def test_the_documented_keys_are_those_written(rich: ReportModel) -> None:
+    """Each key of the document and of a case stands in docs/reference/report.md."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "report.md").read_text("utf-8")
+    document = as_json(rich)
+    keys = {*document, *(key for case in document["cases"] for key in case)}
+    assert sorted(key for key in keys if f"`{key}`" not in text) == []

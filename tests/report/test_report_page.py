@@ -294,6 +294,7 @@ def test_the_lanes_show_what_was_observed(reader: Reader) -> None:
     tools = reader.page.locator(".lane-tools")
     assert "SMTP gateway answered 451" in tools.inner_text()
     assert '"Invalidenstraße 116"' in tools.inner_text()
+    assert "12345678901234567890" in tools.inner_text()
     reader.open_case("order=A-1005")
     assert reader.page.inner_text(".lane-step .edge >> nth=1").split() == [
         "transition",

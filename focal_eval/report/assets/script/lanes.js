@@ -75,6 +75,7 @@ function callView(call, parallel) {
 }
 
 function argumentsView(values) {
+  if (values === null || typeof values !== "object") return json(values);
   const names = Object.keys(values);
   if (!names.length) return none("no arguments");
   const short = JSON.stringify(values).length < 72;

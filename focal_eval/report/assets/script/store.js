@@ -40,9 +40,15 @@ async function chunk(number) {
   return inflated.get(number);
 }
 
+// Whole numbers beyond what JavaScript counts exactly keep their digits, where the browser can.
+function exact(key, value, context) {
+  const rounded = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
+  return rounded && context && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+}
+
 // The case's header and its attempts, each with its turns and its end (null where it was cut off).
 async function details(item) {
-  const lines = (await chunk(item.chunk)).slice(item.first, item.first + item.lines).map((line) => JSON.parse(line));
+  const lines = (await chunk(item.chunk)).slice(item.first, item.first + item.lines).map((line) => JSON.parse(line, exact));
   const attempts = new Map();
   for (const line of lines.slice(1)) {
     if (!attempts.has(line.attempt)) attempts.set(line.attempt, { number: line.attempt, turns: [], end: null });
