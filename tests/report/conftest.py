@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from focal_eval.report import ReportModel, read_run
+from focal_eval.report.html import write
+from tests.report.reader import DESKTOP, Reader
 from tests.report.sample_cases import rich_cases
 from tests.report.sample_run import write_run
 
@@ -58,3 +60,18 @@ def chromium() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def url(rich: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The rich run's report."""
+    return write(rich, tmp_path_factory.mktemp("page")).as_uri()
+
+
+@pytest.fixture
+def reader(chromium: Browser, url: str) -> Iterator[Reader]:
+    """A reader at a desk; no console message is allowed in any test."""
+    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
+        reader = Reader(context.new_page(), url)
+        yield reader
+        assert reader.log == []

@@ -16,7 +16,8 @@ from focal_eval.report import Reporter, ReportModel, ReportOptions, github, html
 from focal_eval.report.github import annotation_lines, command
 from focal_eval.report.github import write as write_annotations
 from focal_eval.report.jsonl import as_json, write, write_document
-from tests.report.sample_cases import flaky_case, hostile_case, rules_case
+from tests.report.sample_cases import rules_case
+from tests.report.sample_odd_cases import flaky_case, hostile_case
 from tests.report.sample_run import write_run
 
 

@@ -15,7 +15,8 @@ from lxml import html as lxml_html
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.html import CHUNK_CASES, SCRIPTS, STYLES, display_order, json_for_script, write
-from tests.report.sample_cases import hostile_case, rich_cases
+from tests.report.sample_cases import rich_cases
+from tests.report.sample_odd_cases import hostile_case
 from tests.report.sample_run import case_lines, write_run
 from tests.report.sample_volume import volume_cases
 

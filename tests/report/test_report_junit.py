@@ -10,7 +10,7 @@ from lxml import etree
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.junit import write
-from tests.report.sample_cases import bot_first_case, flaky_case, hostile_case
+from tests.report.sample_odd_cases import bot_first_case, flaky_case, hostile_case
 from tests.report.sample_run import write_run
 
 SCHEMA = Path(__file__).parent / "fixtures" / "junit-10.xsd"

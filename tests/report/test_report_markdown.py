@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from focal_eval.records import Finding, Reply, Verdict
 from focal_eval.report import ReportModel, ReportOptions, read_run
 from focal_eval.report.markdown import escape, fence, render, write
-from tests.report.sample_cases import bot_first_case, hostile_case, rules_case
+from tests.report.sample_cases import rules_case
+from tests.report.sample_odd_cases import bot_first_case, hostile_case
 from tests.report.sample_run import Attempt, Case, Turn, failed, write_run
 
 

@@ -12,7 +12,8 @@ from focal_eval.errors import StorageError
 from focal_eval.records import Verdict
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.model import natural
-from tests.report.sample_cases import bot_first_case, flaky_case, rich_cases, rules_case
+from tests.report.sample_cases import rich_cases, rules_case
+from tests.report.sample_odd_cases import bot_first_case, flaky_case
 from tests.report.sample_run import Attempt, Case, case_lines, ending, header, write_run
 from tests.report.sample_volume import volume_cases
 

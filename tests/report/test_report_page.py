@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.html import write
-from focal_eval.runner.plan import keyword_filter
+from tests.report.reader import DESKTOP, PHONE, Reader
 from tests.report.sample_run import write_run
 from tests.report.sample_volume import volume_cases
 
@@ -19,55 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-DESKTOP, PHONE = (1440, 900), (390, 844)
-
-
-class Reader:
-    """A reader with the report open; `log` holds what the console said."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url = page, url
-        self.log: list[str] = []
-        page.on("console", lambda message: self.log.append(message.text))
-        page.on("pageerror", lambda problem: self.log.append(str(problem)))
-        self.open()
-
-    def open(self, view: str = "") -> None:
-        """Opens the report anew at a view."""
-        self.page.goto("about:blank")
-        self.page.goto(self.url + view)
-
-    def open_case(self, name: str) -> None:
-        """Searches for a case and opens it."""
-        self.open()
-        self.page.fill("#search", name)
-        self.page.click(".row-link >> nth=0")
-        self.page.wait_for_selector("#case-title")
-
-    @property
-    def names(self) -> list[str]:
-        """The titles and names of the rows in sight."""
-        return self.page.locator(".row-link").all_inner_texts()
-
-    @property
-    def hash(self) -> str:
-        """The address after `#`."""
-        return str(self.page.evaluate("location.hash"))
-
-
-@pytest.fixture(scope="module")
-def url(rich: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The rich run's report."""
-    return write(rich, tmp_path_factory.mktemp("page")).as_uri()
-
-
-@pytest.fixture
-def reader(chromium: Browser, url: str) -> Iterator[Reader]:
-    """A reader at a desk; no console message is allowed in any test."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        reader = Reader(context.new_page(), url)
-        yield reader
-        assert reader.log == []
 
 
 def violations(page: Page) -> list[str]:
@@ -264,82 +213,6 @@ def test_tab_reaches_rows_and_shows_the_focus(reader: Reader) -> None:
         }""")
         assert seen, reader.page.evaluate("document.activeElement.outerHTML")
     assert reader.page.evaluate("document.activeElement.className") == "row-link"
-
-
-def test_a_failing_case_tells_why(reader: Reader) -> None:
-    """Beside the turn stand the rules with scores, what was dropped and why, the reason, and the script's line marked."""
-    reader.open_case("late-parcel")
-    page = reader.page
-    assert page.inner_text(".wrong").split("\n")[:4] == [
-        "What went wrong",
-        "Turn 1",
-        "rules",
-        "rule 'offer-refund' did not match",
-    ]
-    rules = page.locator(".lane-rules")
-    assert rules.locator(".chip").all_inner_texts() == ["apologise\n0.91"]
-    rules.locator("summary").click()
-    assert "cooldown: 1 of 2 turns left" in rules.locator("table").inner_text()
-    assert rules.locator("mark").inner_text() == "offer-refund"
-    assert "policy 4.2" in rules.inner_text()
-    assert page.inner_text(".diff del >> nth=0") == "I"
-    assert "Not sent: the case failed at turn 1" in page.inner_text("#detail")
-    page.click(".wrong a >> nth=1")
-    assert "'refund' is not in the response" in page.evaluate("document.activeElement.innerText")
-
-
-def test_the_lanes_show_what_was_observed(reader: Reader) -> None:
-    """Tools show arguments, result and error; the step its edge; the response its template, the stored messages their table."""
-    reader.open_case("change-address")
-    tools = reader.page.locator(".lane-tools")
-    assert "SMTP gateway answered 451" in tools.inner_text()
-    assert '"Invalidenstraße 116"' in tools.inner_text()
-    assert "12345678901234567890" in tools.inner_text()
-    reader.open_case("order=A-1005")
-    assert reader.page.inner_text(".lane-step .edge >> nth=1").split() == [
-        "transition",
-        "confirm",
-        "→",
-        "done",
-        "any_words:",
-        "yes",
-    ]
-    assert "template\napologise-damage" in reader.page.inner_text(".lane-response >> nth=0")
-    reader.page.click("text=4 messages stored by the engine")
-    reader.page.wait_for_selector(".records tbody tr >> nth=3")
-    assert "Not reported by the engine" not in reader.page.inner_text("#detail")
-
-
-def test_every_attempt_can_be_seen(reader: Reader) -> None:
-    """The last attempt is shown, the earlier one is a link away, and linked."""
-    reader.open_case("orders/status")
-    assert "Your order A-77 is on its way." in reader.page.inner_text(".chat")
-    reader.page.click("text=Attempt 1: failed")
-    reader.page.wait_for_selector("text=One moment, please.")
-    assert reader.hash.endswith("&attempt=1")
-
-
-def test_the_command_that_runs_a_case_again_is_quoted(reader: Reader) -> None:
-    """The command can be copied; a shell takes the name as one word, and `-k` finds the case, whatever its name holds."""
-    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reader.open_case("hostile")
-    reader.page.click(".rerun button")
-    reader.page.wait_for_selector("#announce:text-is('Copied')", state="attached")
-    copied = reader.page.evaluate("navigator.clipboard.readText()")
-    assert copied == """focal-eval run evals/retail.yaml -k '"security/hostile<b>[p=" and "'\\''><script>]"'"""
-    expression = shlex.split(copied)[-1]
-    assert keyword_filter(expression)("""security/hostile<b>[p="'><script>]""")
-    reader.open_case("order=A-1001")
-    assert reader.page.inner_text(".rerun code") == "focal-eval run evals/retail.yaml -k 'returns/damaged-mug[order=A-1001]'"
-
-
-def test_a_long_text_is_shown_whole_when_asked(reader: Reader) -> None:
-    """A reply of 20 kB is cut with a button that shows the rest."""
-    reader.open_case("hostile")
-    bubble = reader.page.locator(".bubble.agent").last
-    assert len(bubble.inner_text()) < 1_100
-    bubble.locator("button").click()
-    assert len(bubble.inner_text()) > 20_000
 
 
 def test_the_theme_can_be_chosen_and_is_kept(reader: Reader) -> None:

@@ -10,7 +10,8 @@ import pytest
 from focal_eval.report import ReportModel, ReportOptions, read_run
 from focal_eval.report.ansi import Paint, wants_colour
 from focal_eval.report.terminal import print_run
-from tests.report.sample_cases import bot_first_case, flaky_case, hostile_case, rules_case
+from tests.report.sample_cases import rules_case
+from tests.report.sample_odd_cases import bot_first_case, flaky_case, hostile_case
 from tests.report.sample_run import write_run
 
 
