@@ -29,7 +29,7 @@ from focal_eval.document.reader import (
     plain_tag,
 )
 from focal_eval.document.reading import INVALID, Filled, Invalid, Reader, is_bare_template, unquoted_template
-from focal_eval.registry import did_you_mean
+from focal_eval.registry import did_you_mean, nearest
 
 JsonSchema = dict[str, Any]
 
@@ -318,10 +318,12 @@ class Record(Shape):
             return INVALID
         values: dict[str, Any] = {}
         sound = True
+        misspelt: set[str | None] = set()
         for name, key, child in reader.pairs(node):
             entry = self.entries.get(name)
             if entry is None:
                 unknown_key(name, key, self.entries, reader)
+                misspelt.add(nearest(name, self.entries))
                 sound = False
                 continue
             value = entry.shape.read(child, reader)
@@ -330,7 +332,7 @@ class Record(Shape):
             values[entry.field] = value
         reader.leave()
         for key_name in self.required:
-            if self.entries[key_name].field not in values:
+            if self.entries[key_name].field not in values and key_name not in misspelt:
                 reader.error("missing-key", f"the key '{key_name}' is missing", node)
                 sound = False
         return values if sound else INVALID
