@@ -16,7 +16,7 @@ class PatternShape(Shape):
     expected = "text that is a pattern"
 
     def read(self, node: Node, reader: Reader) -> Any:
-        if type(node) is not ScalarNode or node.tag != STR:
+        if not isinstance(node, ScalarNode) or node.tag != STR:
             return self.wrong(node, reader)
         try:
             return compile_pattern(node.value)

@@ -153,7 +153,7 @@ def _node_of(value: Any, at: Node) -> Node:
     """A value that came out of a template as a node at the template's place."""
     start, end = at.start_mark, at.end_mark
     if isinstance(value, Mapping):
-        pairs = [(Filled(STR, str(key), start, end, '"'), _node_of(item, at)) for key, item in value.items()]
+        pairs = [(ScalarNode(STR, str(key), start, end, '"'), _node_of(item, at)) for key, item in value.items()]
         return MappingNode(MAP, pairs, start, end)
     if isinstance(value, (list, tuple)):
         return SequenceNode(SEQ, [_node_of(item, at) for item in value], start, end)
