@@ -102,9 +102,10 @@ def test_a_page_has_its_form(code: str) -> None:
     text = PAGES[code].read_text(encoding="utf-8")
     title, _, rest = text.partition("\n\n")
     assert title == f"# {code}"
-    assert len(rest.partition("Wrong:")[0].split()) > 5
+    (wrong,), (right,) = (re.findall(rf"^{word}\b.*:$", rest, re.MULTILINE) for word in ("Wrong", "Right"))
+    assert len(rest.partition(wrong)[0].split()) > 5
     assert [language for language, _ in blocks(PAGES[code])] in (["yaml", "yaml"], ["text", "text"])
-    assert text.index("\nWrong:\n") < text.index("\nRight:\n")
+    assert rest.index(f"\n{wrong}\n") < rest.index(f"\n{right}\n")
 
 
 @pytest.mark.parametrize("code", [code for code, page in PAGES.items() if blocks(page)[0][0] == "yaml"])
