@@ -10,7 +10,7 @@ from focal_eval.agent.model import Agent
 from focal_eval.document import Document, read_file
 from focal_eval.engines import EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems
-from focal_eval.script.load import nearest_file, shown
+from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
 from focal_eval.script.suite import Engine
 
@@ -46,18 +46,11 @@ def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile |
     path = config.agent_file(setting)
     if path is None:
         return None
-    if not _is_file(path):
+    if not is_there(path):
         place = entry.spans.get("agent", entry.span)
         problems.error("missing-agent", f"there is no agent file {shown(path)}", place, help=nearest_file(path))
         return None
     return read_agent(path)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, a NUL in it
-        return False
 
 
 def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:

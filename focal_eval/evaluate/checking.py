@@ -13,9 +13,8 @@ from focal_eval.engines import Setting
 from focal_eval.errors import Diagnostic, Problems, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.target import unique
-from focal_eval.registry import did_you_mean
 from focal_eval.script.collect import collect, script_id
-from focal_eval.script.load import Loader, files_below, is_fragment, shown
+from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, check_idle, check_references
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
@@ -73,6 +72,9 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
     for path, document in files.suites.items():
         checked.suites += 1
         _suite(path, document, files, known, checked)
+    if agent is not None and not is_there(agent):
+        near = nearest_file(agent)
+        raise UsageError(f"there is no agent {agent}" + (f"; {near}" if near else ""))
     default = None if agent is None else read_agent(agent)
     if default is not None:
         checked.problems.extend(default.problems)
@@ -85,17 +87,13 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
 
 
 def _gather(path: Path, files: _Files, checked: Checked) -> None:
-    if path.is_dir():
+    if is_folder(path):
         for file in files_below(path):
             _sort(file, files, checked, named=False)
-    elif path.exists():
+    elif is_there(path):
         _sort(path, files, checked, named=True)
     else:
-        near = (
-            did_you_mean(path.name, [item.name for item in path.parent.iterdir()], list_up_to=0)
-            if path.parent.is_dir()
-            else None
-        )
+        near = nearest_file(path)
         raise UsageError(f"there is no file {path}" + (f"; {near}" if near else ""))
 
 

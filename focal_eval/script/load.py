@@ -29,6 +29,19 @@ def is_fragment(path: Path) -> bool:
     return path.stem.endswith(".fragment") or "fragments" in path.parts[:-1]
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is at a path; a path that no system takes leads nowhere."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, a NUL in it
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at a path."""
+    return is_there(path) and path.is_dir()
+
+
 def shown(path: Path) -> str:
     """The path as messages show it: relative to the current folder where that is shorter."""
     folder, name = os.path.split(path)
