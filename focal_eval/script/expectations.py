@@ -13,6 +13,7 @@ from focal_eval.document import INVALID, Reader, Shape, shape_of
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Boolean, JsonSchema, Record, SchemaBuilder, Text
 from focal_eval.registry import did_you_mean, find, names
+from focal_eval.script.check_schema import check_schema
 from focal_eval.script.model import Expectation
 from focal_eval.script.templates import may_hold_templates, note_templates
 
@@ -80,32 +81,11 @@ class Block(Shape):
                 short = [contains.schema(into)] if contains else []
                 properties[key] = {"anyOf": [Block(RESPONSE).schema(into), *short]}
             elif (shape := shape_of_check(self.prefix + key)) is not None:
-                properties[key] = _check_schema(shape, into, find("checks", self.prefix + key))
+                properties[key] = check_schema(shape, into, find("checks", self.prefix + key))
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 BLOCKS = {prefix: Block(prefix) for prefix in ("", RESPONSE, CONVERSATION)}
-
-
-def _check_schema(shape: Shape, into: SchemaBuilder, kind: Any) -> JsonSchema:
-    """The check's own schema, and the same value under `not`, `any_of`, `all_of` beside `soft` and `because`."""
-    own = shape.schema(into)
-    doc = (getattr(kind, "__doc__", None) or "").strip().split("\n")[0]
-    if getattr(kind, "open_keys", False):
-        return {**own, "description": doc}
-    around: JsonSchema = {
-        "type": "object",
-        "properties": {
-            "not": own,
-            "any_of": {"type": "array", "minItems": 1, "items": own},
-            "all_of": {"type": "array", "minItems": 1, "items": own},
-            "soft": {"type": "boolean"},
-            "because": {"type": "string"},
-        },
-        "anyOf": [{"required": ["not"]}, {"required": ["any_of"]}, {"required": ["all_of"]}, {"required": ["soft"]},
-                  {"required": ["because"]}],
-    }  # fmt: skip
-    return {"anyOf": [own, around], "description": doc}
 
 
 def _block(node: Node, reader: Reader, prefix: str, shape: Shape) -> Any:
