@@ -40,6 +40,8 @@ def reply_of(value: Any, reports: frozenset[str], who: str) -> Reply:
         return Reply(response=value)
     if isinstance(value, Reply):
         return _only(value, reports, who)
+    if type(value) is dict and value.keys() == reports and (plain := _plain(value)) is not None:
+        return plain
     if not isinstance(value, Mapping):
         raise EngineProtocol(f"{who} gave {type(value).__name__}; a text, a mapping or a Reply is expected")
     data = {_key(key, who): part for key, part in value.items()}
@@ -64,6 +66,23 @@ _KNOWN: dict[type, frozenset[str]] = {
     kind: frozenset(spec.name for spec in fields(kind))
     for kind in (Reply, RuleMatch, Candidate, ToolCall, Transition, Enforcement, Citation, ScenarioState, Tokens)
 }
+
+
+_NAMED: Mapping[str, type] = {"rules": RuleMatch, "tools": ToolCall}
+
+
+def _plain(value: dict[str, Any]) -> Reply | None:
+    """The reply of the commonest answer, texts and lists of names, without a closer look; None for any other."""
+    made: dict[str, Any] = {}
+    for key, part in value.items():
+        kind = _NAMED.get(key)
+        if kind is not None and type(part) is list and all(type(item) is str for item in part):
+            made[key] = tuple([kind(item) for item in part])
+        elif key == "response" and type(part) is str:
+            made[key] = part
+        else:
+            return None
+    return Reply(**made)
 
 
 def _key(key: Any, who: str) -> str:

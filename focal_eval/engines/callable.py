@@ -69,6 +69,7 @@ class CallableEngine:
 
     def __init__(self, config: LocalCallable, function: Callable[..., Any]) -> None:
         self.config, self.function = config, function
+        self.asynchronous = inspect.iscoroutinefunction(function)
         self.reports = frozenset(config.reports) | {"response"}
         self._abilities = Abilities(
             reports=self.reports,
@@ -108,7 +109,7 @@ class CallableSession:
     async def send(self, message: str | None) -> Reply:
         who, function = self._engine.config.target, self._engine.function
         try:
-            if inspect.iscoroutinefunction(function):
+            if self._engine.asynchronous:
                 value = await function(message, self._conversation)
             else:
                 value = await asyncio.to_thread(function, message, self._conversation)

@@ -9,6 +9,7 @@ import collections.abc
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -37,11 +38,11 @@ T = TypeVar("T")
 def _flat(kind: type) -> Callable[[Any], dict[str, Json]]:
     """Writes a flat record: required fields always, the others where they are set."""
     keys = tuple((spec.name, spec.default) for spec in fields(kind))
+    values = attrgetter(*(name for name, _ in keys))
 
     def write(value: Any) -> dict[str, Json]:
         out = {}
-        for name, default in keys:
-            item = getattr(value, name)
+        for (name, default), item in zip(keys, values(value), strict=True):
             if item is not UNKNOWN and (item is not default or default is not None):
                 out[name] = item
         return out
@@ -78,22 +79,19 @@ def _writer(kind: type) -> Callable[[Any], dict[str, Json]]:
     for spec in fields(kind):
         many, one = _MANY.get(spec.name), _ONE.get(spec.name)
         plan.append((spec.name, many[0] if many else None, one[0] if one else None, spec.default))
+    values = attrgetter(*(name for name, *_ in plan))
 
     def write(value: Any) -> dict[str, Json]:
         out: dict[str, Json] = {}
-        for name, many, one, default in plan:
-            item = getattr(value, name)
-            if item is UNKNOWN:
+        for (name, many, one, default), item in zip(plan, values(value), strict=True):
+            if item is UNKNOWN or item is default:
                 continue
             if many is not None:
                 out[name] = [many(part) for part in item]
-            elif item is None:
-                if default is not None:
-                    out[name] = None
-            elif one is not None:
-                out[name] = one(item)
-            elif item != () or default != ():
+            elif item is None or one is None:
                 out[name] = item
+            else:
+                out[name] = one(item)
         return out
 
     return write

@@ -11,6 +11,7 @@ from focal_eval.errors import EngineError, StorageError
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
+from focal_eval.runner.limits import within
 from focal_eval.runner.lines import case_line
 from focal_eval.runner.opening import Terms, fault_of, named, open_session, timed_out
 from focal_eval.runner.plan import Case
@@ -136,8 +137,7 @@ class Attempt:
         start = elapsed()
         found: Reply | Fault
         try:
-            async with asyncio.timeout(limit):
-                found = await session.send(user)
+            found = await within(session.send(user), limit)
             if found.response is not UNKNOWN and len(found.response) > MAX_RESPONSE:
                 found = Fault("engine-protocol", f"the reply is longer than {MAX_RESPONSE:,} characters")
         except TimeoutError:
@@ -198,8 +198,7 @@ class Attempt:
 
     async def _stored(self, session: Session) -> Any:
         try:
-            async with asyncio.timeout(self.terms.timeout_s):
-                return await session.stored()
+            return await within(session.stored(), self.terms.timeout_s)
         except TimeoutError:
             raise timed_out("reading the stored messages", self.terms.timeout_s) from None
         except (EngineError, StorageError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from focal_eval.document import INVALID, Document, Reader
 from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
 from focal_eval.errors import EngineError, EngineTimeout, StorageError
 from focal_eval.records import Fault
+from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Answer, Script
 from focal_eval.script.stubs import Answering, read_answer
@@ -42,12 +42,7 @@ async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], numb
     engine = terms.engine
     try:
         start = _start(case, terms, filler, number)
-        async with asyncio.timeout(terms.timeout_s):
-            session = await engine.open(start)
-            if "history" not in engine.abilities.seeds:
-                for user, _ in case.script.given.history:
-                    await session.send(None if user is None else filler.said(user))
-        return session
+        return await within(_opened(engine, start, case, filler), terms.timeout_s)
     except TemplateProblem as problem:
         raise EngineError(f"the script's data cannot be filled: {problem}") from None
     except TimeoutError:
@@ -56,6 +51,14 @@ async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], numb
         raise
     except Exception as problem:
         raise EngineError(f"the engine's adapter crashed while opening: {named(problem)}") from problem
+
+
+async def _opened(engine: Engine, start: SessionStart, case: Case, filler: Filler) -> Session:
+    session = await engine.open(start)
+    if "history" not in engine.abilities.seeds:
+        for user, _ in case.script.given.history:
+            await session.send(None if user is None else filler.said(user))
+    return session
 
 
 def _start(case: Case, terms: Terms, filler: Filler, number: int) -> SessionStart:

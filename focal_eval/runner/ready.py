@@ -31,18 +31,22 @@ Judgement = tuple[Outcome, tuple[Finding, ...], str | None]
 class Ready:
     """One expectation, ready to be judged any number of times."""
 
-    __slots__ = ("check", "children", "item", "passed", "text")
+    __slots__ = ("_words", "check", "children", "item", "passed", "text")
 
     def __init__(self, item: Expectation) -> None:
         self.item = item
         self.check = item.check
-        self.children = tuple(tuple(Ready(child) for child in group) for group in item.children)
-        self.text: str = self._described()
+        self.children: tuple[tuple[Ready, ...], ...] = ()
+        self.text: str
+        self._words: bytes | None = None  # the text as JSON, where it is known already
         self.passed: bytes | None = None
+        if item.check is not None:
+            self.text, self._words = described(item.check)
+        else:
+            self.children = tuple(tuple(Ready(child) for child in group) for group in item.children)
+            self.text = self._described()
 
     def _described(self) -> str:
-        if self.check is not None:
-            return described(self.check)[0]
         if not self.children:
             return f"{self.item.key} (filled per case)"
         groups = [" and ".join(child.text for child in group) for group in self.children]
@@ -55,9 +59,9 @@ class Ready:
         if self.passed is None:
             item = self.item
             span = item.span
-            text = orjson.dumps(self.text) if self.check is None else described(self.check)[1]
             line = b'{"key":"%b","text":%b,"outcome":"passed","at":[%b,%d,%d,%d,%d]' % (
-                item.key.encode(), text, _quoted(span.file), span.line, span.column, span.end_line, span.end_column
+                item.key.encode(), self._words or orjson.dumps(self.text),
+                _quoted(span.file), span.line, span.column, span.end_line, span.end_column,
             )  # fmt: skip
             if item.soft:
                 line += b',"soft":true'
