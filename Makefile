@@ -36,7 +36,7 @@ prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on sma
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/run.py --quick
 
-bench: $(VENV)/.installed ## measures this tool beside others and rewrites benchmarks/README.md; some 20 minutes
+bench: $(VENV)/.installed ## measures this tool beside others and rewrites benchmarks/README.md; about ten minutes
 	$(BIN)/python benchmarks/run.py
 
 clean: ## removes everything that was generated
