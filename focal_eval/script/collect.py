@@ -73,8 +73,8 @@ def _matches(base: Path, below: str) -> list[Path]:
             return _matches(path, "**/*.yaml") + _matches(path, "**/*.yml")
         return [path] if path.is_file() else []
     out = []
-    for path in base.glob(below):
-        if path.is_file() and not is_fragment(path):
+    for path in base.glob(f"{below}/*" if below.endswith("**") else below):
+        if path.suffix in (".yaml", ".yml") and path.is_file() and not is_fragment(path):
             out.append(path)
             if len(out) >= MAX_FILES:
                 break

@@ -31,7 +31,7 @@ turns:
   - user: "{{ order }} {{ tier }}"
     agent: "{{ order }}?"
     expect: {response: {matches: '(?P<amount>\\d+)'}, tools: [{lookup_order: {order_id: "{{ order }}"}}]}
-    save: {amount: "{{ response.amount }}", twice: "{{ amount }}{{ amount }}", first: "tools[0].arguments.order_id"}
+    save: {amount: "{{ response.amount }}", twice: "{{ amount }}{{ amount }}", first: "tools.lookup_order.arguments.order_id"}
   - user: "{{ amount }} {{ first }}"
 conversation:
   - saved: {amount: "{{ amount }}"}
@@ -108,10 +108,10 @@ def test_a_broken_part_raises_no_false_alarm_about_names() -> None:
     ("source", "line"),
     [
         ("response.text", None),
-        ("tools[0].arguments.order_id", None),
-        ("length(tools)", None),
-        ("tools[?name=='lookup'].result | [0]", None),
-        ("sort_by(tools, &name)[0].name", None),
+        ("tools.lookup_order.arguments.order_id", None),
+        ("length(rules)", None),
+        ("values(tools)[?error].name | [0]", None),
+        ("sort_by(values(tools), &name)[0].name", None),
         ("'{{ response.amount }} {{ scenario }}'", None),
         ("'{{ saved }}'", "undefined-name]: 'save' cannot read from 'saved'; known here: citations, follow_ups, metadata, "
          "response, rules, scenario, session_id, tools, turn_id, variables"),
