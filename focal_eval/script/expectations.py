@@ -126,15 +126,14 @@ def _reserved(pairs: Pairs, reader: Reader) -> tuple[Any, Any, Pairs]:
     soft: Any = False
     because: Any = None
     rest = pairs
-    if any(name in ("soft", "because") for name, _, _ in pairs):
-        rest = []
-        for entry in pairs:
-            if entry[0] == "soft":
-                soft = _SOFT.read(entry[2], reader)
-            elif entry[0] == "because":
-                because = _BECAUSE.read(entry[2], reader)
-            else:
-                rest.append(entry)
+    for name, _, value in pairs:
+        if name == "soft":
+            soft = _SOFT.read(value, reader)
+        elif name == "because":
+            because = _BECAUSE.read(value, reader)
+        else:
+            continue
+        rest = [entry for entry in rest if entry[0] != name]
     return soft, because, rest
 
 

@@ -17,6 +17,7 @@ from focal_eval.script.saving import SaveShape
 from focal_eval.script.stubs import StubsShape
 from focal_eval.script.templates import SaidText, Trail, note_templates
 from focal_eval.source import Span, whole_file
+from focal_eval.value import value as a_value
 
 _TURN_LIMIT = 5_000
 
@@ -101,7 +102,7 @@ class GivenShape(Shape):
         return record_of(_Given).schema(into)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class TurnFields:
     """One user message and its expectations; without `user` the agent speaks first."""
 
@@ -151,16 +152,17 @@ class TurnShape(Shape):
 
     @staticmethod
     def _look(node: MappingNode, reader: Reader) -> None:
-        keys = {key.value: value for key, value in node.value if isinstance(key, ScalarNode)}
-        if not keys:
+        if not node.value:
             reader.error("empty-turn", "this turn says nothing and expects nothing", node)
-        if "user" in keys and isinstance(keys["user"], SequenceNode) and not keys["user"].value:
-            reader.error(
-                "empty-turn", "'user' lists no text", keys["user"], help="leave 'user' out where the agent speaks first"
-            )
-        expect = keys.get("expect")
-        if isinstance(expect, (MappingNode, SequenceNode)) and not expect.value:
-            reader.warning("empty-expect", "'expect' holds nothing to judge", expect, help="drop it, or say what to observe")
+        for key, item in node.value:
+            if item.value or isinstance(item, ScalarNode):
+                continue
+            if key.value == "user" and isinstance(item, SequenceNode):
+                fix = "leave 'user' out where the agent speaks first"
+                reader.error("empty-turn", "'user' lists no text", item, help=fix)
+            elif key.value == "expect":
+                fix = "drop it, or say what to observe"
+                reader.warning("empty-expect", "'expect' holds nothing to judge", item, help=fix)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         include = {"type": "object", "properties": {"include": {"type": "string"}}, "required": ["include"],
@@ -241,7 +243,7 @@ class ConversationShape(Shape):
 _TAGS = ListOf(Text(may_be_empty=False))
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class ScriptFields:
     """A conversation: what a user says turn by turn, and what must be observed."""
 

@@ -28,7 +28,9 @@ class Trail:
 
     @staticmethod
     def of(reader: Reader) -> Trail:
-        trail: Trail = reader.scratch.setdefault("trail", Trail())
+        trail: Trail | None = reader.scratch.get("trail")
+        if trail is None:
+            trail = reader.scratch["trail"] = Trail()
         return trail
 
     def take(self, start: int) -> Uses:
