@@ -195,7 +195,7 @@ class _Splice:
 def nearest_file(path: Path) -> str | None:
     """The advice for a path that leads nowhere: the file beside it with the nearest name."""
     try:
-        near = nearest(path.name, [item.name for item in path.parent.iterdir()])
+        near = nearest(path.name, [item.name for item in path.parent.iterdir() if item.name != path.name])
     except (OSError, ValueError):
         return None
     return f"did you mean '{near}'?" if near else None
