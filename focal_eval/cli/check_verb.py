@@ -20,13 +20,22 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def call(arguments: argparse.Namespace) -> int:
     """Checks, prints, and returns 0 or 2."""
-    from focal_eval.cli.diagnostics import as_json, print_json, write
+    from focal_eval.cli.output import printing
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate import check_paths
 
     checked = check_paths(arguments.paths, arguments.agent)
     bad = checked.errors or (arguments.strict and checked.warnings)
     code = ExitCode.REFUSED if bad else ExitCode.OK
+    with printing(sys.stdout):
+        _print(arguments, checked, code)
+    return code
+
+
+def _print(arguments: argparse.Namespace, checked: Any, code: int) -> None:
+    from focal_eval.cli.diagnostics import as_json, print_json, write
+    from focal_eval.cli.output import printing
+
     if arguments.json or arguments.format == "json":
         print_json(
             {
@@ -38,11 +47,12 @@ def call(arguments: argparse.Namespace) -> int:
                 "passed_over": checked.passed_over,
             }
         )
-        return code
+        return
     write(checked.problems, arguments.format)
     if not arguments.quiet:
-        print(_summary(checked), file=sys.stdout if arguments.format == "pretty" else sys.stderr)
-    return code
+        stream = sys.stdout if arguments.format == "pretty" else sys.stderr
+        with printing(stream):
+            print(_summary(checked), file=stream)
 
 
 def _files(checked: Any) -> dict[str, int]:

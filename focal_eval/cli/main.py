@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from focal_eval import __version__
-from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, UsageError
+from focal_eval.cli.output import open_streams, printing
+from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, StorageError, UsageError
 
 VERBS = {
     "run": "replay scripts on an engine, judge them, write the reports",
@@ -72,6 +73,7 @@ def build(verb: str | None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((word for word in words if word in VERBS), None)
     try:
@@ -82,42 +84,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.verb is None:
             build(None).print_help(sys.stderr)
             return ExitCode.REFUSED
-        code = import_module(f"focal_eval.cli.{arguments.verb}_verb").call(arguments)
-        sys.stdout.flush()
+        code = ExitCode.OK
+        with printing(sys.stdout):
+            code = import_module(f"focal_eval.cli.{arguments.verb}_verb").call(arguments)
         return int(code)
     except FocalEvalError as problem:
         return _report(problem, words)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        with printing(sys.stderr):
+            print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):  # the reader of our output went away
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except Exception as problem:
         if os.environ.get("FOCAL_EVAL_TRACEBACK"):
             raise
-        print(f"focal-eval: a bug in focal-eval: {type(problem).__name__}: {problem}", file=sys.stderr)
-        print("set FOCAL_EVAL_TRACEBACK=1 to see where, and please report it", file=sys.stderr)
+        with printing(sys.stderr):
+            print(f"focal-eval: a bug in focal-eval: {type(problem).__name__}: {problem}", file=sys.stderr)
+            print("set FOCAL_EVAL_TRACEBACK=1 to see where, and please report it", file=sys.stderr)
         return ExitCode.NO_VERDICT
 
 
 def _report(problem: FocalEvalError, words: Sequence[str]) -> int:
-    from focal_eval.cli.diagnostics import print_diagnostics
+    from focal_eval.cli.diagnostics import as_json, print_diagnostics, print_json
     from focal_eval.report.characters import visible
 
-    if isinstance(problem, Refused) and problem.diagnostics:
-        print_diagnostics(problem.diagnostics, sys.stderr)
-        print(f"focal-eval: {visible(str(problem))}", file=sys.stderr)
-    else:
+    found = problem.diagnostics if isinstance(problem, Refused) else ()
+    with printing(sys.stderr):
+        print_diagnostics(found, sys.stderr)
         print(f"focal-eval: {visible(str(problem))}", file=sys.stderr)
         if isinstance(problem, EngineError) and problem.detail:
             print(visible(problem.detail), file=sys.stderr)
     if "--json" in words:
-        from focal_eval.cli.diagnostics import as_json, print_json
-
-        found = problem.diagnostics if isinstance(problem, Refused) else ()
-        print_json(
-            {"error": str(problem), "exit_code": int(problem.exit_code), "diagnostics": [as_json(item) for item in found]}
-        )
+        code = int(problem.exit_code)
+        with contextlib.suppress(StorageError), printing(sys.stdout):
+            print_json({"error": str(problem), "exit_code": code, "diagnostics": [as_json(item) for item in found]})
     return problem.exit_code

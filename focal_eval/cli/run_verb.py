@@ -55,6 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def call(arguments: argparse.Namespace) -> int:
     """Runs, prints, and returns the exit code."""
+    from focal_eval.cli.output import printing
     from focal_eval.clock import Clock
     from focal_eval.evaluate import RunRequest, run
     from focal_eval.evaluate.request import DEFAULT_REPORTS
@@ -83,12 +84,14 @@ def call(arguments: argparse.Namespace) -> int:
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
     result = run(request, observer, clock)
-    _print(arguments, result)
+    with printing(sys.stdout):
+        _print(arguments, result)
     return int(result.exit_code)
 
 
 def _print(arguments: argparse.Namespace, result: object) -> None:
     from focal_eval.cli.diagnostics import print_diagnostics, print_json
+    from focal_eval.cli.output import printing
     from focal_eval.evaluate import RunResult
     from focal_eval.report.base import ReportOptions
     from focal_eval.report.jsonl import as_json
@@ -96,7 +99,8 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
 
     assert isinstance(result, RunResult)
     if result.warnings and not arguments.quiet:
-        print_diagnostics(result.warnings, sys.stderr, most=5)
+        with printing(sys.stderr):
+            print_diagnostics(result.warnings, sys.stderr, most=5)
     if arguments.json:
         print_json(as_json(result.model))
         return

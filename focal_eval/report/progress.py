@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -62,8 +63,11 @@ class Lines:
         now = self._elapsed()
         if now >= self._next:
             self._next = now + EVERY_S
-            emit(self._stream, f"{self._seen.total():,} of {self._total:,} cases{_bad(self._seen)}")
-            self._stream.flush()
+            try:
+                emit(self._stream, f"{self._seen.total():,} of {self._total:,} cases{_bad(self._seen)}")
+                self._stream.flush()
+            except OSError:  # nobody reads along any more, or the disk is full: the run goes on
+                self._next = math.inf
 
     def finished(self) -> None: ...
 
