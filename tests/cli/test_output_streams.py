@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from focal_eval.clock import Clock
+from focal_eval.clock import fixed_clock
 from focal_eval.report.progress import EVERY_S, Lines
 from tests.cli.shop import build
 
@@ -76,11 +78,6 @@ def test_a_full_disk_under_stderr_leaves_the_exit_code(failing: Path) -> None:
 def test_a_log_that_cannot_be_written_does_not_end_the_run() -> None:
     """Progress is told as long as somebody reads; then the run goes on in silence."""
 
-    class Later(Clock):
-        def elapsed(self) -> float:
-            self.at = getattr(self, "at", 0.0) + 2 * EVERY_S
-            return self.at
-
     class Gone(io.StringIO):
         tried = 0
 
@@ -89,7 +86,8 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run() -> None:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     stream = Gone()
-    lines = Lines(stream, Later())
+    times = itertools.count(0.0, 2 * EVERY_S)
+    lines = Lines(stream, replace(fixed_clock(), elapsed=lambda: next(times)))
     lines.started(3, 3)
     for _ in range(3):
         lines.case_done("a", "passed")
