@@ -47,6 +47,7 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\Z")
 _NUMBER_START = frozenset("+-.0123456789")
 MAX_INT_DIGITS = 300
+_TIGHT_COMMENT = re.compile(r"(?<=\S)[ \t]+#[^\s#!-]")
 
 _CBase: Any = getattr(yaml, "CSafeLoader", None)
 HAVE_LIBYAML = _CBase is not None
@@ -106,6 +107,13 @@ class Document:
             lines, line = self._lines, start.line
             column = max(start.column + 1, len(lines[line]) if line < len(lines) else 0)
         return Span(self.file, start.line + 1, start.column + 1, line + 1, column + 1)
+
+    def tight_comments(self) -> frozenset[tuple[int, int]]:
+        """Where a comment without a space after its `#` follows something: line and column, from 0, of where that ends."""
+        if " #" not in self.text:
+            return frozenset()
+        lines = enumerate(lines_of(self.text))
+        return frozenset((number, found.start()) for number, line in lines for found in _TIGHT_COMMENT.finditer(line))
 
     def frame_lines(self, span: Span) -> tuple[tuple[int, str], ...]:
         return excerpt(self.text, span.line)

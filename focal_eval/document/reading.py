@@ -30,7 +30,7 @@ _tuple: Callable[[type[Span], tuple[str, int, int, int, int]], Span] = tuple.__n
 class Reader:
     """Reads nodes of one document: the place to report to, and the count that bounds aliases."""
 
-    __slots__ = ("_depth", "_reported", "document", "file", "problems", "scratch", "visited")
+    __slots__ = ("_depth", "_reported", "comments", "document", "file", "problems", "scratch", "visited")
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -39,6 +39,7 @@ class Reader:
         self.visited = 0
         self._depth = 0
         self._reported: set[tuple[str, str, Span]] = set()
+        self.comments = document.tight_comments()
         self.scratch: dict[str, Any] = {}  # what one room's shapes tell each other during one reading
 
     def span(self, node: Node) -> Span:
@@ -59,6 +60,14 @@ class Reader:
         if (code, message, place) not in self._reported:
             self._reported.add((code, message, place))
             self.problems.warning(code, message, place, help=help, labels=labels)
+
+    def text(self, node: ScalarNode) -> str:
+        """The node's text; a warning where YAML cut it at a ` #` that looks like a part of it."""
+        end = node.end_mark
+        if self.comments and not node.style and (end.line, end.column) in self.comments:
+            fix = 'put the text in "quotes", or a space after the #'
+            self.warning("yaml-comment", "what follows ' #' is a comment and no part of this text", node, help=fix)
+        return str(node.value)
 
     def enter(self, node: Node) -> bool:
         """Counts a visit to a collection; False, once and with a report, where the file expands beyond its bounds."""

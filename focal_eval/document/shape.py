@@ -91,7 +91,7 @@ class Text(Shape):
         if (node.tag == STR and isinstance(node, ScalarNode)) or (type(node) is Filled and node.tag in (INT, FLOAT, BOOL)):
             if not node.value and not self.may_be_empty:
                 return reader.error("empty-text", "this text must not be empty", node)
-            return node.value
+            return reader.text(node) if reader.comments else node.value
         return self.wrong(node, reader)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:

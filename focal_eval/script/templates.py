@@ -98,7 +98,7 @@ class SaidText(Shape):
     def read(self, node: Node, reader: Reader) -> Any:
         if node.tag != STR or not isinstance(node, ScalarNode):
             return self.wrong(node, reader)
-        text: str = node.value
+        text = reader.text(node) if reader.comments else str(node.value)
         if not text and not self.may_be_empty:
             return reader.error("empty-text", "this text must not be empty", node)
         templated = has_template(text)

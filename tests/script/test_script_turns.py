@@ -141,6 +141,29 @@ def test_a_wrong_turn_is_said_so(turn: str, line: str) -> None:
     assert said(f"turns: [{turn}]") == [line]
 
 
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("parcel #77", True),
+        ("parcel  #77 # said yesterday", True),
+        ("parcel # 77", False),
+        ("parcel ## 77", False),
+        ("'parcel #77'", False),
+        ("parcel#77", False),
+        ("parcel \\#77", False),
+    ],
+)
+def test_a_comment_that_cuts_a_text_is_warned_of(text: str, warned: bool) -> None:
+    """` #77` is a comment to YAML and a number to its author; what is plainly a comment is none of our business."""
+    found = said(f"turns:\n  - user: {text}\n")
+    assert found == (
+        ["2:11: warning[yaml-comment]: what follows ' #' is a comment and no part of this text; "
+         'put the text in "quotes", or a space after the #'] if warned else []
+    )  # fmt: skip
+    found = said(f"turns:\n  - user: hi\n    expect:\n      response: {text}\n")
+    assert [line.partition(":")[0] for line in found] == (["4"] if warned else [])
+
+
 def test_five_thousand_turns_and_no_more() -> None:
     """A script has a limit that no person reaches."""
     assert said("turns: [" + ", ".join(["a"] * 5_000) + "]") == []
