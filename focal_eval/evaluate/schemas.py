@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from focal_eval.agent.hover import HOVER
 from focal_eval.agent.model import Agent
 from focal_eval.document import SchemaBuilder, record_of
 from focal_eval.document.shape import Shape, shape_of
@@ -18,8 +19,19 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {
         "script": _schema(record_of(ScriptFields), "A conversation script"),
         "suite": _schema(record_of(SuiteFields), "A suite"),
-        "agent": _schema(shape_of(Agent), "An agent"),
+        "agent": _with_help(_schema(shape_of(Agent), "An agent")),
     }
+
+
+def _with_help(schema: dict[str, Any]) -> dict[str, Any]:
+    """The agent's schema with a description at every key."""
+    for name, definition in schema["$defs"].items():
+        meanings = HOVER.get(name.removesuffix("ById"), {})
+        for part in (definition, *definition.get("anyOf", ())):
+            for key, value in part.get("properties", {}).items():
+                if key in meanings:
+                    value["description"] = meanings[key]
+    return schema
 
 
 def _schema(shape: Shape, title: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from focal_eval.agent.hover import HOVER
 from focal_eval.cli import main
 from focal_eval.document import Reader, plain, read_file, read_text
 from focal_eval.evaluate.schemas import schemas
@@ -151,6 +152,18 @@ def test_keys_carry_help(kind: str, keys: list[str]) -> None:
     top = schema if "properties" in schema else schema["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
     missing = [key for key in keys if not top["properties"][key].get("description") and "$ref" not in top["properties"][key]]
     assert missing == []
+
+
+def test_every_key_of_an_agent_carries_help() -> None:
+    """An agent file is written by people who do not know its language by heart; no help outlives its key."""
+    definitions = schemas()["agent"]["$defs"]
+    shown: set[tuple[str, str]] = set()
+    for name, definition in definitions.items():
+        for part in (definition, *definition.get("anyOf", ())):
+            for key, value in part.get("properties", {}).items():
+                assert value["description"].endswith("."), f"{name}.{key}"
+                shown.add((name.removesuffix("ById"), key))
+    assert shown == {(name, key) for name, keys in HOVER.items() for key in keys}
 
 
 def test_the_schemas_are_written_for_an_editor(
