@@ -39,3 +39,11 @@ def content_id(*parts: str | bytes, length: int = 12) -> str:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:length]
+
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "focal-eval")
+
+
+def named_uuid(*parts: str) -> str:
+    """A UUID (version 5) derived from names alone: the same on every machine."""
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))

@@ -144,9 +144,7 @@ class EmbeddedSession:
                 played: Played = done.value
                 break
             if isinstance(request, ToolRequest):
-                answer = self._stubbed(self._stubs, request)
-                if answer is None and request.name in engine.python:
-                    answer = await _called(engine.python[request.name], request.arguments)
+                answer = await self._answered(request)
             else:
                 answer = await self._worded(request, tokens)
         self._state = played.state
@@ -162,6 +160,14 @@ class EmbeddedSession:
 
     async def close(self) -> None:
         return None
+
+    async def _answered(self, request: ToolRequest) -> ToolOutcome | None:
+        """The script's answer, else that of the tool's own Python; None leaves it to the agent file."""
+        answer = self._stubbed(self._stubs, request)
+        python = self._engine.python
+        if answer is None and request.name in python:
+            answer = await _called(python[request.name], request.arguments)
+        return answer
 
     @staticmethod
     def _stubbed(stubs: StubAnswers | None, request: ToolRequest) -> ToolOutcome | None:

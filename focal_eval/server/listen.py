@@ -1,0 +1,66 @@
+"""Puts the application on a socket: for the command until it is stopped, for tests in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from focal_eval.errors import EngineError, UsageError
+
+KEEP_ALIVE_S = 75  # longer than clients keep idle connections, so that none is closed under a request
+GRACE_S = 3
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises UsageError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except (OSError, UnicodeError) as problem:
+        said = getattr(problem, "strerror", None) or str(problem)
+        raise UsageError(f"cannot listen on {host} port {port}: {said}") from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """The base URL of a socket that listens."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: ASGIApp, listening: socket.socket) -> None:
+    """Serves until the process is told to stop."""
+    with listening, contextlib.suppress(KeyboardInterrupt):
+        _server(app).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def in_background(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serves on a free port from a thread for as long as the block runs; gives the base URL."""
+    with bind(host, 0) as listening:
+        server = _server(app)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="focal-eval-serve", daemon=True)
+        thread.start()
+        try:
+            yield address_of(listening)
+        finally:
+            server.should_exit = True
+            thread.join(GRACE_S + 5)
+        if thread.is_alive():
+            raise EngineError("the server did not stop")
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return uvicorn.Server(config)
