@@ -10,6 +10,7 @@ from focal_eval.checks.base import Moment, TurnCheck, written_short
 from focal_eval.checks.passages import around, quoted
 from focal_eval.checks.text import response_of
 from focal_eval.records import Finding
+from focal_eval.records.provider_error import PROVIDER_ERROR
 from focal_eval.text import fold
 
 _ADDRESS = re.compile(r"\bhttps?://\S+")
@@ -96,27 +97,6 @@ class Refusal(TurnCheck):
         return "response refuses" if self.refusal else "response does not refuse"
 
 
-_PROVIDER_ERRORS = (
-    r"\b[a-z]+_api_key\b.{0,40}\b(?:not set|must be set|missing|not found|is required)",
-    r"\bapi[ _]key (?:is )?(?:not set|missing|invalid|must be set)",
-    r"\b(?:incorrect|invalid) api key\b",
-    r"\b(?:rate limit|quota)(?: has been| was| is)? (?:reached|exceeded)",
-    r"\brate_limit_(?:error|exceeded)|\binsufficient_quota\b|\bexceeded your current quota\b",
-    r"\btoo many requests\b.{0,20}\b429\b|\b429\b.{0,20}\btoo many requests\b",
-    r"\bmaximum context length\b|\bcontext_length_exceeded\b|\bprompt is too long\b",
-    r"\bthe model [`'\"]?[\w./:-]{1,60}[`'\"]? (?:does not exist|was not found|is overloaded)",
-    r"\boverloaded_error\b|\bmodel_not_found\b",
-    r"\berror code: [45]\d\d\b|\bhttp(?: error|/1\.1)? [45]\d\d\b",
-    r"\b(?:internal server error|bad gateway|service unavailable)\b",
-    r"\btraceback \(most recent call last\)",
-    r"\b(?:openai|anthropic|litellm|httpx|cohere|groq|mistral)\.[a-z_.]{0,40}(?:error|exception)\b",
-    r"\b(?:authentication|apiconnection|apistatus|apitimeout|ratelimit|badrequest|internalserver|permissiondenied)error\b",
-    r"\"error\": ?\{ ?\"(?:code|message|type)\"",
-    r"\ban unexpected error occurred\b",
-)
-_PROVIDER_ERROR = re.compile("|".join(_PROVIDER_ERRORS))
-
-
 @dataclass(frozen=True, slots=True)
 class NoProviderError(TurnCheck):
     """The response is not an error of the model's provider that slipped through as a reply."""
@@ -134,7 +114,7 @@ class NoProviderError(TurnCheck):
         text = fold(response_of(seen))
         for allowed in self.allow:
             text = text.replace(fold(allowed), " ")
-        found = _PROVIDER_ERROR.search(text)
+        found = PROVIDER_ERROR.search(text)
         if found is None:
             return ()
         said = "the response looks like an error of the model's provider"
