@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import NoReturn
 
 from focal_eval.errors import EngineProtocol
 from focal_eval.records import Json
@@ -41,14 +40,14 @@ class Fields:
         value = self.any(key)
         if isinstance(value, str):
             return value
-        self._wrong(key, value, "text")
+        raise self._wrong(key, value, "text")
 
     def id(self, key: str) -> str:
         """A UUID."""
         value = self.text(key)
         if is_uuid(value):
             return value
-        self._wrong(key, value, "a UUID")
+        raise self._wrong(key, value, "a UUID")
 
     def text_or_none(self, key: str) -> str | None:
         """A text or null."""
@@ -59,45 +58,45 @@ class Fields:
         value = self.any(key)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        self._wrong(key, value, "a list of texts")
+        raise self._wrong(key, value, "a list of texts")
 
     def count(self, key: str) -> int:
         """A whole number from 0."""
         value = self.any(key)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
             return value
-        self._wrong(key, value, "a whole number from 0")
+        raise self._wrong(key, value, "a whole number from 0")
 
     def number(self, key: str) -> float:
         """A number from 0."""
         value = self.any(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= MOST:
             return value
-        self._wrong(key, value, "a number from 0")
+        raise self._wrong(key, value, "a number from 0")
 
     def flag(self, key: str) -> bool:
         """True or false."""
         value = self.any(key)
         if isinstance(value, bool):
             return value
-        self._wrong(key, value, "true or false")
+        raise self._wrong(key, value, "true or false")
 
     def list(self, key: str) -> list[Json]:
         """A list."""
         value = self.any(key)
         if isinstance(value, list):
             return value
-        self._wrong(key, value, "a list")
+        raise self._wrong(key, value, "a list")
 
     def mapping(self, key: str) -> Mapping[str, Json]:
         """A mapping."""
         value = self.any(key)
         if isinstance(value, Mapping):
             return value
-        self._wrong(key, value, "a mapping")
+        raise self._wrong(key, value, "a mapping")
 
-    def _wrong(self, key: str, value: Json, expected: str) -> NoReturn:
-        raise EngineProtocol(f"'{key}' of {self.where} is {_kind(value)}, {expected} is expected")
+    def _wrong(self, key: str, value: Json, expected: str) -> EngineProtocol:
+        return EngineProtocol(f"'{key}' of {self.where} is {_kind(value)}, {expected} is expected")
 
 
 def _kind(value: Json) -> str:
