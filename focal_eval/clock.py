@@ -47,3 +47,8 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "focal-eval")
 def named_uuid(*parts: str) -> str:
     """A UUID (version 5) derived from names alone: the same on every machine."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))
+
+
+def uuid_of(id: str) -> uuid.UUID:
+    """The id of 32 hex digits as a UUID object, for callers that take no text."""
+    return uuid.UUID(id)

@@ -1,4 +1,4 @@
-"""The `callable` engine: a Python function of the user's own answers, one call a turn."""
+"""The `callable` engine: a Python function of the user's own answers, one call a turn; or an object with `process_turn`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from focal_eval.clock import content_id
+from focal_eval.engines.alignment import REPORTS
 from focal_eval.engines.answer import REPORTABLE, reply_of
-from focal_eval.engines.base import Abilities, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
-from focal_eval.engines.local import find_callable
-from focal_eval.errors import EngineError
+from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.local import find_callable, find_object
+from focal_eval.engines.process_turn import Processor, ProcessTurnEngine, is_turn_processor
+from focal_eval.errors import EngineError, UsageError
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.registry import did_you_mean
 from focal_eval.text import shorten
@@ -41,10 +43,10 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class LocalCallable:
-    """A function `(message, conversation) -> text, mapping or Reply`, plain or async."""
+    """A function `(message, conversation) -> text, mapping or Reply`, plain or async; or an object with `process_turn`."""
 
     target: str  # module:name, or path/to/file.py:name below the suite's folder
-    reports: tuple[str, ...] = ("response",)
+    reports: tuple[str, ...] = ()  # nothing said: the response, and of `process_turn` all that its results tell
     speaks_first: bool = False
     seeds: tuple[Literal["variables", "history", "scenario"], ...] = ()
     stubs: bool = False
@@ -57,8 +59,19 @@ class LocalCallable:
                 fix = did_you_mean(name, REPORTABLE, list_up_to=30)
                 raise ValueError(f"'{name}' is not a field of a reply" + (f"; {fix}" if fix else ""))
 
-    def connect(self, setting: Setting) -> CallableEngine:
+    def connect(self, setting: Setting) -> Engine:
+        found = find_object(self.target, setting, "the engine's target")
+        if is_turn_processor(found):
+            return self._processing(found, setting)
         return CallableEngine(self, find_callable(self.target, setting, "the engine's target"))
+
+    def _processing(self, found: Any, setting: Setting) -> ProcessTurnEngine:
+        for name, given in (("speaks_first", self.speaks_first), ("seeds", self.seeds), ("stubs", self.stubs)):
+            if given:
+                raise UsageError(f"the engine's target '{self.target}' is asked by process_turn, which knows no '{name}'")
+        reports = frozenset(self.reports) | {"response"} if self.reports else REPORTS
+        abilities = Abilities(reports=reports, deterministic=self.deterministic)
+        return ProcessTurnEngine(Processor(found, self.target), abilities, setting.clock)
 
     def agent_file(self, setting: Setting) -> Path | None:
         return None if self.agent is None else setting.root / self.agent

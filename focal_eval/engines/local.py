@@ -16,6 +16,14 @@ from focal_eval.registry import did_you_mean
 
 
 def find_callable(target: str, setting: Setting, what: str) -> Callable[..., Any]:
+    """As `find_object`, where something to call is expected."""
+    found = find_object(target, setting, what)
+    if not callable(found):
+        raise UsageError(f"{what} '{target}' is {type(found).__name__}, not something to call")
+    return found  # type: ignore[no-any-return]  # callable() has just said so
+
+
+def find_object(target: str, setting: Setting, what: str) -> Any:
     """What `module:name` or `path/to/file.py:name` names. Raises UsageError with the reason where it cannot be had.
 
     A file must lie below the suite's folder. `what` says in messages whose Python it is.
@@ -33,9 +41,7 @@ def find_callable(target: str, setting: Setting, what: str) -> Callable[..., Any
             fix = did_you_mean(part, public)
             raise UsageError(f"{what}: {place} has no '{part}'" + (f"; {fix}" if fix else ""))
         found = getattr(found, part)
-    if not callable(found):
-        raise UsageError(f"{what} '{target}' is {type(found).__name__}, not something to call")
-    return found  # type: ignore[no-any-return]  # callable() has just said so
+    return found
 
 
 def _file(place: str, root: Path, what: str) -> Any:
