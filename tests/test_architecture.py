@@ -21,7 +21,7 @@ PACKAGE = ROOT / "focal_eval"
 
 HEAVY = frozenset(
     {"deepdiff", "httpx", "jinja2", "jmespath", "jsonschema_rs", "junitparser", "numpy", "py3langid", "pydantic"}
-    | {"pytest", "rank_bm25", "rapidfuzz", "regex", "rich", "simpleeval", "tabulate"}
+    | {"jwt", "pytest", "rank_bm25", "rapidfuzz", "regex", "rich", "simpleeval", "starlette", "tabulate", "uvicorn"}
 )
 
 MAX_FILE_LINES = 500
@@ -40,7 +40,8 @@ DOORS = {
     "simpleeval": ("focal_eval.agent.",),
     "httpx": ("focal_eval.engines.",),
     "rich": ("focal_eval.cli.", "focal_eval.report."),
-    "uuid": ("focal_eval.clock",),
+    "uuid": ("focal_eval.clock", "focal_eval.server.contract"),  # ids are made in one place; requests hold some
+    **dict.fromkeys(("jwt", "sse_starlette", "starlette", "uvicorn"), ("focal_eval.server.",)),
     "random": ("focal_eval.clock",),
     "secrets": (),
     "time": ("focal_eval.clock",),

@@ -79,14 +79,16 @@ def _local(address: str) -> bool:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
-    return port
+    return int(text)
 
 
 def _latency(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= 600_000):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 600_000:
         raise argparse.ArgumentTypeError(f"a latency is 0 to 600000 milliseconds, not {text}")
     return value

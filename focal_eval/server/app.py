@@ -24,7 +24,7 @@ from focal_eval.server.catalogue import Catalogue, Ids, Item, page
 from focal_eval.server.chat import Talk
 from focal_eval.server.contract import EXTRA, is_uuid, paging_of, uuid_in_path
 from focal_eval.server.refusals import Refusal, Unauthorised, as_json, broken, detail, not_found
-from focal_eval.server.sessions import Kept, Sessions, new_uuid, timestamp
+from focal_eval.server.sessions import MAX_SESSIONS, Kept, Sessions, new_uuid, timestamp
 from focal_eval.server.shown import Shown
 from focal_eval.server.tokens import Gate
 
@@ -41,6 +41,7 @@ class Options:
     cors: tuple[str, ...] = ()
     focal_quirks: bool = False
     ping_s: float = 15.0
+    max_sessions: int = MAX_SESSIONS
 
 
 def make_app(engine: EmbeddedEngine, options: Options | None = None, clock: Clock | None = None) -> ASGIApp:
@@ -67,7 +68,7 @@ class Service:
         self._gate = Gate(options.jwt_secret)
         ids = Ids(engine.agent.name)
         self._catalogue = Catalogue(engine.agent, ids, timestamp(clock.now()))
-        self._sessions = Sessions(engine, clock)
+        self._sessions = Sessions(engine, clock, options.max_sessions)
         self._shown = Shown(ids, quirks=options.focal_quirks)
         self._talk = Talk(self._sessions, self._shown, clock, options.latency_ms / 1000, options.ping_s)
 

@@ -40,7 +40,7 @@ class Talk:
     async def chat(self, request: Request) -> Response:
         """POST /v1/chat."""
         chat, extras = await _asked(request)
-        kept = self.sessions.of(chat, extras and extras.start)
+        kept = self.sessions.of(chat, extras.start if extras else None)
         turn = self._begin(kept, chat, extras)
         return await self._answer(kept, turn, extended=extras is not None)
 
@@ -48,7 +48,7 @@ class Talk:
         """POST /v1/chat/stream."""
         chat, extras = await _asked(request)
         try:
-            kept = self.sessions.of(chat, extras and extras.start)
+            kept = self.sessions.of(chat, extras.start if extras else None)
         except Refusal as problem:
             if problem.code != "SESSION_NOT_FOUND":
                 raise

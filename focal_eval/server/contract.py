@@ -102,14 +102,15 @@ class Claims(BaseModel):
 
 
 @lru_cache(maxsize=16)
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
 def read(kind: type[T], value: Any, place: str) -> T:
     """The value as a model. Raises Refusal, with every problem and its place."""
     try:
-        return _adapter(kind).validate_python(value, from_attributes=True)
+        made: T = _adapter(kind).validate_python(value, from_attributes=True)  # type: ignore[arg-type]  # a class is hashable
+        return made
     except ValidationError as problem:
         found = problem.errors(include_url=False, include_context=False, include_input=False)
     details = [{"field": ".".join([place, *map(str, one["loc"])]), "message": one["msg"]} for one in found]

@@ -75,7 +75,7 @@ class Kept:
 class Sessions:
     """Every session by its id and by who talks; the ones used last are kept."""
 
-    def __init__(self, engine: EmbeddedEngine, clock: Clock, most: int = MAX_SESSIONS) -> None:
+    def __init__(self, engine: EmbeddedEngine, clock: Clock, most: int) -> None:
         self._engine, self._clock, self._most = engine, clock, most
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._users: dict[tuple[str, str, str], str] = {}

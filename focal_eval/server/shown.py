@@ -24,8 +24,10 @@ class Shown:
             "response": turn.reply.response,
             "session_id": kept.id,
             "turn_id": turn.id,
-            "scenario": self._place(turn.reply.scenario),
-            **self._decided(turn, [] if self._quirks else _tools(turn)),
+            "scenario": self._place(turn),
+            "matched_rules": self._rules(turn),
+            "tools_called": [] if self._quirks else _tools(turn),
+            "tokens_used": _tokens(turn),
             "latency_ms": turn.latency_ms,
         }
         return {**out, EXTRA: reply_to_json(turn.reply)} if extended else out
@@ -80,27 +82,31 @@ class Shown:
             "turn_number": position if self._quirks else turn.number,
             "user_message": turn.user or "",
             "agent_response": turn.reply.response,
-            **self._decided(turn, _tools(turn)),
+            "matched_rules": self._rules(turn),
+            "tools_called": _tools(turn),
             "scenario_before": None if self._quirks else self._ids.place(turn.before),
-            "scenario_after": None if self._quirks else self._place(turn.reply.scenario),
+            "scenario_after": None if self._quirks else self._place(turn),
             "latency_ms": turn.latency_ms,
+            "tokens_used": _tokens(turn),
             "timestamp": turn.at,
         }
         return {**out, EXTRA: [message_to_json(one) for one in turn.messages]} if extended else out
 
-    def _decided(self, turn: Filed, tools: list[str]) -> Item:
+    def _rules(self, turn: Filed) -> list[str]:
         rules: Any = turn.reply.rules
-        tokens = turn.reply.tokens
-        return {
-            "matched_rules": [self._ids.of("rule", rule.name) for rule in rules],
-            "tools_called": tools,
-            "tokens_used": 0 if tokens is UNKNOWN else tokens.total or 0,
-        }
+        return [self._ids.of("rule", rule.name) for rule in rules]
 
-    def _place(self, state: Any) -> Item | None:
-        return self._ids.place(state)
+    def _place(self, turn: Filed) -> Item | None:
+        place: Any = turn.reply.scenario
+        return self._ids.place(place)
 
 
 def _tools(turn: Filed) -> list[str]:
     tools: Any = turn.reply.tools
     return [call.name for call in tools]
+
+
+def _tokens(turn: Filed) -> int:
+    """What wording the reply cost; nothing where nothing was worded."""
+    tokens = turn.reply.tokens
+    return 0 if tokens is UNKNOWN else tokens.total or 0
