@@ -60,6 +60,7 @@ class Conversation(Transcript):
 
     prices: Mapping[str, float] = field(default_factory=dict)
     root: Path | None = None
+    tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
 
 
 class Unreported(Exception):

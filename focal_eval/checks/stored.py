@@ -1,13 +1,14 @@
 """`conversation.records`, `conversation.feedback`: what the engine keeps of the conversation, against what was said.
 
 Stored messages are matched with turns by `turn_id` where both sides carry it, else by aligning the texts. Texts are compared
-after folding white space alone. Rules and tools of a turn are compared where both sides know them.
+after folding white space alone. Rules and tools of a turn are compared where both sides know them. Every finding has a name,
+by which a suite may tolerate what is known of its engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from focal_eval.checks.base import Conversation, ConversationCheck, Unreported, written_short
@@ -63,16 +64,38 @@ class Records(ConversationCheck):
         answered = [turn for turn in seen.turns if turn.reply is not None]
         by_id = bool(stored) and all(message.turn_id for message in stored)
         by_id = by_id and all(turn.reply is not None and turn.reply.turn_id for turn in answered)
-        out = _by_turn(answered, stored) if by_id else _by_text(said_in(answered), _joined(stored))
+        begun = _begun(answered)
+        out = _by_turn(answered, stored, begun) if by_id else _by_text(said_in(answered), _joined(stored), begun)
+        out = [item for item in out if item.name not in seen.tolerated]
+        if by_id and not out:
+            out = [item for item in _order(answered, stored) if item.name not in seen.tolerated]
         path = self.at("are")
-        return tuple(Finding(item.message, item.expected, item.observed, item.near, path) for item in out)
+        return tuple(replace(item, message=f"{item.message} ({item.name})", path=path) for item in out)
 
     def describe(self) -> str:
         return "stored messages agree with what was said"
 
 
-def _by_turn(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord]) -> list[Finding]:
-    """Every turn against the stored messages that carry its id, then those that carry none of theirs, then the order."""
+def _begun(turns: Sequence[TurnRecord]) -> set[int]:
+    """The turns that began a scenario, by index; some engines lose just these."""
+    out: set[int] = set()
+    before: str | None = None
+    for turn in turns:
+        place = UNKNOWN if turn.reply is None else turn.reply.scenario
+        if place is UNKNOWN:
+            continue
+        if place is not None and place.id != before:
+            out.add(turn.index)
+        before = None if place is None else place.id
+    return out
+
+
+def _lost(turn: TurnRecord, begun: set[int]) -> str:
+    return "scenario-start-not-stored" if turn.index in begun else "turn-not-stored"
+
+
+def _by_turn(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord], begun: set[int]) -> list[Finding]:
+    """Every turn against the stored messages that carry its id, then those that carry none of theirs."""
     by_id: dict[str | None, list[MessageRecord]] = {}
     for message in stored:
         by_id.setdefault(message.turn_id, []).append(message)
@@ -82,27 +105,32 @@ def _by_turn(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord]) -> li
         own = by_id.pop(turn.reply.turn_id, [])
         number = turn.index + 1
         if not own:
-            out.append(Finding(f"turn {number} is missing from the stored messages", quoted(turn.user or ""), "nothing stored"))
+            what = f"turn {number} is missing from the stored messages"
+            out.append(Finding(what, quoted(turn.user or ""), "nothing stored", name=_lost(turn, begun)))
             continue
         for said in said_in([turn]):
             matching = [message for message in own if message.role == said.role]
             if not matching:
-                out.append(Finding(f"{WHO[said.role]} of turn {number} is not stored", quoted(said.text), "nothing stored"))
+                what = f"{WHO[said.role]} of turn {number} is not stored"
+                out.append(Finding(what, quoted(said.text), "nothing stored", name="message-not-stored"))
             else:
                 out += _compared(said, matching)
     for others in by_id.values():
-        out.append(Finding("a stored message belongs to no turn of this conversation", "no such message", _shown(others[0])))
-    return out or _order(turns, stored)
+        what = "a stored message belongs to no turn of this conversation"
+        out.append(Finding(what, "no such message", _shown(others[0]), name="message-never-said"))
+    return out
 
 
 def _order(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord]) -> list[Finding]:
     rank = {turn.reply.turn_id: turn.index for turn in turns if turn.reply is not None}
-    places = [(rank[message.turn_id], SPOKEN.index(message.role)) for message in stored]
+    kept = [message for message in stored if message.turn_id in rank]  # the others are findings of their own
+    places = [(rank[message.turn_id], SPOKEN.index(message.role)) for message in kept]
     if places == sorted(places):
         return []
     at = next(i for i in range(1, len(places)) if places[i] < places[i - 1])
-    said = f"stored messages are out of order: {_shown(stored[at])} stands after {_shown(stored[at - 1])}"
-    return [Finding(said, "the order in which they were said", " → ".join(f"turn {turn + 1}" for turn, _ in places[:12]))]
+    said = f"stored messages are out of order: {_shown(kept[at])} stands after {_shown(kept[at - 1])}"
+    found = " → ".join(f"turn {turn + 1}" for turn, _ in places[:12])
+    return [Finding(said, "the order in which they were said", found, name="order-changed")]
 
 
 def _joined(stored: Sequence[MessageRecord]) -> list[list[MessageRecord]]:
@@ -116,7 +144,7 @@ def _joined(stored: Sequence[MessageRecord]) -> list[list[MessageRecord]]:
     return out
 
 
-def _by_text(said: Sequence[Said], stored: Sequence[list[MessageRecord]]) -> list[Finding]:
+def _by_text(said: Sequence[Said], stored: Sequence[list[MessageRecord]], begun: set[int]) -> list[Finding]:
     """Both sides aligned by role and text, so that one missing message does not make all later ones differ."""
     from rapidfuzz.distance import Indel
 
@@ -128,7 +156,7 @@ def _by_text(said: Sequence[Said], stored: Sequence[list[MessageRecord]]) -> lis
     come: list[list[MessageRecord]] = []
     for tag, a, b, c, d in [*steps, ("equal", 0, 0, 0, 0)]:
         if tag == "equal":
-            out += _paired(gone, come)
+            out += _paired(gone, come, begun)
             gone, come = [], []
             for item, group in zip(said[a:b], stored[c:d], strict=True):
                 out += _details(item, group)
@@ -138,7 +166,7 @@ def _by_text(said: Sequence[Said], stored: Sequence[list[MessageRecord]]) -> lis
     return out
 
 
-def _paired(gone: list[Said], come: list[list[MessageRecord]]) -> list[Finding]:
+def _paired(gone: list[Said], come: list[list[MessageRecord]], begun: set[int]) -> list[Finding]:
     """Between two messages that agree: what was said and not stored beside what was stored and not said."""
     out: list[Finding] = []
     left = list(come)
@@ -146,12 +174,12 @@ def _paired(gone: list[Said], come: list[list[MessageRecord]]) -> list[Finding]:
         group = next((group for group in left if group[0].role == item.role), None)
         if group is None:
             said = f"{WHO[item.role]} of turn {item.turn.index + 1} is missing from the stored messages"
-            out.append(Finding(said, quoted(item.text), "nothing stored"))
+            out.append(Finding(said, quoted(item.text), "nothing stored", name=_lost(item.turn, begun)))
         else:
             left.remove(group)
             out += _compared(item, group)
-    out += [Finding("a stored message was never said", "no such message", _shown(group[0])) for group in left]
-    return out
+    what, name = "a stored message was never said", "message-never-said"
+    return out + [Finding(what, "no such message", _shown(group[0]), name=name) for group in left]
 
 
 def _compared(said: Said, group: Sequence[MessageRecord]) -> list[Finding]:
@@ -160,7 +188,7 @@ def _compared(said: Said, group: Sequence[MessageRecord]) -> list[Finding]:
     out = []
     if wanted != found:
         what = f"{WHO[said.role]} of turn {said.turn.index + 1} is stored with another text"
-        out.append(Finding(what, quoted(wanted), quoted(found), near=word_diff(wanted, found)))
+        out.append(Finding(what, quoted(wanted), quoted(found), word_diff(wanted, found), name="text-changed"))
     return out + _details(said, group)
 
 
@@ -174,7 +202,7 @@ def _details(said: Said, group: Sequence[MessageRecord]) -> list[Finding]:
     for noun, told, kept in (("rules", _rules(reply), _stored_rules(group)), ("tools", _tools(reply), _stored_tools(group))):
         if told is not None and kept is not None and told != kept:
             said_so = f"the {noun} of turn {number} are stored otherwise"
-            out.append(Finding(said_so, listed(told, most=12), listed(kept, most=12)))
+            out.append(Finding(said_so, listed(told, most=12), listed(kept, most=12), name=f"{noun}-changed"))
     return out
 
 

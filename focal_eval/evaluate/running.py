@@ -171,6 +171,7 @@ class _Run:
             prices=fields.prices,
             root=self.target.root if self.request.allow_python else None,
             seed=fields.seed,
+            tolerated=frozenset(fields.tolerate),
             run_id="" if self.target.engine.abilities.deterministic else self.id,
         )
         return Schedule(

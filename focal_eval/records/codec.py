@@ -112,7 +112,7 @@ def fault_to_json(fault: Fault) -> dict[str, Json]:
 def finding_to_json(finding: Finding) -> dict[str, Json]:
     """A finding as the journal holds it."""
     out: dict[str, Json] = {"message": finding.message}
-    for name in ("expected", "observed", "near"):
+    for name in ("expected", "observed", "near", "name"):
         if (item := getattr(finding, name)) is not None:
             out[name] = item
     if finding.path:

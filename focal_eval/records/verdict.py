@@ -37,6 +37,7 @@ class Finding:
     observed: str | None = None
     near: str | None = None  # the nearest miss: the closest call and the argument that differs, ...
     path: tuple[str | int, ...] = ()  # below the expectation's value, to point the caret
+    name: str | None = None  # of a kind of finding that a suite may tolerate: "turn-not-stored"
 
 
 @value

@@ -214,7 +214,8 @@ class Attempt:
             self._not_judged(closing, f"the engine broke: {self.fault.message}")
             return
         terms = self.terms
-        self.judging.judge(closing, Conversation(tuple(self.turns), messages, self.saved, terms.prices, terms.root))
+        seen = Conversation(tuple(self.turns), messages, self.saved, terms.prices, terms.root, terms.tolerated)
+        self.judging.judge(closing, seen)
 
     def _conclude(self) -> None:
         tally = self.judging.tally

@@ -33,6 +33,7 @@ class Terms:
     prices: Mapping[str, float] = field(default_factory=dict)
     root: Path | None = None  # of local Python checks, None where they are off
     seed: int = 0
+    tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     run_id: str = ""  # makes session names unique between runs, for engines that remember users
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from focal_eval.document import INVALID, Document, Reader, Shape, record_of
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode, plain_tag
 from focal_eval.document.reading import Filled
-from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
+from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.source import Span, whole_file
 
@@ -29,6 +29,32 @@ GATES: dict[str, str] = {
     "total_cost": "Cost of the whole run by the suite's `prices`.",
 }
 """Gate names with what they measure; `runner.gates` has the figure for each."""
+
+
+TOLERABLE: dict[str, str] = {
+    "message-never-said": "A stored message that nobody said.",
+    "message-not-stored": "The user's or the agent's message of a stored turn is not stored.",
+    "order-changed": "Stored messages stand in another order than they were said.",
+    "rules-changed": "A turn is stored with other rules.",
+    "scenario-start-not-stored": "The turn that began a scenario is not stored.",
+    "text-changed": "A message is stored with another text.",
+    "tools-changed": "A turn is stored with other tool calls.",
+    "turn-not-stored": "Any other turn is not stored.",
+}
+"""Names of what `records` finds, with what they mean; `checks.stored` finds them."""
+
+
+class TolerableShape(Shape):
+    """`tolerate`: names of findings."""
+
+    expected = "a list of names of findings"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        return ListOf(Choice(tuple(TOLERABLE))).read(node, reader)
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        item: JsonSchema = {"anyOf": [{"const": name, "description": doc} for name, doc in TOLERABLE.items()]}
+        return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +264,9 @@ class SuiteFields:
     variants: Literal["rotate", "all"] = field(default="rotate", metadata={"doc": "Whether `user` variants multiply cases."})
     unreported: Literal["refuse", "skip", "fail"] = field(
         default="refuse", metadata={"doc": "What becomes of expectations on fields the engine does not report."}
+    )
+    tolerate: Annotated[tuple[str, ...], TolerableShape()] = field(
+        default=(), metadata={"doc": "Findings of `records` that are known of the engine and do not fail."}
     )
     golden: Annotated[float | None, GoldenShape()] = field(default=1.0, metadata={"doc": "How `agent:` texts are compared."})
     prices: Annotated[Mapping[str, float], MapOf(shape_of(float))] = field(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from focal_eval.checks import Ref
-from focal_eval.records import MessageRecord, RuleMatch, ScenarioState, Tokens, ToolCall, Transition, TurnRecord
+from focal_eval.checks import stored as stored_check
+from focal_eval.records import UNKNOWN, MessageRecord, RuleMatch, ScenarioState, Tokens, ToolCall, Transition, TurnRecord
+from focal_eval.script.suite import TOLERABLE
 from tests.checks.judged import check, conversation, judged, only_finding, passes, reading, skipped_for, turn
 
 START, CONFIRM, DONE = (ScenarioState("returns", step) for step in ("start", "confirm", "done"))
@@ -227,9 +232,11 @@ def test_stored_messages_that_agree_pass() -> None:
 def test_stored_messages_that_disagree_are_named(messages: tuple[tuple[str, str], ...], ids: bool, message: str) -> None:
     """A missing, extra, altered or displaced message is named with its turn, and one fault does not make the rest differ."""
     _, findings, _ = judged("conversation.records", "consistent", talk(*stored(*messages), ids=ids))
-    assert findings[0].message == message
+    assert findings[0].message == f"{message} ({findings[0].name})"
     assert findings[0].path == ()
     assert len(findings) <= 2
+    tolerant = replace(talk(*stored(*messages), ids=ids), tolerated=frozenset(str(one.name) for one in findings))
+    assert passes("conversation.records", "consistent", tolerant)
 
 
 def test_a_changed_text_shows_the_words_that_differ() -> None:
@@ -247,10 +254,51 @@ def test_rules_and_tools_are_compared_where_both_sides_know_them() -> None:
     assert passes("conversation.records", "consistent", conversation(reply, messages=(user, good)))
     _, findings, _ = judged("conversation.records", "consistent", conversation(reply, messages=(user, other)))
     assert [item.message for item in findings] == [
-        "the rules of turn 1 are stored otherwise",
-        "the tools of turn 1 are stored otherwise",
+        "the rules of turn 1 are stored otherwise (rules-changed)",
+        "the tools of turn 1 are stored otherwise (tools-changed)",
     ]
     assert (findings[0].expected, findings[0].observed) == ("greet", "bye")
+
+
+@pytest.mark.parametrize(
+    ("places", "names"),
+    [
+        ((None, None), ["turn-not-stored"]),
+        ((None, "returns"), ["scenario-start-not-stored"]),
+        (("returns", "returns"), ["turn-not-stored"]),
+        (("returns", "exchange"), ["scenario-start-not-stored"]),
+        ((UNKNOWN, UNKNOWN), ["turn-not-stored"]),
+    ],
+)
+def test_a_lost_turn_that_began_a_scenario_has_a_name_of_its_own(places: tuple[Any, Any], names: list[str]) -> None:
+    """Some engines lose just these turns, and a suite that lives with it still wants to hear of others."""
+    turns = [
+        turn(i, said, response=reply, turn_id=f"t{i}", scenario=ScenarioState(place) if isinstance(place, str) else place)
+        for i, ((said, reply), place) in enumerate(zip(SAID, places, strict=True))
+    ]
+    _, findings, _ = judged("conversation.records", "consistent", conversation(*turns, messages=stored(*BY_ID[:2])))
+    assert [one.name for one in findings] == names
+
+
+def test_what_is_tolerated_hides_nothing_else() -> None:
+    """A changed text is found beside a lost turn that is tolerated, and so is a changed order."""
+    changed = talk(*stored(("user", "hello@t0"), BY_ID[1]), ids=True)
+    both = judged("conversation.records", "consistent", changed)[1]
+    assert [one.name for one in both] == ["text-changed", "turn-not-stored"]
+    seen = replace(changed, tolerated=frozenset({"turn-not-stored"}))
+    assert only_finding("conversation.records", "consistent", seen).name == "text-changed"
+    moved = replace(
+        talk(*stored(BY_ID[1], BY_ID[0], ("user", "x@t9")), ids=True),
+        tolerated=frozenset({"turn-not-stored", "message-never-said"}),
+    )
+    assert only_finding("conversation.records", "consistent", moved).name == "order-changed"
+
+
+def test_names_of_findings_are_those_a_suite_may_tolerate() -> None:
+    """The suite's words and the check's are the same."""
+    source = Path(stored_check.__file__).read_text(encoding="utf-8")
+    said = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) | {f"{noun}-changed" for noun in ("rules", "tools")}
+    assert said == set(TOLERABLE)
 
 
 def test_an_engine_that_keeps_no_messages_is_skipped() -> None:

@@ -14,7 +14,7 @@ from focal_eval.registry import BUILTIN
 from focal_eval.script.names import SAVE_SOURCES
 from focal_eval.script.read import ScriptFields, TurnFields
 from focal_eval.script.stubs import _Answer
-from focal_eval.script.suite import GATES, SuiteFields
+from focal_eval.script.suite import GATES, TOLERABLE, SuiteFields
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = {name: (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8") for name in ("scripts", "suites")}
@@ -58,7 +58,7 @@ def table(page: str, heading: str) -> str:
 
 def keys_in(text: str) -> set[str]:
     """The code words in the first column of a table."""
-    return {word for line in text.split("\n") for word in re.findall(r"`([\w]+)(?:: \w+)?`", line.split(" | ")[0])}
+    return {word for line in text.split("\n") for word in re.findall(r"`([\w-]+)(?:: \w+)?`", line.split(" | ")[0])}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def keys_in(text: str) -> set[str]:
         ("scripts", "**`save`**", set(SAVE_SOURCES)),
         ("suites", "## Keys of a suite", set(record_of(SuiteFields).entries)),
         ("suites", "## Gates", set(GATES)),
+        ("suites", "| finding | meaning", set(TOLERABLE)),
         ("suites", "## Engines", set(BUILTIN["engines"])),
     ],
 )
