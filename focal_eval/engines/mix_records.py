@@ -1,0 +1,185 @@
+"""Mix's stored messages as records, in every shape its SDKs have known: from 0.1 to today.
+
+An exchange is several rows: the user's, then the agent's and its tools' in turn. `role` alone says whose a row is; every row
+has its text in `userInput`, the agent's repeat it in `assistantResponse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from focal_eval.engines.parts import Part, arguments_of, parts_of, value_of
+from focal_eval.errors import EngineProtocol
+from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, Tokens, ToolCall, UnknownType
+from focal_eval.text import shorten
+
+UNFINISHED = "the call did not finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored message."""
+
+    id: str
+    role: str
+    text: str
+    tools: tuple[ToolCall, ...]
+    reasoning: str | None = None
+    reasoning_ms: float | None = None
+    tokens: Tokens | None = None
+    cost: float | None = None
+    model: str | None = None
+    raw: Json = None
+
+
+def bare(payload: Json) -> Json:
+    """The body itself: early servers wrap it as `{data, error, message}`."""
+    if isinstance(payload, dict) and "data" in payload and "id" not in payload:
+        return payload["data"]
+    return payload
+
+
+def rows_of(payload: Json, session: str) -> tuple[Row, ...]:
+    """The body of `GET /api/sessions/{id}/messages`."""
+    rows = tuple(parts_of(bare(payload), "the stored messages"))
+    for row in rows:
+        other = row.maybe_text("sessionId")
+        if other and other != session:
+            raise EngineProtocol(f"the messages of session '{session}' were asked for, one of '{shorten(other, 60)}' was sent")
+    return tuple(row_of(row) for row in rows)
+
+
+def row_of(row: Part) -> Row:
+    """One message, whichever version wrote it."""
+    role = row.text("role")
+    answer = row.maybe_text("assistantResponse")
+    text = (answer or row.maybe_text("userInput") or "") if role != "user" else row.maybe_text("userInput") or ""
+    return Row(
+        id=row.text("id"),
+        role=role,
+        text=text,
+        tools=tuple(_call(part) for part in row.parts("toolCalls")),
+        reasoning=row.maybe_text("reasoning") or None,
+        reasoning_ms=row.maybe_number("reasoningDuration"),
+        tokens=_tokens(row),
+        cost=row.maybe_number("cost"),
+        model=row.maybe_text("model"),
+        raw=row.data,
+    )
+
+
+def _tokens(row: Part) -> Tokens | None:
+    """What the row cost; the input counts what was written to the cache already."""
+    prompt, completion = row.maybe_count("inputTokens"), row.maybe_count("outputTokens")
+    if prompt is None and completion is None:
+        return None
+    total = None if prompt is None or completion is None else prompt + completion
+    return Tokens(total, prompt, completion)
+
+
+def _call(part: Part) -> ToolCall:
+    """A call of a tool; its result may be stored in another row, or nowhere."""
+    result = part.maybe_text("result")
+    failed = part.maybe_flag("isError") is True
+    error = (result or "the tool failed") if failed else None
+    if part.maybe_flag("finished") is False and not failed:
+        error = UNFINISHED
+    return ToolCall(
+        name=part.text("name"),
+        arguments=arguments_of(part.maybe_text("input")),
+        result=UNKNOWN if result is None or error is not None else value_of(result),
+        error=error,
+        id=part.maybe_text("id"),
+    )
+
+
+def of_last_turn(rows: Sequence[Row], message: str | None) -> tuple[Row, ...]:
+    """The agent's rows behind the user's last one; `message` is the id of that one, where it is known."""
+    starts = [at for at, row in enumerate(rows) if row.role == "user" and (message is None or row.id == message)]
+    return tuple(rows[starts[-1] + 1 :]) if starts else ()
+
+
+def turn_tokens(rows: Sequence[Row]) -> Tokens | UnknownType:
+    """What a turn's rows cost together; rows that are no answer of the model's tell nothing."""
+    known = [row.tokens for row in rows if row.tokens is not None]
+    if not known:
+        return UNKNOWN
+    sums = [[getattr(one, name) for one in known] for name in ("total", "prompt", "completion")]
+    total, prompt, completion = (None if None in values else sum(values) for values in sums)
+    return Tokens(total, prompt, completion)
+
+
+def turn_cost(rows: Sequence[Row]) -> dict[str, Json]:
+    """Model and cost of a turn's rows, as metadata; empty where the server does not tell."""
+    costs = [row.cost for row in rows if row.cost is not None]
+    models = [row.model for row in rows if row.model is not None]
+    out: dict[str, Json] = {"cost_usd": round(sum(costs), 9)} if costs else {}
+    return {**out, "model": models[-1]} if models else out
+
+
+def merged(streamed: Sequence[ToolCall], stored: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls of a turn: what is stored tells results, the stream tells what is not stored or not readable there."""
+    by_id = {call.id: call for call in stored if call.id is not None}
+    heard = {call.id for call in streamed if call.id is not None}
+    out = [_one(call, by_id.get(call.id) if call.id is not None else None) for call in streamed]
+    return (*out, *(call for call in stored if call.id is None or call.id not in heard))
+
+
+def _one(heard: ToolCall, kept: ToolCall | None) -> ToolCall:
+    if kept is None:
+        return heard
+    return ToolCall(
+        name=kept.name,
+        arguments=heard.arguments if kept.arguments is UNKNOWN else kept.arguments,
+        result=kept.result,
+        error=heard.error if kept.error is None and kept.result is UNKNOWN else kept.error,
+        id=heard.id,
+    )
+
+
+def synchronous_reply(payload: Json, session: str) -> Reply:
+    """The record that servers before SDK 0.6.5 answer a message with: its role may be "user" with the answer beside it."""
+    record = Part(bare(payload), "the reply")
+    id = record.text("id")
+    if id == "system-auth-prompt":
+        raise EngineProtocol("Mix asks for a login instead of answering; log in to its model's provider first")
+    if id.startswith("cmd-"):
+        raise EngineProtocol(
+            "Mix ran the message as a command instead of asking the model", detail=shorten(str(record.data), 400)
+        )
+    if (other := record.maybe_text("sessionId")) and other != session:
+        raise EngineProtocol(f"the reply belongs to session '{shorten(other, 60)}', not to '{session}'")
+    answer = record.maybe_text("assistantResponse")
+    if answer is None:
+        raise EngineProtocol("the reply has no 'assistantResponse'")
+    row = row_of(record)
+    return Reply(
+        response=answer,
+        tools=row.tools,
+        reasoning=row.reasoning,
+        reasoning_ms=row.reasoning_ms,
+        tokens=UNKNOWN if row.tokens is None else row.tokens,
+        metadata=turn_cost([row]),
+        session_id=session,
+        turn_id=id,
+        raw=payload,
+    )
+
+
+def records_of(rows: Sequence[Row]) -> tuple[MessageRecord, ...]:
+    """The stored messages."""
+    return tuple(_record(row) for row in rows)
+
+
+def _record(row: Row) -> MessageRecord:
+    own = row.role == "assistant"
+    return MessageRecord(
+        role=row.role if row.role in ("user", "assistant", "tool", "system") else "system",
+        text=row.text,
+        id=row.id,
+        tools=row.tools if own else UNKNOWN,
+        reasoning=row.reasoning if own else UNKNOWN,
+        reasoning_ms=row.reasoning_ms if own else UNKNOWN,
+        raw=row.raw,
+    )
