@@ -141,10 +141,10 @@ def _one(heard: ToolCall, kept: ToolCall | None) -> ToolCall:
 def synchronous_reply(payload: Json, session: str) -> Reply:
     """The record that servers before SDK 0.6.5 answer a message with: its role may be "user" with the answer beside it."""
     record = Part(bare(payload), "the reply")
-    id = record.text("id")
-    if id == "system-auth-prompt":
+    turn = record.text("id")
+    if turn == "system-auth-prompt":
         raise EngineProtocol("Mix asks for a login instead of answering; log in to its model's provider first")
-    if id.startswith("cmd-"):
+    if turn.startswith("cmd-"):
         raise EngineProtocol(
             "Mix ran the message as a command instead of asking the model", detail=shorten(str(record.data), 400)
         )
@@ -162,7 +162,7 @@ def synchronous_reply(payload: Json, session: str) -> Reply:
         tokens=UNKNOWN if row.tokens is None else row.tokens,
         metadata=turn_cost([row]),
         session_id=session,
-        turn_id=id,
+        turn_id=turn,
         raw=payload,
     )
 

@@ -88,13 +88,13 @@ class StreamedTurn:
 
     def _tool(self, name: str, event: Part) -> None:
         start = name in ("tool_use_start", "tool_use_parameter_streaming_complete")
-        id = event.text("id" if start else "toolCallId")
-        call = self.calls.get(id)
+        key = event.text("id" if start else "toolCallId")
+        call = self.calls.get(key)
         if call is None:
             named = event.maybe_text("name") or event.maybe_text("toolName")
             if named is None:
                 raise EngineProtocol(f"{event.where} belongs to no call that began")
-            call = self.calls.setdefault(id, _Call(id, named))
+            call = self.calls.setdefault(key, _Call(key, named))
         if name == "tool_use_parameter_delta":
             call.pieces.append(event.text("input"))
         elif name == "tool_use_parameter_streaming_complete":

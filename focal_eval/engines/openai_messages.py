@@ -172,14 +172,14 @@ class StreamedCompletion:
     def _piece(self, part: Part) -> None:
         """Part of a call: the pieces of one call share its `index`; an endpoint without one begins a call with its id."""
         index = part.maybe_count("index")
-        id = part.maybe_text("id") or ""
+        key = part.maybe_text("id") or ""
         if index is None:
             last = max(self.calls, default=-1)
-            index = last if last >= 0 and id in ("", self.calls[last].id) else last + 1
+            index = last if last >= 0 and key in ("", self.calls[last].id) else last + 1
         if index not in self.calls and len(self.calls) >= MOST_CALLS:
             raise EngineProtocol(f"the model calls more than {MOST_CALLS} tools in one answer")
         call = self.calls.setdefault(index, _CallInPieces())
-        call.id = call.id or id
+        call.id = call.id or key
         if (function := part.maybe_part("function")) is not None:
             call.name = call.name or function.maybe_text("name") or ""
             call.arguments.append(function.maybe_text("arguments") or "")

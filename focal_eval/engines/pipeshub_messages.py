@@ -1,6 +1,7 @@
 """PipesHub's conversations as records: the turn a conversation ends with, its stored messages, and pages of them.
 
-Both envelopes are read: SDK 1.0's bare conversation, and today's `{conversation, meta}`. What a version does not have is UNKNOWN.
+Both envelopes are read: the bare conversation of SDK 1.0, and today's `{conversation, meta}`.
+What a version does not have is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ def conversation_of(payload: Json, wanted: str | None = None) -> Conversation:
     """The conversation in a body; `wanted` is the id it must have."""
     body = Part(payload, "the reply")
     part = body.part("conversation") if body.has("conversation") else body
-    id = part.maybe_text("_id") or part.maybe_text("id")
-    if id is None:
+    own = part.maybe_text("_id") or part.maybe_text("id")
+    if own is None:
         raise EngineProtocol(f"{part.where} has no '_id'")
-    if wanted is not None and id != wanted:
-        raise EngineProtocol(f"the reply is of conversation '{shorten(id, 60)}', not of '{shorten(wanted, 60)}'")
-    return Conversation(id, part, tuple(part.parts("messages")), body.maybe_part("meta"))
+    if wanted is not None and own != wanted:
+        raise EngineProtocol(f"the reply is of conversation '{shorten(own, 60)}', not of '{shorten(wanted, 60)}'")
+    return Conversation(own, part, tuple(part.parts("messages")), body.maybe_part("meta"))
 
 
 def reply_of(payload: Json, *, wanted: str | None = None, known: Iterable[str] = ()) -> Reply:
@@ -62,12 +63,11 @@ def reply_of(payload: Json, *, wanted: str | None = None, known: Iterable[str] =
     answer = next((message for message in reversed(turn) if _type(message) == "bot_response"), None)
     _no_failure(talk, turn, answer)
     if answer is None:
-        raise EngineProtocol(
-            f"the conversation holds no answer to the last question; its status is '{talk.status or 'not told'}'"
-        )
-    id = answer.maybe_text("_id") or answer.maybe_text("id")
-    if id is not None and id in set(known):
-        raise EngineProtocol(f"the conversation ends with the answer '{id}', which was the answer to an earlier question")
+        status = f"its status is '{shorten(talk.status, 40)}'" if talk.status else "its status is not told"
+        raise EngineProtocol(f"the conversation holds no answer to the last question; {status}")
+    turn_id = answer.maybe_text("_id") or answer.maybe_text("id")
+    if turn_id is not None and turn_id in set(known):
+        raise EngineProtocol(f"the conversation ends with an answer that was given before: '{shorten(turn_id, 60)}'")
     return Reply(
         response=answer.maybe_text("content") or "",
         tools=tools_of(answer),
@@ -78,7 +78,7 @@ def reply_of(payload: Json, *, wanted: str | None = None, known: Iterable[str] =
         metadata=_metadata(answer),
         latency_ms=_latency(answer, talk.meta),
         session_id=talk.id,
-        turn_id=id,
+        turn_id=turn_id,
         raw=payload,
     )
 
@@ -113,7 +113,7 @@ def tools_of(message: Part) -> tuple[ToolCall, ...] | UnknownType:
         return tuple(
             ToolCall(
                 part.maybe_text("toolName") or "unnamed",
-                result=part.data["toolResult"] if "toolResult" in part.data else UNKNOWN,
+                result=part.data.get("toolResult", UNKNOWN),
             )
             for part in message.parts("tools")
         )
