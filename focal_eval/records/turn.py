@@ -125,6 +125,7 @@ class Reply:
     session_id: str | None = None
     turn_id: str | None = None
     raw: Json = None  # the payload as it came, secrets removed
+    first_token_ms: float | None = None  # of a stream, as the adapter measured it
 
 
 @value

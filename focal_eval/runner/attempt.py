@@ -101,7 +101,7 @@ class Attempt:
             readies = self.prepared.turns[turn.index]
             self._not_judged(readies, f"the engine broke: {reply.message}")
             return self._write_turn(turn, (user, golden), b'"fault":' + dumps(fault_to_json(reply)), elapsed)
-        self.turns.append(TurnRecord(turn.index, user, reply, elapsed_ms=elapsed))
+        self.turns.append(TurnRecord(turn.index, user, reply, elapsed_ms=elapsed, first_token_ms=reply.first_token_ms))
         terms = self.terms
         readies = self.prepared.turns[turn.index]
         moment = Moment(self.turns, golden, self.saved, terms.prices, terms.root)
@@ -192,6 +192,9 @@ class Attempt:
         line += b"," + body
         if elapsed is not None:
             line += b',"elapsed_ms":%.3f' % elapsed
+            first = self.turns[-1].first_token_ms
+            if first is not None:
+                line += b',"first_token_ms":%.3f' % first
         if saved:
             line += b',"saved":' + dumps(saved)
         self.write(line + b',"results":[' + self.judging.tally.take() + b"]}")

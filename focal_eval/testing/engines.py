@@ -231,6 +231,7 @@ def settled(reply: Reply) -> Reply:
         reply,
         latency_ms=UNKNOWN,
         reasoning_ms=UNKNOWN,
+        first_token_ms=None,
         session_id=None,
         turn_id=None,
         raw=None,
