@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,8 +20,18 @@ GRACE_S = 3
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one. Raises UsageError."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # asyncio sends small packets at once only on sockets that say their protocol, which create_server's do not
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(2048)
+        except OSError:
+            listening.close()
+            raise
+        return listening
     except (OSError, UnicodeError) as problem:
         said = getattr(problem, "strerror", None) or str(problem)
         raise UsageError(f"cannot listen on {host} port {port}: {said}") from None
@@ -59,6 +70,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         app,
         log_level="warning",
         access_log=False,
+        http="h11",  # it bounds the size of headers; httptools, which would be taken where it is installed, does not
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,

@@ -102,8 +102,8 @@ def token(name: str) -> str | None:
 class Replaying:
     """Sends captured requests to a served agent, with its ids in the place of the captured ones."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self.client = client
+    def __init__(self, bare: httpx.Client, client: httpx.Client) -> None:
+        self.bare, self.client = bare, client
         client.headers["authorization"] = str(token(""))
         self.agent = client.get("/v1/agents").json()["items"][0]["id"]
         self.sessions: dict[str, str] = {}
@@ -143,15 +143,17 @@ class Replaying:
                 sent["session_id"] = self.session(sent["session_id"])
             content = json.dumps(sent)
         path = self.path(name, request["path"], status)
-        with httpx.Client(base_url=self.client.base_url, timeout=20) as bare:  # a missing token stays missing
-            return bare.request(request["method"], path, content=content, headers=headers)
+        return self.bare.request(request["method"], path, content=content, headers=headers)
 
 
 @pytest.fixture(scope="module")
 def replaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replaying]:
     options = Options(jwt_secret=SECRET, cors=(PAGE,), focal_quirks=True)
-    with served(engine_of(tmp_path_factory.mktemp("demo"), AGENT), options) as client:
-        yield Replaying(client)
+    with (
+        served(engine_of(tmp_path_factory.mktemp("demo"), AGENT), options) as client,
+        httpx.Client(base_url=client.base_url, verify=False, timeout=20) as bare,
+    ):
+        yield Replaying(bare, client)
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +163,11 @@ def breaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replaying]:
     engine_of(folder, BREAKING)
     wording = Generator("openai", url="http://127.0.0.1:9/v1", model="none", timeout_s=2)
     engine = Embedded("agent.yaml", generator=wording).connect(Setting(folder))
-    with served(engine, Options(jwt_secret=SECRET, cors=(PAGE,))) as client:
-        yield Replaying(client)
+    with (
+        served(engine, Options(jwt_secret=SECRET, cors=(PAGE,))) as client,
+        httpx.Client(base_url=client.base_url, verify=False, timeout=20) as bare,
+    ):
+        yield Replaying(bare, client)
 
 
 def fits(theirs: Any, ours: Any, key: str = "") -> str | None:

@@ -344,6 +344,18 @@ def test_latency_is_waited_for_each_reply(tmp_path: Path) -> None:
         assert time.perf_counter() - began < 0.14
 
 
+def test_replies_on_one_connection_are_not_held_back(client: httpx.Client) -> None:
+    """The system does not wait 40 ms to send the second small packet together with the first."""
+
+    def took(path: str) -> float:
+        began = time.perf_counter()
+        assert client.post(path, json=body("hi", "quick")).status_code == 200
+        return time.perf_counter() - began
+
+    for path in ("/v1/chat", "/v1/chat/stream"):
+        assert min(took(path) for _ in range(10)) < 0.03
+
+
 def test_messages_to_one_session_are_answered_one_after_another(tmp_path: Path) -> None:
     """Five at once give five turns in a row; five sessions do not wait for each other."""
 
