@@ -234,6 +234,8 @@ def settled(reply: Reply) -> Reply:
         first_token_ms=None,
         session_id=None,
         turn_id=None,
+        tracking_token=None,
+        created_at=None,
         raw=None,
         tools=tools,
     )
