@@ -45,6 +45,7 @@ class ChatReply:
     place: Place | None | UnknownType = UNKNOWN
     extra: Mapping[str, Json] | None = None
     raw: Json = None
+    first_ms: float | None = None
 
 
 def chat_reply(payload: Json) -> ChatReply:
@@ -219,4 +220,5 @@ def reply_of(
         session_id=chat.session,
         turn_id=chat.turn,
         raw=chat.raw,
+        first_token_ms=chat.first_ms,
     )

@@ -57,7 +57,7 @@ def whole_reply(chat: ChatReply) -> Reply:
         raise EngineProtocol(f"'{EXTRA}' of the reply is wrong: {problem}") from None
     if (reply.session_id, reply.turn_id) != (chat.session, chat.turn):
         raise EngineProtocol(f"'{EXTRA}' of the reply belongs to another turn than the reply")
-    return reply
+    return replace(reply, first_token_ms=chat.first_ms)
 
 
 def whole_messages(turns: Sequence[StoredTurn]) -> tuple[MessageRecord, ...]:

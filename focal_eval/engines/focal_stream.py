@@ -26,6 +26,7 @@ class StreamedTurn:
 
     words: list[str] = field(default_factory=list)
     done: ChatReply | None = None
+    first_ms: float | None = None  # until the first word, set by whoever listens
 
     def take(self, name: str, data: Json) -> ToolAsked | StreamError | None:
         """Takes the next event; a call to be answered and an error come back. Raises EngineProtocol out of order."""
@@ -52,7 +53,7 @@ class StreamedTurn:
         if self.done is None:
             said = f"after {shorten(self.text, 60)!r}" if self.words else "before any word"
             raise EngineProtocol(f"the stream ended without 'done', {said}")
-        return replace(self.done, response=self.text)
+        return replace(self.done, response=self.text, first_ms=self.first_ms)
 
 
 def exact_text(streamed: ChatReply, whole: str | None, where: str) -> ChatReply:
