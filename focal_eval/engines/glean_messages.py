@@ -81,10 +81,14 @@ def reply_of(payload: Json, chat: str | None = None) -> Reply:
         tools=tools,
         citations=_citations(spoken),
         follow_ups=UNKNOWN if (prompts := body.maybe_texts("followUpPrompts")) is None else prompts,
-        metadata=_metadata(body, messages, pending),
+        progress=_progress(messages),
+        type=spoken[-1].type if spoken else messages[-1].type,
+        metadata=_metadata(messages, pending),
         latency_ms=UNKNOWN if (took := body.maybe_number("backendTimeMillis")) is None else took,
         session_id=session or chat,
-        turn_id=_last_id(spoken),
+        turn_id=_last(spoken, "messageId"),
+        tracking_token=body.maybe_text("chatSessionTrackingToken"),
+        created_at=_last(spoken, "ts"),
         raw=payload,
     )
 
@@ -95,20 +99,25 @@ def _no_error(messages: Iterable[_Message]) -> None:
             raise EngineError(f"Glean answered with an error: {shorten(message.text, 300) or 'without a text'}")
 
 
-def _last_id(spoken: list[_Message]) -> str | None:
-    ids = [known for message in spoken if (known := message.part.maybe_text("messageId"))]
-    return ids[-1] if ids else None
+def _last(spoken: list[_Message], key: str) -> str | None:
+    """What the last message that has the key says there."""
+    told = [value for message in spoken if (value := message.part.maybe_text(key))]
+    return told[-1] if told else None
 
 
-def _metadata(body: Part, messages: list[_Message], pending: list[Json]) -> dict[str, Json]:
+def _progress(messages: Iterable[_Message]) -> tuple[str, ...]:
+    """What was shown while Glean worked."""
+    own = [message.text.strip() for message in messages if message.author == GLEAN and message.type == "UPDATE"]
+    return tuple(text for text in own if text)
+
+
+def _metadata(messages: list[_Message], pending: list[Json]) -> dict[str, Json]:
     """What is told beside the answer, in words of the harness; keys without a value are left out."""
     own = [message for message in messages if message.author == GLEAN]
     found: dict[str, Json] = {
-        "progress": [message.text.strip() for message in own if message.type == "UPDATE" and message.text.strip()],
         "warnings": [message.text for message in own if message.type == "WARNING"],
         "permissions": pending,
         "retrieved": [name for message in own for fragment in message.fragments for name in _retrieved(fragment)],
-        "tracking_token": body.maybe_text("chatSessionTrackingToken"),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -140,13 +149,13 @@ def _tools(messages: Iterable[_Message]) -> tuple[tuple[ToolCall, ...], list[Jso
                 asked.append(request)
     out = list(calls)
     for request in asked:
-        name, number = request.maybe_text("toolDisplayName") or "unnamed", request.maybe_text("requestId")
+        name, key = request.maybe_text("toolDisplayName") or "unnamed", request.maybe_text("requestId")
         at = next((at for at, (call, shown) in enumerate(out) if shown == name and call.id is None), None)
         if at is None:
-            out.append((ToolCall(name, id=number), name))
+            out.append((ToolCall(name, id=key, type=request.maybe_text("requestType"), status="pending"), name))
         else:
             call, shown = out[at]
-            out[at] = (ToolCall(call.name, call.arguments, id=number), shown)
+            out[at] = (ToolCall(call.name, call.arguments, id=key, type=call.type, status="pending"), shown)
     return tuple(call for call, _ in out), [_permission(request) for request in asked]
 
 
@@ -159,7 +168,8 @@ def _action(action: Part) -> tuple[ToolCall, str]:
     arguments: Mapping[str, Json] = {}
     if parameters is not None:
         arguments = {key: parameters.part(key).maybe_text("value") for key in parameters.data}
-    return ToolCall(name or shown or "unnamed", arguments), shown or name or "unnamed"
+    kind = None if about is None else about.maybe_text("type")
+    return ToolCall(name or shown or "unnamed", arguments, type=kind), shown or name or "unnamed"
 
 
 def _permission(request: Part) -> dict[str, Json]:
@@ -192,7 +202,7 @@ def _citation(part: Part) -> tuple[tuple[str | None, ...], Citation]:
         key, url = source.maybe_text("id"), source.maybe_text("url")
         title = source.maybe_text("title") or source.maybe_text("name")
     text = next(_snippets(part), None)
-    citation = Citation(text=text, source=title or key, url=url)
+    citation = Citation(text=text, source=title or key, url=url, id=key)
     return ((key, url) if key or url else (title, text)), citation
 
 
@@ -209,10 +219,10 @@ def records_of(payload: Json, chat: str) -> tuple[MessageRecord, ...]:
     saved = body.part("chatResult").part("chat")
     if (other := saved.maybe_text("id")) is not None and other != chat:
         raise EngineProtocol(f"the chat '{shorten(chat, 60)}' was asked for, '{shorten(other, 60)}' was sent")
-    return tuple(_records(_messages(saved.parts("messages"))))
+    return tuple(_records(_messages(saved.parts("messages")), chat))
 
 
-def _records(messages: list[_Message]) -> Iterator[MessageRecord]:
+def _records(messages: list[_Message], chat: str) -> Iterator[MessageRecord]:
     """Calls may stand in any message of an answer; the last one that is said to the user holds them all."""
     starts = [at for at, message in enumerate(messages) if message.author == USER]
     for start, end in zip([0, *starts], [*starts, len(messages)], strict=True):
@@ -220,10 +230,10 @@ def _records(messages: list[_Message]) -> Iterator[MessageRecord]:
         last = next((message for message in reversed(answer) if message.spoken), None)
         tools = _tools(answer)[0]
         for message in answer:
-            yield _record(message, tools if message is last else ())
+            yield _record(message, tools if message is last else (), chat)
 
 
-def _record(message: _Message, tools: tuple[ToolCall, ...]) -> MessageRecord:
+def _record(message: _Message, tools: tuple[ToolCall, ...], chat: str) -> MessageRecord:
     """One stored message; what is not said to the user counts as the system's."""
     part = message.part
     spoken = message.spoken
@@ -234,6 +244,8 @@ def _record(message: _Message, tools: tuple[ToolCall, ...]) -> MessageRecord:
         type=message.type,
         tools=tools if spoken else UNKNOWN,
         citations=_citations([message]) if spoken else UNKNOWN,
+        session_id=chat,
+        tracking_token=part.maybe_text("messageTrackingToken"),
         created_at=part.maybe_text("ts"),
         raw=part.data,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from focal_eval.engines.parts import Part, arguments_of, parts_of, value_of
+from focal_eval.engines.parts import Part, arguments_of, parts_of, total_of, value_of
 from focal_eval.errors import EngineProtocol
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, Tokens, ToolCall, UnknownType
 from focal_eval.text import shorten
@@ -75,22 +75,25 @@ def _tokens(row: Part) -> Tokens | None:
     if prompt is None and completion is None:
         return None
     total = None if prompt is None or completion is None else prompt + completion
-    return Tokens(total, prompt, completion)
+    read, written = row.maybe_count("cacheReadTokens"), row.maybe_count("cacheCreationTokens")
+    return Tokens(total, prompt, completion, cached=read, cache_written=written)
 
 
 def _call(part: Part) -> ToolCall:
     """A call of a tool; its result may be stored in another row, or nowhere."""
     result = part.maybe_text("result")
-    failed = part.maybe_flag("isError") is True
-    error = (result or "the tool failed") if failed else None
-    if part.maybe_flag("finished") is False and not failed:
-        error = UNFINISHED
+    failed, finished = part.maybe_flag("isError") is True, part.maybe_flag("finished")
+    error = (result or "the tool failed") if failed else UNFINISHED if finished is False else None
+    status = "failed" if failed else None if finished is None else "completed" if finished else "running"
     return ToolCall(
         name=part.text("name"),
         arguments=arguments_of(part.maybe_text("input")),
         result=UNKNOWN if result is None or error is not None else value_of(result),
         error=error,
         id=part.maybe_text("id"),
+        type=part.maybe_text("type"),
+        status=status,
+        parent=part.maybe_text("parentToolCallId"),
     )
 
 
@@ -103,19 +106,18 @@ def of_last_turn(rows: Sequence[Row], message: str | None) -> tuple[Row, ...]:
 def turn_tokens(rows: Sequence[Row]) -> Tokens | UnknownType:
     """What a turn's rows cost together; rows that are no answer of the model's tell nothing."""
     known = [row.tokens for row in rows if row.tokens is not None]
-    if not known:
-        return UNKNOWN
-    sums = [[getattr(one, name) for one in known] for name in ("total", "prompt", "completion")]
-    total, prompt, completion = (None if None in values else sum(values) for values in sums)
-    return Tokens(total, prompt, completion)
+    return total_of(known) if known else UNKNOWN
 
 
-def turn_cost(rows: Sequence[Row]) -> dict[str, Json]:
-    """Model and cost of a turn's rows, as metadata; empty where the server does not tell."""
+def turn_cost(rows: Sequence[Row]) -> float | UnknownType:
+    """What a turn's rows cost together, in US dollars; UNKNOWN where the server does not tell."""
     costs = [row.cost for row in rows if row.cost is not None]
-    models = [row.model for row in rows if row.model is not None]
-    out: dict[str, Json] = {"cost_usd": round(sum(costs), 9)} if costs else {}
-    return {**out, "model": models[-1]} if models else out
+    return round(sum(costs), 9) if costs else UNKNOWN
+
+
+def turn_model(rows: Sequence[Row]) -> str | None:
+    """The model that answered last."""
+    return next((row.model for row in reversed(rows) if row.model is not None), None)
 
 
 def merged(streamed: Sequence[ToolCall], stored: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
@@ -135,6 +137,9 @@ def _one(heard: ToolCall, kept: ToolCall | None) -> ToolCall:
         result=kept.result,
         error=heard.error if kept.error is None and kept.result is UNKNOWN else kept.error,
         id=heard.id,
+        type=kept.type,
+        status=kept.status or heard.status,
+        parent=kept.parent,
     )
 
 
@@ -160,19 +165,20 @@ def synchronous_reply(payload: Json, session: str) -> Reply:
         reasoning=row.reasoning,
         reasoning_ms=row.reasoning_ms,
         tokens=UNKNOWN if row.tokens is None else row.tokens,
-        metadata=turn_cost([row]),
+        cost=turn_cost([row]),
+        model=row.model,
         session_id=session,
         turn_id=turn,
         raw=payload,
     )
 
 
-def records_of(rows: Sequence[Row]) -> tuple[MessageRecord, ...]:
+def records_of(rows: Sequence[Row], session: str) -> tuple[MessageRecord, ...]:
     """The stored messages."""
-    return tuple(_record(row) for row in rows)
+    return tuple(_record(row, session) for row in rows)
 
 
-def _record(row: Row) -> MessageRecord:
+def _record(row: Row, session: str) -> MessageRecord:
     own = row.role == "assistant"
     return MessageRecord(
         role=row.role if row.role in ("user", "assistant", "tool", "system") else "system",
@@ -181,5 +187,9 @@ def _record(row: Row) -> MessageRecord:
         tools=row.tools if own else UNKNOWN,
         reasoning=row.reasoning if own else UNKNOWN,
         reasoning_ms=row.reasoning_ms if own else UNKNOWN,
+        tokens=UNKNOWN if row.tokens is None else row.tokens,
+        cost=UNKNOWN if row.cost is None else row.cost,
+        model=row.model,
+        session_id=session,
         raw=row.raw,
     )

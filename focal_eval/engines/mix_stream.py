@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from focal_eval.engines.mix_records import UNFINISHED
 from focal_eval.engines.parts import Part, arguments_of
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import UNKNOWN, Json, ToolCall
@@ -46,8 +47,10 @@ class _Call:
 
     def as_call(self) -> ToolCall:
         text = "".join(self.pieces) if self.input is None else self.input
-        error = "the tool failed" if self.failed else None if self.done else "the call did not finish"
-        return ToolCall(self.name, arguments_of(text) if text or self.done else UNKNOWN, error=error, id=self.id)
+        error = "the tool failed" if self.failed else None if self.done else UNFINISHED
+        status = "failed" if self.failed else "completed" if self.done else "running"
+        arguments = arguments_of(text) if text or self.done else UNKNOWN
+        return ToolCall(self.name, arguments, error=error, id=self.id, status=status)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from focal_eval.engines.base import HistoryTurn, ToolAnswer
-from focal_eval.engines.parts import Part
+from focal_eval.engines.parts import Part, total_of
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import Json, Tokens
 from focal_eval.text import shorten
@@ -123,7 +123,16 @@ def _tokens(body: Part) -> Tokens | None:
     total, prompt, completion = (usage.maybe_count(f"{name}_tokens") for name in ("total", "prompt", "completion"))
     if total is None and prompt is not None and completion is not None:
         total = prompt + completion
-    return None if total is prompt is completion is None else Tokens(total, prompt, completion)
+    if total is prompt is completion is None:
+        return None
+    read, spent = usage.maybe_part("prompt_tokens_details"), usage.maybe_part("completion_tokens_details")
+    return Tokens(
+        total,
+        prompt,
+        completion,
+        cached=None if read is None else read.maybe_count("cached_tokens"),
+        reasoning=None if spent is None else spent.maybe_count("reasoning_tokens"),
+    )
 
 
 @dataclass(slots=True)
@@ -226,7 +235,4 @@ def summed(tokens: Sequence[Tokens | None]) -> Tokens | None:
     """What the completions of a turn cost together, None where one of them does not tell."""
     if not tokens or any(one is None for one in tokens):
         return None
-    known = [one for one in tokens if one is not None]
-    sums = [[getattr(one, name) for one in known] for name in ("total", "prompt", "completion")]
-    total, prompt, completion = (None if None in values else sum(values) for values in sums)
-    return Tokens(total, prompt, completion)
+    return total_of([one for one in tokens if one is not None])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from urllib.parse import quote
 
 import orjson
 
 from focal_eval.engines.focal_fields import Fields
 from focal_eval.errors import EngineProtocol
-from focal_eval.records import UNKNOWN, Json, UnknownType
+from focal_eval.records import UNKNOWN, Json, Tokens, UnknownType
 from focal_eval.text import shorten
 
 MOST_ITEMS = 10_000  # of one list in a reply
@@ -94,6 +95,12 @@ def value_of(text: str) -> Json:
         return orjson.loads(text)
     except ValueError:
         return text
+
+
+def total_of(tokens: Sequence[Tokens]) -> Tokens:
+    """Token counts added up; a count that one of them does not tell is not told."""
+    sums = {spec.name: [getattr(one, spec.name) for one in tokens] for spec in fields(Tokens)}
+    return Tokens(**{name: None if None in counts else sum(counts) for name, counts in sums.items()})
 
 
 def path_part(id: str, what: str) -> str:

@@ -75,10 +75,14 @@ def reply_of(payload: Json, *, wanted: str | None = None, known: Iterable[str] =
         follow_ups=_follow_ups(answer),
         reasoning=_reasoning(answer),
         confidence=answer.maybe_text("confidence"),
+        type="bot_response",
+        format=_format(answer),
         metadata=_metadata(answer),
         latency_ms=_latency(answer, talk.meta),
+        model=_model(answer),
         session_id=talk.id,
         turn_id=turn_id,
+        created_at=answer.maybe_text("createdAt"),
         raw=payload,
     )
 
@@ -108,7 +112,7 @@ def _no_failure(talk: Conversation, turn: Sequence[Part], answer: Part | None) -
 def tools_of(message: Part) -> tuple[ToolCall, ...] | UnknownType:
     """The calls of a turn: the transcript tells arguments and failures, the older list names and results; else UNKNOWN."""
     if message.has("parts"):
-        return tuple(_calls(message.parts("parts"), 0))
+        return tuple(_calls(message.parts("parts"), None, 0))
     if message.has("tools"):
         return tuple(
             ToolCall(
@@ -120,17 +124,18 @@ def tools_of(message: Part) -> tuple[ToolCall, ...] | UnknownType:
     return UNKNOWN
 
 
-def _calls(parts: Iterable[Part], depth: int) -> Iterator[ToolCall]:
+def _calls(parts: Iterable[Part], parent: str | None, depth: int) -> Iterator[ToolCall]:
     """The calls in a transcript, those of sub-agents at their place in it."""
     if depth > _DEEPEST:
         raise EngineProtocol(f"sub-agents are nested more than {_DEEPEST} deep")
     for part in parts:
         if part.maybe_text("type") == "tool_call":
-            yield tool_call(part)
-        yield from _calls(part.parts("parts"), depth + 1)
+            yield _call(part, parent)
+        inner = part.maybe_text("toolCallId") or part.maybe_text("runId") or parent
+        yield from _calls(part.parts("parts"), inner, depth + 1)
 
 
-def tool_call(part: Part) -> ToolCall:
+def _call(part: Part, parent: str | None) -> ToolCall:
     """One call; what it gave counts as result or as error by its status."""
     status = part.maybe_text("status")
     told = part.maybe_text("resultPreview")
@@ -145,6 +150,8 @@ def tool_call(part: Part) -> ToolCall:
         result=UNKNOWN if told is None or error is not None else value_of(told),
         error=error,
         id=part.maybe_text("toolCallId"),
+        status=status,
+        parent=parent,
     )
 
 
@@ -159,11 +166,15 @@ def _citation(part: Part, number: int) -> Citation:
     data = part.maybe_part("citationData")
     about = None if data is None else data.maybe_part("metadata")
     title = None if about is None else about.maybe_text("recordName")
+    key = part.maybe_text("citationId")
     return Citation(
         text=part.maybe_text("excerpt") or (None if data is None else data.maybe_text("content")),
-        source=title or part.maybe_text("citationId"),
+        source=title or key,
         url=None if about is None else about.maybe_text("webUrl"),
         index=number,
+        id=key,
+        score=part.maybe_number("relevanceScore"),
+        context=part.maybe_text("context"),
     )
 
 
@@ -182,15 +193,24 @@ def _reasoning(message: Part) -> str | UnknownType:
 
 def _metadata(message: Part) -> dict[str, Json]:
     """What is told beside the answer, by the keys the harness uses; those without a value are left out."""
-    about, model = message.maybe_part("metadata"), message.maybe_part("modelInfo")
+    about = message.maybe_part("metadata")
     found: dict[str, Json] = {
-        "model": (None if model is None else model.maybe_text("modelName"))
-        or (None if about is None else about.maybe_text("modelVersion")),
         "reason": None if about is None else about.maybe_text("reason"),
+        "transaction": None if about is None else about.maybe_text("aiTransactionId"),
         "references": [name for part in message.parts("referenceData") if (name := part.maybe_text("name"))],
-        "scores": [part.maybe_number("relevanceScore") for part in message.parts("citations") if part.has("relevanceScore")],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _model(message: Part) -> str | None:
+    """The model that answered, as either version tells it."""
+    model, about = message.maybe_part("modelInfo"), message.maybe_part("metadata")
+    named = None if model is None else model.maybe_text("modelName")
+    return named or (None if about is None else about.maybe_text("modelVersion"))
+
+
+def _format(message: Part) -> str | UnknownType:
+    return message.maybe_text("contentFormat") or UNKNOWN
 
 
 def _latency(message: Part, meta: Part | None) -> float | UnknownType:
@@ -219,7 +239,7 @@ def page_of(payload: Json, wanted: str) -> MessagePage:
     messages = talk.messages if not stamps or stamps[0] <= stamps[-1] else tuple(reversed(talk.messages))
     return MessagePage(
         start=None if reach is None else reach.maybe_count("start"),
-        records=tuple(map(_record, messages)),
+        records=tuple(_record(message, wanted) for message in messages),
         more=pages is not None and bool(talk.messages) and pages.maybe_flag("hasNextPage") is True,
     )
 
@@ -234,25 +254,26 @@ def in_order(pages: Sequence[MessagePage]) -> tuple[MessageRecord, ...]:
     return tuple(out.values())
 
 
-def _record(message: Part) -> MessageRecord:
+def _record(message: Part, conversation: str) -> MessageRecord:
     kind = _type(message)
     own = kind == "bot_response"
-    feedback: Json | UnknownType = UNKNOWN
-    if own:
-        given = [part.data for part in message.parts("feedback")]
-        feedback = given[-1] if given else None
     return MessageRecord(
         role=_ROLES.get(kind, "system"),
         text=message.maybe_text("content"),
         id=message.maybe_text("_id") or message.maybe_text("id"),
         type=kind or UNKNOWN,
-        format=message.maybe_text("contentFormat") or UNKNOWN,
+        format=_format(message),
         tools=tools_of(message) if own else UNKNOWN,
         citations=_citations(message) if own else UNKNOWN,
         follow_ups=_follow_ups(message) if own else UNKNOWN,
         reasoning=_reasoning(message) if own else UNKNOWN,
         confidence=message.maybe_text("confidence") if own else UNKNOWN,
-        feedback=feedback,
+        feedback=([part.data for part in message.parts("feedback")] or None) if own else UNKNOWN,
+        metadata=_metadata(message) if own else UNKNOWN,
+        latency_ms=_latency(message, None) if own else UNKNOWN,
+        model=_model(message),
+        session_id=conversation,
         created_at=message.maybe_text("createdAt"),
+        updated_at=message.maybe_text("updatedAt"),
         raw=message.data,
     )
