@@ -46,8 +46,7 @@ def call(arguments: argparse.Namespace) -> int:
     engine = Embedded(arguments.agent).connect(Setting(Path.cwd(), allow_python=not arguments.no_python))
     app = make_app(engine, options)
     listening = bind(arguments.host, arguments.port)
-    _say(engine.agent.name, address_of(listening), arguments)
-    serve(app, listening)
+    serve(app, listening, lambda: _say(engine.agent.name, address_of(listening), arguments))
     return ExitCode.OK
 
 
@@ -65,11 +64,11 @@ def _say(agent: str, address: str, arguments: argparse.Namespace) -> None:
 
     from focal_eval.cli.output import printing
 
-    with printing(sys.stdout):
-        print(f"serving {agent} at {address} (Ctrl-C ends it)", flush=True)
     if arguments.jwt_secret_env is None and not _local(address):
         with printing(sys.stderr):
             print("anybody who reaches this address can talk to the agent; --jwt-secret-env asks for tokens", file=sys.stderr)
+    with printing(sys.stdout):
+        print(f"serving {agent} at {address} (Ctrl-C ends it)")
 
 
 def _local(address: str) -> bool:

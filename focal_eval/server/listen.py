@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -43,17 +43,23 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
-    """Serves until the process is told to stop."""
+def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until the process is told to stop; `ready` is called when it answers and can be stopped."""
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
     with listening, contextlib.suppress(KeyboardInterrupt):
-        _server(app).run(sockets=[listening])
+        Announced(_config(app)).run(sockets=[listening])
 
 
 @contextlib.contextmanager
 def in_background(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
     """Serves on a free port from a thread for as long as the block runs; gives the base URL."""
     with bind(host, 0) as listening:
-        server = _server(app)
+        server = uvicorn.Server(_config(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="focal-eval-serve", daemon=True)
         thread.start()
         try:
@@ -65,8 +71,8 @@ def in_background(app: ASGIApp, host: str = "127.0.0.1") -> Iterator[str]:
             raise EngineError("the server did not stop")
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    config = uvicorn.Config(
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
@@ -75,4 +81,3 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return uvicorn.Server(config)

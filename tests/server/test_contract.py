@@ -255,6 +255,22 @@ def test_rules_are_listed_with_their_words_and_scopes(client: httpx.Client) -> N
     assert (templates["sure"]["mode"], templates["sure"]["variables_used"]) == ("EXCLUSIVE", ["order", "tier"])
 
 
+def test_transitions_name_the_step_they_lead_to(tmp_path: Path) -> None:
+    """In the same scenario, in another one, and where another one starts; the end is no step."""
+    text = """\
+agent: a
+scenarios:
+  one: {steps: [{id: first, go: [{to: second}, {to: two/third}, {to: two/}, {to: end}]}, {id: second, terminal: true}]}
+  two: {start: fourth, steps: [{id: third, terminal: true}, {id: fourth, terminal: true}]}
+"""
+    with served(engine_of(tmp_path, text)) as client:
+        agent = client.get("/v1/agents").json()["items"][0]["id"]
+        flows = client.get(f"/v1/agents/{agent}/scenarios").json()["items"]
+    steps = {step["id"]: step["name"] for flow in flows for step in flow["steps"]}
+    assert [steps[go["to_step_id"]] for go in flows[0]["steps"][0]["transitions"]] == ["second", "third", "fourth"]
+    assert steps[flows[1]["entry_step_id"]] == "fourth"
+
+
 def test_ids_are_the_same_after_every_start(client: httpx.Client, tmp_path: Path) -> None:
     """They come from names alone, so a changed text keeps them."""
     changed = AGENT.replace("you are welcome", "my pleasure")

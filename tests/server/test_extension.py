@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,8 @@ def test_a_stream_that_is_closed_gives_the_turn_up(client: httpx.Client) -> None
     request = body("it is broken", "closed stream", metadata={"focal_eval": {"stubs": True}})
     with client.stream("POST", "/v1/chat/stream", json=request) as answer:
         call = events_of(next(answer.iter_text()))[0][1]
+    time.sleep(0.3)  # until the server has noticed
+    assert tell(client, call, None).status_code == 404
     reply = reply_of(ask(client, "thanks", "closed stream"))
     assert reply["session_id"] == call["session_id"]
     assert reply["scenario"] is None
