@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from focal_eval.cli.serve_verb import add
 from tests.server.client import AGENT, body
 
 COMMAND = [sys.executable, "-m", "focal_eval", "serve"]
@@ -148,6 +150,15 @@ def test_a_port_in_use_is_said(shop: Path) -> None:
 def test_wrong_words_are_refused(shop: Path, words: list[str], said: str) -> None:
     """With what is allowed, and no traceback."""
     assert said in refused(shop, "agent.yaml", *words)
+
+
+def test_the_page_lists_every_option() -> None:
+    """docs/reference/serve.md and the command know the same options."""
+    parser = argparse.ArgumentParser()
+    add(parser)
+    known = {word for action in parser._actions for word in action.option_strings if word.startswith("--")} - {"--help"}
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "serve.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(--[\w-]+)", page, re.MULTILINE)) == known
 
 
 def test_the_missing_extra_is_named(shop: Path) -> None:
