@@ -6,6 +6,8 @@ FocalEvalError
 ├── EngineError        the engine broke or could not be asked; never a failed check  (exit 3)
 │   ├── EngineUnreachable
 │   ├── EngineTimeout
+│   ├── EngineStatus   the engine refused the request, in words of its own
+│   │   └── EngineUnauthorised   it does not let the suite's token in
 │   └── EngineProtocol the engine answered something its contract does not allow
 │       └── CassetteMiss   the recording holds no answer to what was said
 └── StorageError       a journal, report or baseline could not be written or read    (exit 3)
@@ -127,6 +129,25 @@ class EngineTimeout(EngineError):
     """The answer did not come within the turn's or the case's time limit."""
 
     kind = "engine-timeout"
+
+
+class EngineStatus(EngineError):
+    """The engine answered with an error: its HTTP status, and the code of the error where it names one.
+
+    An error told inside a stream that had begun has the status 200.
+    """
+
+    kind = "engine-status"
+
+    def __init__(self, message: str, *, status: int, code: str | None = None, detail: str | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.status, self.code = status, code
+
+
+class EngineUnauthorised(EngineStatus):
+    """The engine does not let the suite in: no token, a wrong one, or one without the right (401, 403)."""
+
+    kind = "engine-unauthorised"
 
 
 class EngineProtocol(EngineError):

@@ -1,0 +1,232 @@
+"""HTTP as every remote engine speaks it: one place for limits, retries, deadlines and what a fault is called.
+
+Every failure is an EngineError: EngineUnreachable (no answer: refused, no such host, TLS, given up), EngineTimeout,
+EngineProtocol (an answer that the contract does not allow: HTML, bad JSON, too long, broken off, a redirect), EngineStatus
+(an answer with an error status) and EngineUnauthorised (401, 403). No adapter knows the HTTP library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+
+import orjson
+
+from focal_eval import __version__
+from focal_eval.clock import Clock
+from focal_eval.engines.sse import EventDecoder
+from focal_eval.engines.wire_answer import Answer, Event, plain
+from focal_eval.engines.wire_body import LineDecoder, Unpacker
+from focal_eval.engines.wire_exchange import Call, Exchange, Sender
+from focal_eval.engines.wire_limits import Faults, persist
+from focal_eval.engines.wire_transport import Connections
+from focal_eval.errors import EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
+from focal_eval.records import Json
+
+__all__ = ["Answer", "Event", "Faults", "Wire"]
+
+T = TypeVar("T")
+
+_JSON, _EVENTS, _LINES = "application/json", "text/event-stream", "application/x-ndjson"
+_PATH = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=%/-]*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+class Wire:
+    """The way to one server. Sessions share it; nothing of one request is seen by another: no cookies, no redirects."""
+
+    def __init__(
+        self, base_url: str, *, headers: Mapping[str, str] | None = None, faults: Faults | None = None, clock: Clock
+    ) -> None:
+        url = _base(base_url)
+        given = headers or {}
+        for name, value in given.items():
+            if not _fits(name, value):
+                raise UsageError(f"the engine's header '{plain(name, 60)}' holds characters that no header may hold")
+        self._base = base_url.strip().rstrip("/")
+        self._headers = {"user-agent": f"focal-eval/{__version__}", "accept-encoding": "identity", **_lower(given)}
+        self._faults = faults or Faults()
+        self._clock = clock
+        self._connections = Connections(url)
+        self._sender = Sender(f"{url.scheme}://{url.netloc}", self._connections, self._faults, clock, given)
+
+    async def ready(self) -> None:
+        """For an engine's `open`: raises EngineUnreachable where the server was given up, else has all set up to send."""
+        self._sender.breaker.check()
+        await self._connections.release(self._connections.lease())
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        params: Mapping[str, str] | None = None,
+        safe: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The whole answer, of a 2xx status. `safe` says that doing it twice changes nothing more than doing it once."""
+        call = self._call(method, path, body, params, safe, headers, _JSON)
+        async with self._by(self._deadline()):
+            answer, attempts = await self._tried(lambda: self._whole(call))
+        return answer if attempts == 1 else Answer(answer.status, answer.headers, answer.content, attempts)
+
+    async def events(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        params: Mapping[str, str] | None = None,
+        safe: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """The server-sent events of the answer, each as it comes. Use it within `contextlib.aclosing`."""
+        call = self._call(method, path, body, params, safe, headers, _EVENTS)
+        decoder, count = EventDecoder(), 0
+        async with contextlib.aclosing(self._stream(call)) as parts:
+            async for chunk, first_byte_ms in parts:
+                for name, data in decoder.feed(chunk):
+                    count = self._counted(count)
+                    yield Event(name, data, first_byte_ms)
+        decoder.end()
+
+    async def lines(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        params: Mapping[str, str] | None = None,
+        safe: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of the answer (NDJSON), each as it comes, without empty ones. Use it within `contextlib.aclosing`."""
+        call = self._call(method, path, body, params, safe, headers, _LINES)
+        decoder, count = LineDecoder(), 0
+        async with contextlib.aclosing(self._stream(call)) as parts:
+            async for chunk, _ in parts:
+                for line in decoder.feed(chunk):
+                    count = self._counted(count)
+                    yield line
+        for line in decoder.end():
+            yield line
+
+    async def close(self) -> None:
+        """Closes the connections; a later request would open new ones."""
+        await self._connections.close()
+
+    async def _whole(self, call: Call) -> Answer:
+        async with self._connections.room():
+            exchange = await self._sender.begin(call)
+            try:
+                return await exchange.whole(self._faults.max_reply_bytes)
+            finally:
+                await exchange.close()
+
+    async def _stream(self, call: Call) -> AsyncGenerator[tuple[bytes, float], None]:
+        """The unpacked body as it comes, with the time of its first byte."""
+        deadline, first = self._deadline(), None
+        async with self._by(deadline):
+            exchange, _ = await self._tried(lambda: self._sender.begin(call))
+        try:
+            _expect(exchange, call.headers["accept"])
+            unpacker = Unpacker(exchange.headers, self._faults.max_reply_bytes)
+            chunks = exchange.chunks()
+            while True:
+                async with self._by(deadline):  # not around the `yield`: what is done with an event has its own limits
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                if first is None:
+                    first = (self._clock.elapsed() - exchange.started) * 1000
+                if out := unpacker.take(chunk):
+                    yield out, first
+            unpacker.end()
+        finally:
+            await exchange.close()
+
+    async def _tried(self, once: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+        try:
+            return await persist(once, 1 if self._faults.retry == "off" else self._faults.attempts)
+        except EngineUnreachable as problem:
+            self._sender.breaker.failed(problem)
+            raise
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._faults.request_timeout_s
+
+    @contextlib.asynccontextmanager
+    async def _by(self, deadline: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except TimeoutError:
+            limit = self._faults.request_timeout_s
+            raise EngineTimeout(f"the request took longer than {limit:g} s (request_timeout_s)") from None
+
+    def _counted(self, count: int) -> int:
+        if count >= self._faults.max_events:
+            raise EngineProtocol(f"the stream holds more than {self._faults.max_events:,} events (max_events)")
+        return count + 1
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        params: Mapping[str, str] | None,
+        safe: bool,
+        headers: Mapping[str, str] | None,
+        accept: str,
+    ) -> Call:
+        """The request. Raises EngineProtocol where an id of the engine's would make it another one."""
+        if _PATH.fullmatch(path) is None or any(part in (".", "..") for part in unquote(path).split("/")):
+            raise EngineProtocol(f"{plain(repr(path), 80)} is no path to ask for; an id in it is not one")
+        sent = {**self._headers, "accept": accept}
+        if body is not None:
+            sent["content-type"] = _JSON
+        for name, value in (headers or {}).items():
+            if not _fits(name, value):
+                raise EngineProtocol(f"{plain(repr(value), 80)} is no value of a header ({plain(name, 60)})")
+            sent[name.lower()] = value
+        url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
+        return Call(method, url, sent, None if body is None else orjson.dumps(body), safe)
+
+
+def _expect(exchange: Exchange, accept: str) -> None:
+    """Holds a stream to its type; lines come as many types, so there only what is meant for browsers is refused."""
+    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if (accept == _EVENTS and kind != _EVENTS) or kind == "text/html":
+        wanted = "a stream of events" if accept == _EVENTS else "lines of JSON"
+        raise EngineProtocol(f"the answer is {plain(kind, 60) or 'of no type'}, not {wanted}")
+
+
+def _base(text: str) -> SplitResult:
+    """The parts of a base URL. Raises UsageError, with a fix where one is near."""
+    try:
+        url = urlsplit(text.strip())
+        sound = url.hostname is not None and (url.port is None or url.port > 0) and text.strip().isascii()
+    except ValueError:
+        url, sound = SplitResult("", "", "", "", ""), False
+    if url.scheme not in ("http", "https") or not sound:
+        near = f"; did you mean http://{text.strip()}?" if "//" not in text and text.strip() else ""
+        raise UsageError(f"the engine's url '{plain(text, 100)}' is not of the form http://host:port{near}")
+    if url.username is not None or url.password is not None:
+        raise UsageError("the engine's url holds a user or a password; give a token instead")
+    if url.query or url.fragment or re.search(r"[\x00-\x20\x7f\\]", text.strip()):
+        raise UsageError(f"the engine's url '{plain(text, 100)}' holds more than a scheme, a host and a path")
+    return url
+
+
+def _fits(name: str, value: str) -> bool:
+    return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,171 @@
+"""One request and what comes of it: an exchange under way, an error with its name, or a failure to be met by asking again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from focal_eval.clock import Clock
+from focal_eval.engines.wire_answer import Answer, refusal
+from focal_eval.engines.wire_body import Unpacker, whole
+from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults, Pace
+from focal_eval.engines.wire_transport import Connections, Pool, amid_answer, before_answer, nothing_sent
+from focal_eval.errors import EngineProtocol, EngineUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+_ERROR_BYTES = 64 * 1024  # read of an answer with an error status
+_MAYBE_DONE = (502, 503, 504)  # the request may have been carried out all the same
+_HIDDEN = b"[redacted]"
+_SHORTEST_SECRET = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, ready to be sent any number of times."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    safe: bool = False
+
+
+class Exchange:
+    """An answer that has begun with a 2xx status; `close` must be called."""
+
+    __slots__ = ("_connections", "_pool", "_response", "headers", "started", "status")
+
+    def __init__(self, response: httpx.Response, pool: Pool, connections: Connections, started: float) -> None:
+        self._response, self._pool, self._connections, self.started = response, pool, connections, started
+        self.status = response.status_code
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes over the wire. Raises EngineProtocol where it breaks off."""
+        stream = self._response.stream
+        try:
+            async for chunk in stream:  # type: ignore[union-attr]  # an asynchronous transport gives such a stream
+                yield chunk
+        except Exception as problem:
+            error = amid_answer(problem)
+            if error is None:
+                raise
+            raise error from problem
+
+    async def whole(self, most: int) -> Answer:
+        """The whole answer, at most so many bytes of it."""
+        return Answer(self.status, self.headers, await whole(self.chunks(), self.headers, most))
+
+    async def beginning(self, most: int) -> bytes:
+        """What the body begins with; nothing is wrong with it."""
+        parts: list[bytes] = []
+        with contextlib.suppress(EngineProtocol):
+            unpacker = Unpacker({**self.headers, "content-length": ""}, most)
+            async with contextlib.aclosing(self.chunks()) as chunks:
+                async for chunk in chunks:
+                    parts.append(unpacker.take(chunk))
+        return b"".join(parts)
+
+    async def close(self, *, sound: bool = True) -> None:
+        """Gives the connection back, or closes it where the body was not read to its end; with `sound=False` all of them."""
+        if not sound:
+            self._connections.renew(self._pool)
+        try:
+            await self._response.aclose()
+        except Exception as problem:
+            if amid_answer(problem) is None:
+                raise
+        finally:
+            await self._connections.release(self._pool)
+
+
+class Sender:
+    """Sends calls to one server within its limits."""
+
+    def __init__(self, origin: str, connections: Connections, faults: Faults, clock: Clock, secrets: Mapping[str, str]) -> None:
+        self.origin, self.connections, self.faults, self.clock = origin, connections, faults, clock
+        self.breaker, self.pace = Breaker(faults.breaker_after), Pace(faults.max_requests_per_s)
+        self._secrets = [value.encode() for text in secrets.values() for value in {text, text.rpartition(" ")[2]}]
+
+    async def begin(self, call: Call) -> Exchange:
+        """The answer, once its headers are there. Raises Again where the call may be made once more, else EngineError."""
+        self.breaker.check()
+        await self.pace.turn()
+        pool = self.connections.lease()
+        started = self.clock.elapsed()
+        try:
+            response = await pool.transport.handle_async_request(self._request(call))
+        except BaseException as problem:
+            await self.connections.release(pool)
+            if isinstance(problem, asyncio.CancelledError):  # the turn's time is over; a server that hangs is as good as dead
+                self.breaker.failed(EngineUnreachable(f"{self.origin} gives no answer"))
+            error = self._no_answer(problem, call) if isinstance(problem, Exception) else None
+            if error is None:
+                raise
+            raise error from problem
+        self.breaker.answered()
+        exchange = Exchange(response, pool, self.connections, started)
+        if 200 <= exchange.status < 300:
+            return exchange
+        raise await self._refused(exchange, call)
+
+    def _request(self, call: Call) -> httpx.Request:
+        import httpx
+
+        connect = self.faults.connect_timeout_s
+        timeout = {"connect": connect, "read": None, "write": None, "pool": None}
+        return httpx.Request(
+            call.method, _url(call.url), headers=call.headers, content=call.content, extensions={"timeout": timeout}
+        )
+
+    def _no_answer(self, problem: Exception, call: Call) -> Exception | None:
+        error = before_answer(problem, self.origin, self.faults.connect_timeout_s)
+        if not isinstance(error, EngineUnreachable):
+            return error
+        again = nothing_sent(problem) or call.safe or self.faults.retry == "unsafe"
+        return Again(error) if again and self.faults.retry != "off" else error
+
+    async def _refused(self, exchange: Exchange, call: Call) -> Exception:
+        status, headers = exchange.status, exchange.headers
+        try:
+            content = await exchange.beginning(_ERROR_BYTES)
+        finally:
+            await exchange.close(sound=status < 500)  # servers drop a connection after a crash without having said so
+        for secret in self._secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                content = content.replace(secret, _HIDDEN)
+        error = refusal(Answer(status, headers, content))
+        wait = self._asked_wait(headers.get("retry-after", ""))
+        harmless = call.safe or self.faults.retry == "unsafe"
+        again = (status == 429 and wait is not None) or (status in _MAYBE_DONE and harmless)
+        if self.faults.retry == "off" or not again:
+            return error
+        if wait is not None and wait > LONGEST_WAIT_S:
+            error.detail = "; ".join(part for part in (f"it asks to wait {wait:,.0f} s", error.detail) if part)
+            return error
+        return Again(error, wait)
+
+    def _asked_wait(self, text: str) -> float | None:
+        """The seconds of a Retry-After header, which may be a date; None where there is none to be read."""
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        return max(0.0, (at.astimezone(UTC) - self.clock.now()).total_seconds())
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(text)

@@ -1,0 +1,189 @@
+"""Connections to one server: httpx is the interface, aiohttp carries it where it is installed, and errors get their names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult
+from urllib.request import getproxies, proxy_bypass
+
+from focal_eval.engines.wire_answer import plain
+from focal_eval.errors import EngineError, EngineProtocol, EngineUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
+PLAIN_MOST = 20  # requests at once without aiohttp: httpx's own pool gets slower with every connection beyond
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(slots=True)
+class Pool:
+    """A transport with its connections, and how many requests use it."""
+
+    transport: httpx.AsyncBaseTransport
+    room: asyncio.Semaphore | None  # for whole answers; a stream may wait for other requests, so it needs no room
+    users: int = 0
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class Connections:
+    """The connections of one engine, all of them replaced after a fault that may have left one unsound."""
+
+    origin: SplitResult
+    _pool: Pool | None = None
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
+
+    def lease(self) -> Pool:
+        """The pool to send by; every lease is to be given back to `release`."""
+        pool = self._current()
+        pool.users += 1
+        return pool
+
+    def _current(self) -> Pool:
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._loop is not loop:
+            self._pool, self._loop = _make_pool(self.origin), loop
+        return self._pool
+
+    async def release(self, pool: Pool) -> None:
+        pool.users -= 1
+        if pool.retired and not pool.users:
+            await pool.transport.aclose()
+
+    def renew(self, pool: Pool) -> None:
+        """Has later requests use new connections, not those of this pool; requests under way end on theirs."""
+        pool.retired = True
+        if self._pool is pool:
+            self._pool = None
+
+    def room(self) -> AbstractAsyncContextManager[object]:
+        """To be held while a whole answer is had."""
+        pool = self._current()
+        return nullcontext() if pool.room is None else pool.room
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None or self._loop is not asyncio.get_running_loop():
+            return
+        pool.retired = True
+        if not pool.users:
+            await pool.transport.aclose()
+
+
+def _make_pool(origin: SplitResult) -> Pool:
+    import httpx
+
+    secure = origin.scheme == "https"
+    context = tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if secure else _no_tls()
+    proxy = _proxy(origin)
+    try:
+        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+        from httpx_aiohttp import AiohttpTransport
+    except ImportError:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=PLAIN_MOST, keepalive_expiry=IDLE_S)
+        transport = httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy)
+        return Pool(transport, asyncio.Semaphore(PLAIN_MOST))
+
+    def session() -> ClientSession:
+        connector = TCPConnector(limit=0, ssl=context, keepalive_timeout=IDLE_S)
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+
+    return Pool(AiohttpTransport(verify=context, proxy=proxy, client=session), None)
+
+
+@lru_cache(maxsize=8)
+def tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The one TLS context of this process: reading the certificates takes as long as a hundred requests."""
+    import httpx
+
+    del file, folder  # httpx reads these variables itself; another value is another context
+    return httpx.create_ssl_context()
+
+
+@lru_cache(maxsize=1)
+def _no_tls() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificate is trusted; plain HTTP needs none
+
+
+def _proxy(origin: SplitResult) -> httpx.Proxy | None:
+    import httpx
+
+    host = origin.hostname or ""
+    url = None if host in _HERE or proxy_bypass(host) else getproxies().get(origin.scheme)
+    return None if url is None else httpx.Proxy(url if "://" in url else f"http://{url}")
+
+
+def nothing_sent(problem: Exception) -> bool:
+    """Whether the request cannot have reached the server: there was no connection yet.
+
+    The transport over aiohttp calls a connection that broke a ConnectTimeout, so its own error is asked where there is one.
+    """
+    import httpx
+
+    cause = problem.__cause__
+    if cause is not None and type(cause).__module__.startswith("aiohttp"):
+        from aiohttp import ClientConnectorError, ConnectionTimeoutError
+
+        return isinstance(cause, ClientConnectorError | ConnectionTimeoutError)
+    return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+
+
+def before_answer(problem: Exception, origin: str, connect_s: float) -> EngineError | None:
+    """The error of a request that got no answer; None for an exception that is no fault of the engine."""
+    if not _foreign(problem):
+        return None
+    if nothing_sent(problem):
+        return EngineUnreachable(f"cannot connect to {origin}: {_why(problem, connect_s)}", detail=plain(str(problem), 500))
+    if _malformed(problem):
+        return EngineProtocol(f"{origin} answered something that is not HTTP", detail=plain(str(problem), 500))
+    said = f"{origin} closed the connection before it answered"
+    return EngineUnreachable(said, detail=plain(str(problem), 500) or None)
+
+
+def amid_answer(problem: Exception) -> EngineError | None:
+    """The error of an answer that broke off; None for an exception that is no fault of the engine."""
+    return EngineProtocol("the answer broke off", detail=plain(str(problem), 500) or None) if _foreign(problem) else None
+
+
+def _foreign(problem: Exception) -> bool:
+    import httpx
+
+    return isinstance(problem, httpx.HTTPError | httpx.InvalidURL | OSError) or type(problem).__module__.startswith("aiohttp")
+
+
+def _malformed(problem: Exception) -> bool:
+    import httpx
+
+    if type(problem).__module__.startswith("aiohttp"):
+        return True  # what the transport gives no name of httpx to: a message that cannot be parsed
+    return isinstance(problem, httpx.RemoteProtocolError | httpx.DecodingError) and "disconnected" not in str(problem)
+
+
+def _why(problem: BaseException, connect_s: float) -> str:
+    chain: list[BaseException] = []
+    at: BaseException | None = problem
+    while at is not None and at not in chain:
+        chain.append(at)
+        at = getattr(at, "os_error", None) or at.__cause__ or at.__context__
+    for one in chain:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {one.verify_message or one.reason}"
+    for one in chain:
+        if isinstance(one, ssl.SSLError):
+            return f"no TLS: {plain(str(one.reason or one), 100).lower().replace('_', ' ')}"
+        if isinstance(one, socket.gaierror):
+            return "there is no host of this name"
+        if isinstance(one, TimeoutError):
+            return f"no connection within {connect_s:g} s"
+        if isinstance(one, OSError) and one.errno is not None:
+            return os.strerror(one.errno).lower() if one.errno > 0 else plain(str(one), 100)
+    return plain(str(problem), 200) or type(problem).__name__
