@@ -103,8 +103,9 @@ def agent_prompt(agent: Agent) -> str:
         lines += rules
     for scenario in agent.scenarios:
         lines += ["", *_scenario(scenario, texts)]
-    if agent.fallback is not None and str(agent.fallback) in texts:
-        lines += ["", f"Where nothing of this fits, say: {texts[str(agent.fallback)]}"]
+    fallback = agent.fallback or next((one.id for one in agent.templates if one.mode == "FALLBACK"), None)
+    if fallback is not None and str(fallback) in texts:
+        lines += ["", f"Where nothing of this fits, say: {texts[str(fallback)]}"]
     return "\n".join(lines)
 
 

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from focal_eval.engines.base import HistoryTurn, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.openai import OpenAI
+from focal_eval.errors import EngineError, EngineProtocol, Refused
+from focal_eval.records import UNKNOWN, Tokens, ToolCall
+from focal_eval.testing import engine_conformance
+from tests.engines.vendor_stub import TOKEN, Heard, Stub, as_json, engine_of, frame, served, streamed, talk
+
+PATH = "/v1/chat/completions"
+AGENT = """\
+agent: shop
+rules:
+  - {id: hi, when: the user greets, match: {any_words: [hi]}, then: greet back, template: hi}
+slots: {order: {pattern: '[A-Z]-\\d+', listen: always, ask: hi}}
+tools:
+  lookup: {args: {id: order}, answers: [{when: {id: A-1}, returns: {total: 20}}]}
+  empty: {args: {id: order}}
+templates: {hi: hello, sorry: {text: pardon?, mode: FALLBACK}}
+"""
+
+
+def message_of(body: Any) -> tuple[dict[str, Any], str]:
+    """What a small model would say: it calls the tools it is told to, then tells what they said, else it counts and echoes."""
+    last = body["messages"][-1]
+    if last["role"] == "tool":
+        return {"content": f"The tool says {last['content']}."}, "stop"
+    wanted = re.findall(r"call (\S+) (\{.*?\}|\S+)", last["content"])
+    if wanted:
+        calls = [
+            {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for number, (name, arguments) in enumerate(wanted)
+        ]
+        return {"content": "Let me look." if "look" in last["content"] else None, "tool_calls": calls}, "tool_calls"
+    number = sum(one["role"] == "user" for one in body["messages"])
+    return {"content": f"{number}: {last['content']}", "reasoning_content": "It is simple."}, "stop"
+
+
+async def complete(heard: Heard) -> Response:
+    body = heard.body
+    message, finish = message_of(body)
+    usage = {"prompt_tokens": len(body["messages"]), "completion_tokens": 2, "total_tokens": len(body["messages"]) + 2}
+    head = {"id": f"c-{len(body['messages'])}", "created": 1, "model": body["model"]}
+    if not body.get("stream"):
+        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+        return as_json({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+    head["object"] = "chat.completion.chunk"
+    words = re.findall(r"\S+\s*", message["content"] or "")
+    calls = [{"index": at, **call} for at, call in enumerate(message.get("tool_calls", []))]
+    deltas = [{"role": "assistant"}, {"reasoning_content": message.get("reasoning_content", "")}]
+    deltas += [{"content": word} for word in words]
+    deltas += [{"tool_calls": [call]} for call in calls]
+    chunks = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    if body.get("stream_options", {}).get("include_usage"):
+        chunks.append({**head, "choices": [], "usage": usage})
+    return streamed([*(frame(None, chunk) for chunk in chunks), frame(None, "[DONE]")], pause_s=0.001)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Stub]:
+    with served({("POST", PATH): complete}, Stub()) as stub:
+        yield stub
+
+
+@pytest.fixture
+def stub(server: Stub) -> Stub:
+    server.heard.clear()
+    server.next.clear()
+    return server
+
+
+def model(stub: Stub, **keys: Any) -> OpenAI:
+    return OpenAI(f"{stub.url}/v1", "small-1", **{"token": TOKEN, **keys})
+
+
+def stubs(**answers: ToolAnswer) -> SessionStart:
+    return SessionStart("case-1", stubs=lambda name, arguments: answers.get(name))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_is_sent_whole_each_time(stub: Stub, stream: bool) -> None:
+    """Prompt, known facts, history and every turn go along; the reply has text, tokens, model, reason, and the time it took."""
+    start = SessionStart("c", variables={"tier": "gold"}, history=(HistoryTurn("before", "yes"),), seed=7)
+    config = model(stub, prompt="Be kind.", stream=stream, reasoning=True)
+    first, second = talk(config, "hello", "and now?", start=start).replies
+    assert (first.response, second.response) == ("2: hello", "3: and now?")
+    assert (first.tokens, first.model, first.finish_reason) == (Tokens(6, 4, 2), "small-1", "stop")
+    assert (first.reasoning, first.tools, first.metadata) == ("It is simple.", (), {"rounds": 1})
+    assert (first.first_token_ms is not None) == stream
+    assert first.session_id == second.session_id
+    body = stub.bodies(PATH)[1]
+    assert body["messages"] == [
+        {"role": "system", "content": 'Be kind.\n\nKnown of this user: {"tier":"gold"}'},
+        {"role": "user", "content": "before"},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "2: hello"},
+        {"role": "user", "content": "and now?"},
+    ]
+    rest = {key: value for key, value in body.items() if key != "messages"}
+    asked = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    assert rest == {"model": "small-1", "temperature": 0.0, "seed": 7, **asked}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools_are_answered_by_the_script(stub: Stub, stream: bool) -> None:
+    """The loop: the model calls, the stub answers, the model goes on; both texts and the call are in the reply."""
+    config = model(stub, stream=stream, tools={"find.it": _tool()})
+    start = SessionStart("c", stubs=lambda name, arguments: ToolAnswer({"name": name, **arguments}, delay_ms=5))
+    (reply,) = talk(config, 'look: call find_it {"a":1}', start=start).replies
+    assert reply.response == 'Let me look.\n\nThe tool says {"name":"find.it","a":1}.'
+    assert reply.messages == ("Let me look.", 'The tool says {"name":"find.it","a":1}.')
+    assert reply.tools == (
+        ToolCall("find.it", {"a": 1}, {"name": "find.it", "a": 1}, duration_ms=5, id="call_0", type="function"),
+    )
+    assert reply.tokens == Tokens(1 + 2 + 3 + 2, 1 + 3, 4)
+    assert [tool["function"]["name"] for tool in stub.bodies(PATH)[0]["tools"]] == ["find_it"]
+    assert [one["role"] for one in stub.bodies(PATH)[1]["messages"]] == ["user", "assistant", "tool"]
+
+
+def _tool() -> Any:
+    from focal_eval.engines.openai import ToolText
+
+    return ToolText("Finds it")
+
+
+def test_parallel_calls_share_a_group_and_errors_are_told(stub: Stub) -> None:
+    """Calls of one message belong together; a stub's error, an unknown tool and broken arguments reach the model as errors."""
+    config = model(stub, tools={"down": _tool()})
+    said = 'call down {"a":1} call nobody {} call down [1]'
+    (reply,) = talk(config, said, start=stubs(down=ToolAnswer(error="no line"))).replies
+    assert reply.tools is not UNKNOWN
+    assert [(call.name, call.error, call.group) for call in reply.tools] == [
+        ("down", "no line", 0),
+        ("nobody", "there is no tool 'nobody'", 0),
+        ("down", "the arguments are no JSON object: [1]", 0),
+    ]
+    assert reply.tools[2].arguments is UNKNOWN
+    told = [json.loads(one["content"]) for one in stub.bodies(PATH)[1]["messages"] if one["role"] == "tool"]
+    assert told[0] == {"error": "no line"}
+
+
+def test_an_agent_file_gives_prompt_tools_and_answers(stub: Stub, tmp_path: Path) -> None:
+    """Where the script has no stub the agent file answers; what neither answers is said to the model."""
+    (tmp_path / "shop.yaml").write_text(AGENT, encoding="utf-8")
+    config = model(stub, agent="shop.yaml")
+    assert config.agent_file(Setting(tmp_path)) == tmp_path / "shop.yaml"
+    said = 'call lookup {"id":"A-1"} call empty {"id":"A-1"} call lookup {"id":"B-2"}'
+    (reply,) = talk(config, said, start=stubs(), root=tmp_path).replies
+    assert reply.tools is not UNKNOWN
+    assert [(call.result, call.error) for call in reply.tools] == [
+        ({"total": 20}, None),
+        (UNKNOWN, "neither the script nor the agent file answers it"),
+        (UNKNOWN, "no answer fits these arguments"),
+    ]
+    body = stub.bodies(PATH)[0]
+    assert body["messages"][0]["content"].startswith("You are shop.\n")
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["lookup", "empty"]
+
+
+def test_a_model_that_never_answers_is_stopped(stub: Stub) -> None:
+    """The loop has a bound; the turn is an error, and the conversation goes on as if it had not been."""
+    again = {"role": "assistant", "tool_calls": [{"id": "x", "function": {"name": "t", "arguments": "{}"}}]}
+    stub.next = [as_json({"choices": [{"message": again, "finish_reason": "tool_calls"}]}) for _ in range(3)]
+    with pytest.raises(EngineError, match="called tools more than 2 times without an answer, the last ones were t, t, t"):
+        talk(model(stub, max_rounds=2, tools={"t": _tool()}), "hi", start=stubs(t=ToolAnswer("x")))
+    assert len(stub.bodies(PATH)) == 3
+
+
+def test_a_turn_that_broke_leaves_no_trace(stub: Stub) -> None:
+    """What was said in it is not sent again."""
+    import asyncio
+
+    from focal_eval.clock import Clock
+
+    async def broken_then_good() -> str:
+        engine = model(stub).connect(Setting(Path(), Clock()))
+        session = await engine.open(SessionStart("c"))
+        stub.next = [as_json({"choices": []})]
+        with pytest.raises(EngineProtocol, match="no choices"):
+            await session.send("first")
+        reply = await session.send("second")
+        await engine.close()
+        return str(reply.response)
+
+    assert asyncio.run(broken_then_good()) == "1: second"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (400, {"error": {"message": "no such model", "type": "invalid_request_error", "code": "model_not_found"}}),
+            "no such model",
+        ),
+        ((401, {"error": {"message": "Incorrect API key provided"}}), "Incorrect API key|401"),
+        ((500, {"error": {"message": "boom"}}), "boom"),
+        ((200, {"error": {"message": "overloaded"}}), "overloaded"),
+    ],
+)
+def test_an_error_envelope_is_an_engine_error(stub: Stub, answer: tuple[int, Any], said: str) -> None:
+    """What the endpoint says of it is in the message."""
+    stub.next = [as_json(answer[1], answer[0])] * 3
+    with pytest.raises(EngineError, match=said):
+        talk(model(stub), "hi")
+
+
+def test_a_stream_that_breaks_off_is_an_error(stub: Stub) -> None:
+    """An answer without its end is none."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]}
+    stub.next = [streamed([frame(None, chunk)])]
+    with pytest.raises(EngineProtocol, match="after 'Hel'"):
+        talk(model(stub, stream=True), "hi")
+
+
+def test_the_token_is_sent_and_a_wrong_one_is_told(stub: Stub) -> None:
+    """A request without the right token does not pass."""
+    with pytest.raises(EngineError, match=r"401|Invalid Secret"):
+        talk(model(stub, token="wrong"), "hi")
+    talk(model(stub), "hi")
+    assert stub.heard[-1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_what_the_suite_says_decides_the_request(stub: Stub) -> None:
+    """Every key of the request that the suite may set, and those it leaves to the endpoint."""
+    yaml = f"""\
+url: {stub.url}/v1
+model: small-1
+token: {TOKEN}
+temperature: null
+seeded: false
+stream: true
+stream_usage: false
+extra: {{max_completion_tokens: 9, seed: 3}}
+tools: {{a: {{description: does a, parameters: {{type: object, properties: {{x: {{type: string}}}}}}}}}}
+"""
+    (reply,) = talk(engine_of("openai", yaml), "hi").replies
+    assert (reply.response, reply.tokens) == ("1: hi", UNKNOWN)
+    body = stub.bodies(PATH)[0]
+    assert {key: value for key, value in body.items() if key not in ("messages", "tools")} == {
+        "model": "small-1", "max_completion_tokens": 9, "seed": 3, "stream": True,
+    }  # fmt: skip
+    assert body["tools"][0]["function"]["parameters"]["properties"] == {"x": {"type": "string"}}
+
+
+def test_what_cannot_be_is_refused(stub: Stub, tmp_path: Path) -> None:
+    """Keys that are the engine's own, a bound below one, and two tools of one name."""
+    with pytest.raises(ValueError, match="'extra' may not set 'messages'"):
+        model(stub, extra={"messages": []})
+    with pytest.raises(ValueError, match="'max_rounds' must be above 0"):
+        model(stub, max_rounds=0)
+    (tmp_path / "shop.yaml").write_text(AGENT, encoding="utf-8")
+    with pytest.raises(Refused, match="declares the tool 'lookup' already"):
+        model(stub, agent="shop.yaml", tools={"lookup": _tool()}).connect(Setting(tmp_path))
+
+
+def test_nothing_is_said_unasked_and_nothing_is_kept(stub: Stub) -> None:
+    """The endpoint stores no messages, and speaks only when spoken to."""
+    assert talk(model(stub), "hi").stored is UNKNOWN
+    with pytest.raises(EngineError, match="says nothing unasked"):
+        talk(model(stub), None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_engine_keeps_the_contract(stub: Stub, stream: bool) -> None:
+    """The kit that every engine is held to."""
+    engine_conformance(model(stub, stream=stream), messages=("hello", "and now?"))
