@@ -73,6 +73,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "callable": "focal_eval.engines.callable:LocalCallable",
         "cassette": "focal_eval.engines.cassette:Cassette",
         "embedded": "focal_eval.engines.embedded:Embedded",
+        "focal": "focal_eval.engines.focal:Focal",
     },
     "reporters": {
         "github": "focal_eval.report.github:write",
