@@ -32,8 +32,19 @@ class Answer:
         try:
             return orjson.loads(self.content)
         except ValueError as problem:
-            what = "the answer is empty" if not self.content else f"the answer is no JSON ({_kind(self.headers)}): {problem}"
-            raise EngineProtocol(what, detail=shown(self.content) or None) from None
+            raise EngineProtocol(self._why(problem), detail=shown(self.content) or None) from None
+
+    def _why(self, problem: ValueError) -> str:
+        kind = plain(self.headers.get("content-type", "").partition(";")[0], 60).lower()
+        if not self.content:
+            return "the answer is empty"
+        if "json" not in kind:
+            return f"the answer is {kind or 'of no type'}, not JSON"
+        try:
+            self.content.decode()
+        except UnicodeDecodeError as broken:
+            return f"the answer is not UTF-8: {broken.reason} at byte {broken.start:,}"
+        return f"the answer is not JSON: {problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Event:
         try:
             return orjson.loads(self.data)
         except ValueError as problem:
-            said = f"the data of the event '{plain(self.name, 40)}' is no JSON: {problem}"
+            said = f"the data of the event '{plain(self.name, 40)}' is not JSON: {problem}"
             raise EngineProtocol(said, detail=plain(self.data, _DETAIL) or None) from None
 
 
@@ -88,10 +99,6 @@ def _envelope(answer: Answer) -> tuple[str | None, str, str | None]:
 
 def _says(value: Json) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _kind(headers: Mapping[str, str]) -> str:
-    return plain(headers.get("content-type", "of no type"), 60)
 
 
 def shown(content: bytes) -> str:

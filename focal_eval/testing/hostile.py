@@ -1,0 +1,119 @@
+"""What every remote engine promises of servers that misbehave: an error with its name, in time, and no harm to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+from focal_eval.engines import Engine, Session, SessionStart
+from focal_eval.errors import EngineError, EngineTimeout, EngineUnreachable
+from focal_eval.testing.hostile_server import MARK, Heard, HostileServer, Said, hostile_server, refused
+from focal_eval.testing.misdeeds import MISDEEDS, Misdeed
+from focal_eval.testing.promises import Kit
+
+_GRACE_S = 1.0  # after the time limit, for closing what was begun
+
+
+def hostile_conformance(
+    connect: Callable[[str], Engine],
+    answer: Callable[[Heard], Said],
+    *,
+    streams: bool = False,
+    timeout_s: float = 0.5,
+    unnoticed: Collection[str] = (),
+) -> dict[str, EngineError]:
+    """The error that each misdeed came to, by its name. Raises AssertionError where an engine does not survive one.
+
+    `connect` gives the engine for a URL; `answer` is a good server of its protocol, which must give every session and turn
+    ids of their own; `streams` says that replies come as server-sent events. `unnoticed` names misdeeds that the protocol
+    gives no way to notice. The engine must send a message's text within a request's body.
+    """
+    kit = Kit("engine", connect)
+    unknown = sorted(set(unnoticed) - {name for name, deed in MISDEEDS.items() if deed.blind})
+    kit.holds(not unknown, "only some misdeeds can go unnoticed", f"these cannot: {', '.join(unknown)}")
+    deeds = [deed for deed in MISDEEDS.values() if deed.of == "any" or (deed.of == "stream") == streams]
+    with hostile_server(answer, {deed.name: deed.act for deed in deeds}) as server:
+        trial = _Trial(kit, server, timeout_s, frozenset(unnoticed))
+        found = asyncio.run(trial.all(connect(server.url), deeds))
+    with refused() as url:
+        found["refuses"] = asyncio.run(trial.refused(connect(url)))
+    return found
+
+
+class _Trial:
+    """One engine beside a server that answers one conversation badly and all others well."""
+
+    def __init__(self, kit: Kit, server: HostileServer, timeout_s: float, unnoticed: frozenset[str]) -> None:
+        self.kit, self.server, self.timeout_s, self.unnoticed = kit, server, timeout_s, unnoticed
+        self.opened = 0
+
+    async def all(self, engine: Engine, deeds: list[Misdeed]) -> dict[str, EngineError]:
+        found: dict[str, EngineError] = {}
+        witness = await self._open(engine)
+        for deed in deeds:
+            await self._well(witness, f"before '{deed.name}'")
+            problem, _ = await asyncio.gather(self._suffer(engine, deed), self._well(witness, f"beside '{deed.name}'"))
+            await self._well(witness, f"after '{deed.name}'")
+            await self._well(await self._open(engine), f"in a conversation begun after '{deed.name}'")
+            if problem is not None:
+                found[deed.name] = problem
+        await engine.close()
+        evil = [heard for heard in self.server.heard if "x-evil" in heard.headers or "evil" in heard.path]
+        self.kit.holds(not evil, "an id of the server's never becomes a header or a path", f"the server heard {evil[:1]}")
+        return found
+
+    async def refused(self, engine: Engine) -> EngineError:
+        """What is said where nobody listens."""
+        try:
+            session = await engine.open(SessionStart("refused"))
+            await session.send("hello")
+        except EngineUnreachable as problem:
+            await engine.close()
+            return problem
+        self.kit.broken("a refused connection is EngineUnreachable", "it answered")
+
+    async def _open(self, engine: Engine) -> Session:
+        self.opened += 1
+        return await engine.open(SessionStart(f"case-{self.opened}"))
+
+    async def _well(self, session: Session, when: str) -> None:
+        try:
+            async with asyncio.timeout(10):
+                await session.send("hello")
+        except (EngineError, TimeoutError) as problem:
+            self.kit.broken("other conversations go on", f"{when}, one got {type(problem).__name__}: {problem}", problem)
+
+    async def _suffer(self, engine: Engine, deed: Misdeed) -> EngineError | None:
+        """The error of one message, whose answer is the misdeed."""
+        session = await self._open(engine)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        problem = await self._error(session, deed)
+        await session.close()
+        took = loop.time() - started
+        said = f"'{deed.name}' took {took:.1f} s"
+        self.kit.holds(took < self.timeout_s + _GRACE_S, f"it ends within its time limit of {self.timeout_s:g} s", said)
+        return problem
+
+    async def _error(self, session: Session, deed: Misdeed) -> EngineError | None:
+        promise = f"a server that {deed.about} is " + " or ".join(kind.__name__ for kind in deed.expects)
+        if deed.blind:
+            promise += ", unless it cannot be noticed"
+        seen: Any = None
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                seen = await session.send(f"{MARK}{deed.name}!")
+                if deed.name == "injects":
+                    seen = await session.send("again")
+        except TimeoutError:
+            problem: EngineError = EngineTimeout(f"the turn took longer than {self.timeout_s:g} s")
+        except EngineError as error:
+            problem = error
+        except Exception as error:
+            self.kit.crashed(promise, error)
+        else:
+            self.kit.holds(deed.name in self.unnoticed, promise, f"it answered {seen}")
+            return None
+        self.kit.holds(isinstance(problem, deed.expects), promise, f"it was {type(problem).__name__}: {problem}")
+        return problem
