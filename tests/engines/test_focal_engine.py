@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -348,3 +349,10 @@ conversation: [records: consistent]
     assert [one["outcome"] for one in case["turns"][1]["results"]] == ["passed", "skipped"], "its tools are not known"
     found = [finding["name"] for one in case["results"] for finding in one.get("findings", ())]
     assert found == ["scenario-start-not-stored"] * failed
+
+
+def test_the_page_names_every_key() -> None:
+    """The table of keys in docs/reference/focal.md is the configuration's."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "focal.md").read_text(encoding="utf-8")
+    table = page.partition("| key | default | meaning |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [*record_of(Focal).entries]
