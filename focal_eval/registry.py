@@ -74,6 +74,10 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "cassette": "focal_eval.engines.cassette:Cassette",
         "embedded": "focal_eval.engines.embedded:Embedded",
         "focal": "focal_eval.engines.focal:Focal",
+        "glean": "focal_eval.engines.glean:Glean",
+        "mix": "focal_eval.engines.mix:Mix",
+        "openai": "focal_eval.engines.openai:OpenAI",
+        "pipeshub": "focal_eval.engines.pipeshub:PipesHub",
     },
     "reporters": {
         "github": "focal_eval.report.github:write",
