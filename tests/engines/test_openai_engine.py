@@ -1,3 +1,5 @@
+"""The `openai` engine on a stub, and the stub before OpenAI's own SDK: neither is merely consistent with itself."""
+
 from __future__ import annotations
 
 import json
@@ -10,7 +12,8 @@ import pytest
 from starlette.responses import Response
 
 from focal_eval.engines.base import HistoryTurn, SessionStart, Setting, ToolAnswer
-from focal_eval.engines.openai import OpenAI
+from focal_eval.engines.openai import OpenAI, ToolText
+from focal_eval.engines.openai_messages import StreamedCompletion, completion_of
 from focal_eval.errors import EngineError, EngineProtocol, Refused
 from focal_eval.records import UNKNOWN, Tokens, ToolCall
 from focal_eval.testing import engine_conformance
@@ -128,9 +131,7 @@ def test_tools_are_answered_by_the_script(stub: Stub, stream: bool) -> None:
     assert [one["role"] for one in stub.bodies(PATH)[1]["messages"]] == ["user", "assistant", "tool"]
 
 
-def _tool() -> Any:
-    from focal_eval.engines.openai import ToolText
-
+def _tool() -> ToolText:
     return ToolText("Finds it")
 
 
@@ -275,3 +276,57 @@ def test_nothing_is_said_unasked_and_nothing_is_kept(stub: Stub) -> None:
 def test_the_engine_keeps_the_contract(stub: Stub, stream: bool) -> None:
     """The kit that every engine is held to."""
     engine_conformance(model(stub, stream=stream), messages=("hello", "and now?"))
+
+
+# OpenAI's own SDK as the referee
+
+REASON = "OpenAI's SDK is not installed: pip install openai"
+
+
+def client(stub: Stub) -> Any:
+    sdk = pytest.importorskip("openai", reason=REASON)
+    return sdk.OpenAI(base_url=f"{stub.url}/v1", api_key=TOKEN, max_retries=0)
+
+
+def dumped(model: Any) -> Any:
+    """What the SDK understood, as JSON."""
+    return json.loads(model.model_dump_json(exclude_none=True))
+
+
+@pytest.mark.parametrize("words", ["hello", 'look: call find {"a":1}'])
+def test_the_sdk_reads_the_stub_as_the_engine_does(stub: Stub, words: str) -> None:
+    """An answer and a call, whole and streamed: dumped by the SDK's models and read by our mapping they are the same."""
+    sdk = client(stub)
+    asked = {"model": "small-1", "messages": [{"role": "user", "content": words}]}
+    whole = completion_of(dumped(sdk.chat.completions.create(**asked)))
+    pieces = StreamedCompletion()
+    for chunk in sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}):
+        pieces.take(dumped(chunk))
+    assert pieces.whole() == whole
+    message, finish = message_of(asked)
+    assert (whole.text, whole.finish, whole.tokens) == (message["content"], finish, Tokens(3, 1, 2))
+    assert [(call.name, call.arguments) for call in whole.calls] == [
+        (call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", [])
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sdk_would_have_sent_what_the_engine_sends(stub: Stub, stream: bool) -> None:
+    """Our requests, sent once more by the SDK, are the same on the wire."""
+    sdk = client(stub)
+    config = model(stub, prompt="Be kind.", stream=stream, tools={"find": _tool()})
+    talk(config, 'look: call find {"a":1}', start=stubs(find=ToolAnswer("found")))
+    ours = stub.bodies(PATH)
+    stub.heard.clear()
+    for body in ours:
+        sdk.chat.completions.create(**body)
+    assert stub.bodies(PATH) == ours
+
+
+def test_the_sdk_refuses_what_the_engine_refuses(stub: Stub) -> None:
+    """An error envelope is an error to both."""
+    sdk = client(stub)
+    errors = pytest.importorskip("openai", reason=REASON)
+    stub.next = [as_json({"error": {"message": "no such model", "code": "model_not_found"}}, 404)]
+    with pytest.raises(errors.NotFoundError, match="no such model"):
+        sdk.chat.completions.create(model="x", messages=[{"role": "user", "content": "hi"}])
