@@ -138,9 +138,9 @@ async def persist(once: Callable[[], Awaitable[T]], attempts: int) -> tuple[T, i
 
 
 def _attempts(most: int) -> AsyncRetrying:
-    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-    growing = wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
+    growing = wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S) + wait_random(0, FIRST_WAIT_S)
 
     def wait(state: RetryCallState) -> float:
         problem = state.outcome.exception() if state.outcome else None

@@ -18,6 +18,7 @@ from focal_eval.errors import EngineError, EngineProtocol, EngineUnreachable
 
 if TYPE_CHECKING:
     import httpx
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
 PLAIN_MOST = 20  # requests at once without aiohttp: httpx's own pool gets slower with every connection beyond
@@ -95,9 +96,19 @@ def _make_pool(origin: SplitResult) -> Pool:
 
     def session() -> ClientSession:
         connector = TCPConnector(limit=0, ssl=context, keepalive_timeout=IDLE_S)
-        return ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=(_once,))
 
     return Pool(AiohttpTransport(verify=context, proxy=proxy, client=session), None)
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keeps aiohttp from sending a request anew by itself, as it does with GET, PUT and DELETE where a connection breaks."""
+    from aiohttp import ClientConnectionError, ClientOSError, ServerDisconnectedError
+
+    try:
+        return await handler(request)
+    except (ClientOSError, ServerDisconnectedError) as problem:
+        raise ClientConnectionError(str(problem)) from problem  # a kind that it does not look for
 
 
 @lru_cache(maxsize=8)
@@ -133,7 +144,8 @@ def nothing_sent(problem: Exception) -> bool:
     if cause is not None and type(cause).__module__.startswith("aiohttp"):
         from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-        return isinstance(cause, ClientConnectorError | ConnectionTimeoutError)
+        kinds = (ClientConnectorError, ConnectionTimeoutError)
+        return isinstance(cause, kinds) or isinstance(cause.__cause__, kinds)
     return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
 
 
@@ -169,18 +181,17 @@ def _malformed(problem: Exception) -> bool:
 
 
 def _why(problem: BaseException, connect_s: float) -> str:
-    chain: list[BaseException] = []
-    at: BaseException | None = problem
-    while at is not None and at not in chain:
-        chain.append(at)
-        at = getattr(at, "os_error", None) or at.__cause__ or at.__context__
+    chain: list[BaseException] = [problem]
+    for one in chain:  # it grows on the way
+        inner = (getattr(one, "os_error", None), one.__cause__, one.__context__)
+        chain += [cause for cause in inner if isinstance(cause, BaseException) and cause not in chain]
     for one in chain:
         if isinstance(one, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {one.verify_message or one.reason}"
     for one in chain:
         if isinstance(one, ssl.SSLError):
             return f"no TLS: {plain(str(one.reason or one), 100).lower().replace('_', ' ')}"
-        if isinstance(one, socket.gaierror):
+        if isinstance(one, socket.gaierror) or type(one).__name__ == "ClientConnectorDNSError":  # which hides the former
             return "there is no host of this name"
         if isinstance(one, TimeoutError):
             return f"no connection within {connect_s:g} s"

@@ -11,6 +11,7 @@ A kit is a function that raises AssertionError with a sentence: which promise, w
 from focal_eval.testing.checks import CheckExample, check_conformance
 from focal_eval.testing.doubles import ScriptedEngine, ScriptedSession, moment, sample_run, transcript
 from focal_eval.testing.engines import engine_conformance
+from focal_eval.testing.hostile import hostile_conformance
 from focal_eval.testing.importers import importer_conformance
 from focal_eval.testing.reporters import reporter_conformance
 
@@ -20,6 +21,7 @@ __all__ = [
     "ScriptedSession",
     "check_conformance",
     "engine_conformance",
+    "hostile_conformance",
     "importer_conformance",
     "moment",
     "reporter_conformance",

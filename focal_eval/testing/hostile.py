@@ -49,29 +49,39 @@ class _Trial:
         self.opened = 0
 
     async def all(self, engine: Engine, deeds: list[Misdeed]) -> dict[str, EngineError]:
-        found: dict[str, EngineError] = {}
-        witness = await self._open(engine)
-        for deed in deeds:
-            await self._well(witness, f"before '{deed.name}'")
-            problem, _ = await asyncio.gather(self._suffer(engine, deed), self._well(witness, f"beside '{deed.name}'"))
-            await self._well(witness, f"after '{deed.name}'")
-            await self._well(await self._open(engine), f"in a conversation begun after '{deed.name}'")
-            if problem is not None:
-                found[deed.name] = problem
-        await engine.close()
+        try:
+            found = await self._each(engine, deeds)
+        finally:
+            await engine.close()
         evil = [heard for heard in self.server.heard if "x-evil" in heard.headers or "evil" in heard.path]
         self.kit.holds(not evil, "an id of the server's never becomes a header or a path", f"the server heard {evil[:1]}")
+        return found
+
+    async def _each(self, engine: Engine, deeds: list[Misdeed]) -> dict[str, EngineError]:
+        found: dict[str, EngineError] = {}
+        witness = await self._open(engine)
+        waits = [deed for deed in deeds if EngineTimeout in deed.expects]  # all at once: they only take time
+        for group in (waits, *([deed] for deed in deeds if deed not in waits)):
+            names = ", ".join(f"'{deed.name}'" for deed in group)
+            await self._well(witness, f"before {names}")
+            suffering = asyncio.gather(*(self._suffer(engine, deed) for deed in group))
+            await self._well(witness, f"beside {names}")
+            problems = await suffering
+            await self._well(witness, f"after {names}")
+            await self._well(await self._open(engine), f"in a conversation begun after {names}")
+            found |= {deed.name: problem for deed, problem in zip(group, problems, strict=True) if problem is not None}
         return found
 
     async def refused(self, engine: Engine) -> EngineError:
         """What is said where nobody listens."""
         try:
             session = await engine.open(SessionStart("refused"))
-            await session.send("hello")
+            seen = await session.send("hello")
         except EngineUnreachable as problem:
-            await engine.close()
             return problem
-        self.kit.broken("a refused connection is EngineUnreachable", "it answered")
+        finally:
+            await engine.close()
+        self.kit.broken("a refused connection is EngineUnreachable", f"it answered {seen}")
 
     async def _open(self, engine: Engine) -> Session:
         self.opened += 1

@@ -14,7 +14,7 @@ import orjson
 from focal_eval.records import Json
 
 MARK = "hostile:"
-"""A request whose body holds this and the name of a misdeed is answered by that misdeed."""
+"""A request that holds `hostile:NAME!` in its body or its path is answered by the misdeed of this name."""
 
 _LONGEST_HEAD = 64 * 1024
 
@@ -146,7 +146,8 @@ class HostileServer:
             self.heard.append(heard)
             self.ports.append(writer.get_extra_info("peername")[1])
             turn = Turn(heard, self._answer(heard), writer, self._hangs)
-            act = next((act for name, act in self._acts.items() if f"{MARK}{name}!".encode() in heard.body), None)
+            marked = heard.body + heard.path.encode()
+            act = next((act for name, act in self._acts.items() if f"{MARK}{name}!".encode() in marked), None)
             await (turn.say(turn.good) if act is None else act(turn))
             if turn.closes:
                 return

@@ -169,13 +169,13 @@ async def _wrong_types(turn: Turn) -> None:
 @_misdeed("wrong-values", "answers with an object in the place of every value", EngineProtocol)
 async def _wrong_values(turn: Turn) -> None:
     await turn.say(
-        Said(_with_values(turn.good.body, lambda value: dict.fromkeys(value, {"unexpected": [1.5]})), turn.good.kind)
+        Said(_with_values(turn.good.body, lambda value: {key: {"unexpected": [1.5]} for key in value}), turn.good.kind)
     )
 
 
 @_misdeed("missing-keys", "answers with an empty object", EngineProtocol)
 async def _missing_keys(turn: Turn) -> None:
-    await turn.say(Said(_with_values(turn.good.body, lambda value: {}), turn.good.kind))
+    await turn.say(Said(_with_values(turn.good.body, lambda _: {}), turn.good.kind))
 
 
 @_misdeed("long", "announces an answer of 100 MB", EngineProtocol)
