@@ -103,10 +103,12 @@ def _make_pool(origin: SplitResult) -> Pool:
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keeps aiohttp from sending a request anew by itself, as it does with GET, PUT and DELETE where a connection breaks."""
-    from aiohttp import ClientConnectionError, ClientOSError, ServerDisconnectedError
+    from aiohttp import ClientConnectionError, ClientConnectorError, ClientOSError, ServerDisconnectedError
 
     try:
         return await handler(request)
+    except ClientConnectorError:
+        raise
     except (ClientOSError, ServerDisconnectedError) as problem:
         raise ClientConnectionError(str(problem)) from problem  # a kind that it does not look for
 
@@ -144,8 +146,7 @@ def nothing_sent(problem: Exception) -> bool:
     if cause is not None and type(cause).__module__.startswith("aiohttp"):
         from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-        kinds = (ClientConnectorError, ConnectionTimeoutError)
-        return isinstance(cause, kinds) or isinstance(cause.__cause__, kinds)
+        return isinstance(cause, ClientConnectorError | ConnectionTimeoutError)
     return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
 
 
