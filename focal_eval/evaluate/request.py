@@ -32,6 +32,22 @@ class RunRequest:
     reports: tuple[str, ...] = DEFAULT_REPORTS
     allow_python: bool = True
 
+    def again(self) -> dict[str, list[str]]:
+        """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
+        named = (
+            ("--suite", self.suite),
+            ("--agent", self.agent),
+            ("--engine", self.engine),
+            ("--repeats", self.repeats),
+            ("--timeout", self.timeout_s),
+        )
+        options = [word for option, given in named if given is not None for word in (option, _word(given))]
+        return {"paths": [str(path) for path in self.paths], "options": options + ["--no-python"] * (not self.allow_python)}
+
+
+def _word(given: object) -> str:
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:

@@ -136,6 +136,7 @@ class _Run:
                 "variants": fields.variants,
                 "unreported": fields.unreported,
                 "stop_after": request.stop_after,
+                "again": request.again(),
             },
             "counts": {},
             "gates": [],

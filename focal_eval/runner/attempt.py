@@ -221,7 +221,7 @@ class Attempt:
         if self.fault is not None:
             self.verdict, self.reason = Verdict.ERRORED, self.fault.message
         elif tally.errored:
-            self.verdict, self.reason = Verdict.ERRORED, tally.first
+            self.verdict, self.reason = Verdict.ERRORED, tally.crash
         elif tally.failed:
             self.verdict, self.reason = Verdict.FAILED, tally.first
         elif not tally.judged:
@@ -238,6 +238,8 @@ class Attempt:
         line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
         if self.reason is not None:
             line += b',"reason":' + dumps(self.reason)
+        if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
+            line += b',"fault":' + dumps(fault_to_json(self.fault))
         line += b',"results":[' + self.judging.tally.take() + b"]"
         if messages is not UNKNOWN:
             line += b',"messages":' + dumps([message_to_json(message) for message in messages])

@@ -101,6 +101,7 @@ class Tally:
     errored: int = 0
     skipped: int = 0
     first: str | None = None  # why the attempt is not passed, in words
+    crash: str | None = None  # why the first check that crashed did
 
     def take(self) -> bytes:
         """The results since the last call, as the inside of a JSON list."""
@@ -146,12 +147,13 @@ class Judging:
         if result.outcome is SKIPPED:
             tally.skipped += 1
         elif result.outcome is not PASSED and not result.soft:
+            why = result.findings[0].message if result.findings else result.reason
             if result.outcome is FAILED:
                 tally.failed += 1
             else:
                 tally.errored += 1
-            if tally.first is None:
-                tally.first = result.findings[0].message if result.findings else result.reason
+                tally.crash = tally.crash or why
+            tally.first = tally.first or why
 
     def _record(self, ready: Ready, judgement: Judgement) -> None:
         outcome, findings, reason = judgement

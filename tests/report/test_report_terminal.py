@@ -54,7 +54,7 @@ def test_a_failure_is_framed_at_its_expectation(tmp_path: Path) -> None:
 def test_the_last_line_is_the_verdict_with_the_report(rich: ReportModel) -> None:
     """The last line stands alone: verdict in words, counts, how long, where the report lies."""
     assert printed(rich).rstrip().splitlines()[-1] == (
-        "✗ 5 of 26 cases failed and 2 errored · 17 passed · 1 failed as expected · 1 skipped · 1 flaky · 3.2 s"
+        "✗ 5 of 26 cases failed and 2 errored · 17 passed, 1 failed as expected, 1 skipped, 1 flaky · 3.2 s"
         " · reports/x/report.html"
     )
 

@@ -278,3 +278,23 @@ def test_cancelling_leaves_no_attempt_line() -> None:
     assert any(b'"t":"turn"' in line for line in lines)
     assert not any(b'"t":"attempt"' in line for line in lines)
     assert desk.closed == 1
+
+
+class ClosedDesk(Desk):
+    """Nobody opens."""
+
+    async def open(self, start: SessionStart) -> Any:
+        raise EngineUnreachable("the desk is closed")
+
+
+def test_a_fault_outside_a_turn_is_kept_with_the_attempt() -> None:
+    """No session could be opened: the attempt's line holds the fault; a fault of a turn stands in the turn's line alone."""
+    attempt, lines = play("turns: [hi]\n", ClosedDesk())
+    assert (attempt.verdict, attempt.reason) == (Verdict.ERRORED, "the desk is closed")
+    assert lines[-1]["fault"] == {"kind": "engine-unreachable", "message": "the desk is closed"}
+
+    def broken(message: str | None, start: SessionStart) -> Reply:
+        raise EngineUnreachable("nobody answers")
+
+    _, lines = play("turns: [hi]\n", Desk(answer=broken))
+    assert "fault" not in lines[-1]

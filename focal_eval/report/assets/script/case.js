@@ -10,8 +10,13 @@ function keyword(name) {
   return name.split('"').filter((part) => part.trim()).map((part) => `"${part}"`).join(" and ");
 }
 
+// Without paths the script is named, whose cases are then told apart by their parameters alone.
 function rerunCommand(item, header) {
-  return `focal-eval run ${quoted(index.suite || header.file)} -k ${quoted(keyword(item.name))}`;
+  const { paths, options } = index.again;
+  const words = paths.length ? [...paths, ...options, "-k", keyword(item.name)] : [header.file, ...options];
+  const rest = item.name.slice(item.script.length);
+  if (!paths.length && rest) words.push("-k", keyword(rest));
+  return ["focal-eval", "run", ...words].map(quoted).join(" ");
 }
 
 function bubble(who, text, extra) {
@@ -23,14 +28,18 @@ function chat(turn) {
   if (turn.user === null || turn.user === undefined) out.push(h("p", { class: "quiet-note" }, "The agent speaks first."));
   else out.push(bubble(turn.skipped === undefined ? "user" : "user unsent", turn.user));
   if (turn.fault) {
-    out.push(h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(turn.fault.message),
-      h("code", { class: "fault-kind" }, visible(turn.fault.kind)), turn.fault.detail && said("pre", "fault-detail", turn.fault.detail))));
+    out.push(faultView(turn.fault));
   } else if (turn.skipped !== undefined) {
     out.push(h("p", { class: "not-sent" }, icon("skipped"), h("span", null, "Not sent: ", said("span", "", turn.skipped))));
   } else {
     out.push(...answer(turn));
   }
   return h("div", { class: "chat" }, out);
+}
+
+function faultView(fault) {
+  return h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(fault.message),
+    h("code", { class: "fault-kind" }, visible(fault.kind)), fault.detail && said("pre", "fault-detail", fault.detail)));
 }
 
 function answer(turn) {
@@ -85,6 +94,7 @@ function closing(attempt) {
   const end = attempt.end;
   if (!end) return [h("p", { class: "partial-note", role: "note" }, h("strong", null, "Cut off."), " This attempt was not over when the run ended.")];
   const out = [];
+  if (end.fault) out.push(h("div", { class: "turn", id: "closing-fault", tabindex: "-1" }, faultView(end.fault)));
   if (end.results && end.results.length) {
     out.push(h("section", { class: "closing", "aria-labelledby": "closing-title" }, h("h3", { id: "closing-title" }, "Over the whole conversation"),
       h("ul", { class: "expectations" }, end.results.map((result, place) => expectation(result, BAD.has(result.outcome) ? anchor("end", place) : null)))));
@@ -103,17 +113,20 @@ function recordTable(messages) {
     h("td", { class: "number" }, visible(item.created_at || "")))));
 }
 
-// The expectations that did not hold, each a way to its place below.
+// What broke, then the expectations that did not hold, each a way to its place below.
 function wrongList(attempt) {
-  const links = [];
-  const add = (turn, result, id) => links.push(h("li", null, h("a", { href: `#${id}`, "data-jump": id },
+  const broke = [];
+  const failed = [];
+  const add = (turn, result, id) => (result.outcome === "failed" ? failed : broke).push(h("li", null, h("a", { href: `#${id}`, "data-jump": id },
     h("span", { class: "wrong-turn" }, turn), h("span", { class: "wrong-key" }, visible(result.key)),
     said("span", "wrong-message", (result.findings && result.findings[0] && result.findings[0].message) || result.reason || result.text), softBadge(result))));
   for (const turn of attempt.turns) {
     if (turn.fault) add(`Turn ${turn.i + 1}`, { key: turn.fault.kind, reason: turn.fault.message }, `turn-${turn.i}`);
     (turn.results || []).forEach((result, place) => BAD.has(result.outcome) && add(`Turn ${turn.i + 1}`, result, anchor(turn.i, place)));
   }
+  if (attempt.end && attempt.end.fault) add("Outside a turn", { key: attempt.end.fault.kind, reason: attempt.end.fault.message }, "closing-fault");
   ((attempt.end && attempt.end.results) || []).forEach((result, place) => BAD.has(result.outcome) && add("At the end", result, anchor("end", place)));
+  const links = [...broke, ...failed];
   return links.length ? h("nav", { class: `wrong v-${(attempt.end && attempt.end.verdict) || "not_run"}`, "aria-label": "What went wrong" }, h("h2", null, "What went wrong"), h("ul", null, links)) : null;
 }
 

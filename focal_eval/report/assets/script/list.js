@@ -88,14 +88,26 @@ function caseRow(row, position) {
   const label = row.grouped ? [name] : [said("span", "row-title", item.title), name];
   const link = h("a", { class: "row-link", href: hrefOf({ case: item.id }), "data-row": position }, ...label);
   const second = item.attention || (item.message && item.verdict !== "passed");
-  const tags = item.tags.slice(0, 3).map((tag) => said("span", "tag", tag));
-  if (item.tags.length > 3) tags.push(h("span", { class: "tag more" }, `+${item.tags.length - 3}`));
+  const fitting = fittingTags(item.tags);
+  const tags = item.tags.slice(0, fitting).map((tag) => said("span", "tag", tag));
+  if (item.tags.length > fitting) tags.push(h("span", { class: "tag more", title: visible(item.tags.slice(fitting).join(", ")) }, `+${item.tags.length - fitting}`));
   return h("div", { role: "row", class: `row ${row.kind} v-${item.verdict}${row.grouped ? " grouped" : ""}`, "aria-rowindex": position + 2 },
     cell("cell", "cell-verdict", icon(item.verdict), h("span", { class: "sr-only" }, words)),
     cell("cell", "cell-case", h("div", { class: "row-line" }, link, flakyMark(item)), second && said("div", "row-message", item.message || words)),
     cell("cell", "cell-tags", ...tags),
     cell("cell", "cell-turns", plural(item.turns, "turn")),
     cell("cell", "cell-time", duration(item.ms)));
+}
+
+const TAGS_WIDTH = 264; // pixels of the column; a tag is shown whole or counted, unless it is the only one
+
+function fittingTags(tags) {
+  let left = TAGS_WIDTH;
+  for (let count = 0; count < tags.length; count += 1) {
+    left -= tags[count].length * 6.6 + 23;
+    if (left < (count + 1 < tags.length ? 36 : 0)) return Math.max(count, 1);
+  }
+  return tags.length;
 }
 
 // What tells a case from its sisters: `[order=A-1]#2` of the name, in words.
