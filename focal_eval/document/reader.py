@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from focal_eval.source import Span, excerpt, lines_of, whole_file
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "MappingNode", "Node", "ScalarNode", "SequenceNode"]
 
 MAX_BYTES = 4 * 1024 * 1024  # one file
+_PIECE = 64 * 1024
 MAX_DEPTH = 64  # nested collections
 MAX_NODES = 200_000  # visited nodes of one file, aliases expanded
 
@@ -123,14 +125,23 @@ def read_file(path: Path, shown: str | None = None) -> Document:
     """Reads a file as a document; what keeps it from being read becomes a diagnostic, never an exception."""
     file = shown or str(path)
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = _bytes_of(path)
     except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
         document = Document(file, "", None)
         reason = getattr(problem, "strerror", None) or str(problem)
         document.problems.error("unreadable-file", f"the file cannot be read: {reason}", whole_file(file))
         return document
     return read_bytes(data, file)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What is in a file, cut off somewhere beyond the most it may hold; a piece at a time, as most files are one piece."""
+    with FileIO(path) as stream:
+        data = piece = stream.read(_PIECE)
+        while piece and len(data) <= MAX_BYTES:
+            piece = stream.read(_PIECE)
+            data += piece
+    return data
 
 
 def read_bytes(data: bytes, file: str) -> Document:
