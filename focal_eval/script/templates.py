@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,19 @@ def note_templates(node: Node, reader: Reader) -> Any:
         elif isinstance(here, MappingNode):
             stack.extend(value for _, value in here.value)
     return found
+
+
+def scalars_below(node: Node) -> Iterator[ScalarNode]:
+    """Every scalar of a value that was counted before, keys left out."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, ScalarNode):
+            yield here
+        elif isinstance(here, SequenceNode):
+            stack.extend(here.value)
+        else:
+            stack.extend(value for _, value in here.value)
 
 
 class SaidText(Shape):
