@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from focal_eval.checks.base import Moment, TurnCheck, derived, settle, written_short
 from focal_eval.checks.passages import around, closest, quoted, word_diff
+from focal_eval.checks.remarks import joined, what_was_left_out
 from focal_eval.checks.reported import known
 from focal_eval.document.patterns import PatternText
 from focal_eval.document.shape import ListOf, Text
@@ -49,10 +50,10 @@ class Contains(TurnCheck):
         where = prepared(response, self.case, self.space)
         for needle in self.needles:
             if needle not in where:
-                return tuple(self._missing(response, where))
+                return tuple(self._missing(response, where, what_was_left_out(seen.reply)))
         return ()
 
-    def _missing(self, response: str, where: str) -> list[Finding]:
+    def _missing(self, response: str, where: str, remark: str | None) -> list[Finding]:
         out = []
         for index, (text, needle) in enumerate(zip(self.text, self.needles, strict=True)):
             if needle in where:
@@ -60,7 +61,7 @@ class Contains(TurnCheck):
             near = closest(text, response)
             if fold(text) in fold(response):
                 near = "it is there, but differs in case or white space, which are strict here"
-            path = self.at("text", index)
+            path, near = self.at("text", index), joined(remark, near)
             said = f"the response does not contain {quoted(text, 80)}"
             out.append(Finding(said, f"text containing {quoted(text)}", quoted(response), near=near, path=path))
         return out
@@ -133,7 +134,8 @@ class Equals(TurnCheck):
         else:
             near = word_diff(fold(self.text), fold(self._part(response)))
         said = f"the response does not {self.verb[1]} {quoted(self.text, 80)}"
-        return (Finding(said, quoted(self.text), quoted(response), near=near, path=self.at("text")),)
+        remark = joined(what_was_left_out(seen.reply), near)
+        return (Finding(said, quoted(self.text), quoted(response), near=remark, path=self.at("text")),)
 
     @staticmethod
     def _holds(where: str, needle: str) -> bool:
@@ -195,10 +197,9 @@ class Matches(TurnCheck):
         for index, pattern in enumerate(self.pattern):
             if pattern.search(response) is None:
                 said = f"the response does not match /{pattern.text}/"
+                near = joined(what_was_left_out(seen.reply), _other_case(pattern.text, response))
                 path = self.at("pattern", index)
-                out.append(
-                    Finding(said, f"/{pattern.text}/", quoted(response), near=_other_case(pattern.text, response), path=path)
-                )
+                out.append(Finding(said, f"/{pattern.text}/", quoted(response), near=near, path=path))
         return tuple(out)
 
     def groups(self, text: str) -> dict[str, str]:
