@@ -143,3 +143,13 @@ class CassetteMiss(EngineProtocol):
 
 class StorageError(FocalEvalError):
     """Something could not be written or read back: disk full, read-only folder, damaged file."""
+
+
+def told(problem: BaseException) -> str:
+    """An exception of somebody else's in words: its type, and what it says."""
+    try:
+        said = str(problem).strip()
+    except Exception:  # its own `__str__` is broken
+        said = ""
+    kind = type(problem).__name__
+    return f"{kind}: {said}" if said else kind

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, Literal
 from focal_eval.clock import content_id
 from focal_eval.engines.answer import REPORTABLE, reply_of
 from focal_eval.engines.base import Abilities, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.calls import Raised, call
 from focal_eval.engines.local import find_callable
 from focal_eval.errors import EngineError
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
@@ -69,7 +68,6 @@ class CallableEngine:
 
     def __init__(self, config: LocalCallable, function: Callable[..., Any]) -> None:
         self.config, self.function = config, function
-        self.asynchronous = inspect.iscoroutinefunction(function)
         self.reports = frozenset(config.reports) | {"response"}
         self._abilities = Abilities(
             reports=self.reports,
@@ -109,14 +107,9 @@ class CallableSession:
     async def send(self, message: str | None) -> Reply:
         who, function = self._engine.config.target, self._engine.function
         try:
-            if self._engine.asynchronous:
-                value = await function(message, self._conversation)
-            else:
-                value = await asyncio.to_thread(function, message, self._conversation)
-                if inspect.isawaitable(value):
-                    value = await value
-        except Exception as problem:
-            said = f"{type(problem).__name__}: {problem}"
+            value = await call(function, message, self._conversation)
+        except Raised as problem:
+            said = str(problem)
             raise EngineError(f"{who} raised {shorten(said, 300)}", detail=said) from problem
         reply = reply_of(value, self._engine.reports, who)
         text = reply.response if isinstance(reply.response, str) else ""

@@ -7,13 +7,13 @@ from typing import Any
 
 from focal_eval.checks.base import Conversation, Moment
 from focal_eval.engines import Session
-from focal_eval.errors import EngineError, StorageError
+from focal_eval.errors import EngineError, StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.limits import within
 from focal_eval.runner.lines import case_line
-from focal_eval.runner.opening import Terms, fault_of, named, open_session, timed_out
+from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
 from focal_eval.runner.scope import NothingThere, read_source, sources
@@ -146,8 +146,8 @@ class Attempt:
             found = fault_of(problem)
         except StorageError:
             raise
-        except Exception as problem:  # an adapter's bug is the engine's fault, and never stops the run
-            found = Fault("engine-crash", f"the engine's adapter crashed: {named(problem)}")
+        except (Exception, SystemExit) as problem:  # an adapter's bug is the engine's fault, and never stops the run
+            found = Fault("engine-crash", f"the engine's adapter crashed: {told(problem)}")
         return found, (elapsed() - start) * 1000
 
     def _save(self, turn: Turn, reply: Reply, readies: tuple[Ready, ...]) -> dict[str, Any]:
@@ -203,8 +203,8 @@ class Attempt:
             raise timed_out("reading the stored messages", self.terms.timeout_s) from None
         except (EngineError, StorageError):
             raise
-        except Exception as problem:
-            raise EngineError(f"the engine's adapter crashed while reading stored messages: {named(problem)}") from problem
+        except (Exception, SystemExit) as problem:
+            raise EngineError(f"the engine's adapter crashed while reading stored messages: {told(problem)}") from problem
 
     def _conversation(self, messages: Any) -> None:
         closing = self.prepared.closing
@@ -249,5 +249,5 @@ class Attempt:
 async def _close(session: Session) -> None:
     try:
         await session.close()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         del problem  # closing must not change a verdict; an adapter that fails here has answered all turns

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from focal_eval.checks.judging import judge_check
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.records import CheckResult, Finding, Outcome
 from focal_eval.records.codec import result_to_json
+from focal_eval.runner.journal import dumps
 from focal_eval.script.expectations import shape_of_check
 from focal_eval.script.model import Expectation
 from focal_eval.script.places import place
@@ -60,20 +59,20 @@ class Ready:
             item = self.item
             span = item.span
             line = b'{"key":"%b","text":%b,"outcome":"passed","at":[%b,%d,%d,%d,%d]' % (
-                item.key.encode(), self._words or orjson.dumps(self.text),
+                item.key.encode(), self._words or dumps(self.text),
                 _quoted(span.file), span.line, span.column, span.end_line, span.end_column,
             )  # fmt: skip
             if item.soft:
                 line += b',"soft":true'
             if item.because is not None:
-                line += b',"because":' + orjson.dumps(item.because)
+                line += b',"because":' + dumps(item.because)
             self.passed = line + b"}"
         return self.passed
 
 
 @lru_cache(maxsize=64)
 def _quoted(text: str) -> bytes:
-    return orjson.dumps(text)
+    return dumps(text)
 
 
 _DESCRIBED: dict[int, tuple[Any, str, bytes]] = {}
@@ -87,7 +86,7 @@ def described(check: Any) -> tuple[str, bytes]:
         text = str(check.describe())
         if len(_DESCRIBED) >= _MOST_DESCRIBED:
             _DESCRIBED.clear()
-        found = _DESCRIBED[id(check)] = (check, text, orjson.dumps(text))
+        found = _DESCRIBED[id(check)] = (check, text, dumps(text))
     return found[1], found[2]
 
 
@@ -141,7 +140,7 @@ class Judging:
     def note(self, result: CheckResult) -> None:
         """Records a result that no check gave."""
         tally = self.tally
-        tally.results.append(orjson.dumps(result_to_json(result), option=orjson.OPT_NON_STR_KEYS, default=str))
+        tally.results.append(dumps(result_to_json(result)))
         if result.outcome in (PASSED, FAILED):
             tally.judged += 1
         if result.outcome is SKIPPED:

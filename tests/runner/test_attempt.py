@@ -298,3 +298,37 @@ def test_a_fault_outside_a_turn_is_kept_with_the_attempt() -> None:
 
     _, lines = play("turns: [hi]\n", Desk(answer=broken))
     assert "fault" not in lines[-1]
+
+
+class Odd:
+    """Data no JSON knows, which cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "data", ["a\ud800b", {"\udfff": 1}, [Odd()], float("nan"), 10**5000, {1: {2}}], ids=lambda value: type(value).__name__
+)
+def test_a_reply_that_json_cannot_say_is_recorded_and_judged_all_the_same(data: Any) -> None:
+    """Lone surrogates, odd objects and giant numbers end up in the journal as text; the case fails as any other."""
+
+    def answer(message: str | None, start: SessionStart) -> Reply:
+        return Reply(response="lone \ud83d", metadata={"data": data})
+
+    expect = "{response: {contains: zebra}, metadata: {data: {equals: zebra}}}"
+    attempt, lines = play(f"turns:\n  - user: hi\n    expect: {expect}\n", Desk(answer))
+    assert results(lines, 0)[0]["outcome"] == "failed"
+    assert lines[1]["reply"]["response"] == "lone ?"
+    assert attempt.verdict in (Verdict.FAILED, Verdict.ERRORED)
+
+
+def test_an_adapter_that_exits_breaks_its_case_and_nothing_else() -> None:
+    """`sys.exit(0)` in an engine's adapter is a fault of the engine, not the end of the run with exit code 0."""
+
+    def answer(message: str | None, start: SessionStart) -> Reply:
+        raise SystemExit(0)
+
+    attempt, lines = play("turns:\n  - user: hi\n    expect: {rules: [greet]}\n", Desk(answer))
+    assert attempt.verdict is Verdict.ERRORED
+    assert lines[1]["fault"] == {"kind": "engine-crash", "message": "the engine's adapter crashed: SystemExit: 0"}
