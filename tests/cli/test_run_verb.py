@@ -255,6 +255,23 @@ def test_a_killed_run_can_be_rendered_too(suite: Path, capsys: pytest.CaptureFix
     assert "partial" in capsys.readouterr().out.lower()
 
 
+def test_failed_of_a_run_that_was_cut_off(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--failed takes the case a kill cut off; where nothing failed it does not say that every case passed."""
+    assert main(["run", str(suite), "-q", "--out", "out", "--concurrency", "1"]) == 0
+    journal = Path("out/journal.jsonl")
+    whole = journal.read_bytes().splitlines(keepends=True)
+    capsys.readouterr()
+    assert main(["run", str(suite), "--failed", "out"]) == 2
+    assert "no case of out failed; there is nothing to run again" in capsys.readouterr().err
+    ends = [number for number, line in enumerate(whole) if b'"t":"attempt"' in line]
+    journal.write_bytes(b"".join(whole[: ends[0] + 1]))
+    assert main(["run", str(suite), "--failed", "out"]) == 2
+    assert "no case of out failed, but 2 of 3 were never begun; run them all again" in capsys.readouterr().err
+    journal.write_bytes(b"".join(whole[: ends[0]]))
+    assert main(["run", str(suite), "--failed", "out", "--out", "again"]) == 0
+    assert "✓ The case passed" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_exit_3_with_a_sentence(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A report that cannot be written is said so; the journal is there already."""
