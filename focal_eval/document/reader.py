@@ -8,10 +8,12 @@ text that could nest that deep, or hold too much, is first read as a stream of e
 from __future__ import annotations
 
 import operator
+import os
 import re
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import yaml
@@ -134,9 +136,16 @@ def read_file(path: Path, shown: str | None = None) -> Document:
     return read_bytes(data, file)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Opens without waiting: a pipe that nobody writes into would be waited for until somebody does."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _bytes_of(path: Path) -> bytes:
     """What is in a file, cut off somewhere beyond the most it may hold; a piece at a time, as most files are one piece."""
-    with FileIO(path) as stream:
+    with FileIO(path, opener=_at_once) as stream:
+        if not S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError("it is a folder, a pipe or a device")
         data = piece = stream.read(_PIECE)
         while piece and len(data) <= MAX_BYTES:
             piece = stream.read(_PIECE)

@@ -14,7 +14,7 @@ from focal_eval.errors import Diagnostic, Problems, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.target import unique
 from focal_eval.script.collect import collect, script_id
-from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, shown
+from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, check_idle, check_references
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
@@ -98,7 +98,7 @@ def _gather(path: Path, files: _Files, checked: Checked) -> None:
 
 
 def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
-    resolved = path.resolve()
+    resolved = real(path)
     if is_fragment(path):
         files.fragments.append(resolved)
         return

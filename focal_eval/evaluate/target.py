@@ -15,7 +15,7 @@ from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
 from focal_eval.script.collect import collect, script_id
-from focal_eval.script.load import Loader, files_below, is_fragment, shown
+from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import check_idle, check_references
 from focal_eval.script.suite import Engine as EngineEntry
@@ -141,7 +141,7 @@ def _near_path(path: Path) -> str:
 
 def _suite_of(scripts: list[Path], problems: Problems) -> Suite | None:
     """The one suite below `evals/`, here or above, that contains all the scripts."""
-    wanted = {path.resolve() for path in scripts}
+    wanted = {real(path) for path in scripts}
     fitting: list[Suite] = []
     for folder in (Path.cwd(), *Path.cwd().parents):
         candidates = sorted((folder / "evals").glob("*.yaml")) if (folder / "evals").is_dir() else []
@@ -167,7 +167,7 @@ def _entries(suite: Suite | None, named: list[Path], problems: Problems) -> tupl
     if not named:
         return entries, root
     ids = dict(entries)
-    wanted = [path.resolve() for path in named]
+    wanted = [real(path) for path in named]
     top = Path(os.path.commonpath([path.parent for path in wanted]))
     out = [(path, ids.get(path) or script_id(path, top)) for path in wanted]
     return sorted(dict(out).items(), key=lambda entry: entry[1]), Path(os.path.commonpath([root.resolve(), top]))

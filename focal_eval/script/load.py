@@ -37,6 +37,11 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def real(path: Path) -> Path:
+    """The path with links followed as far as they lead: a link to itself stays what it is, and cannot be read."""
+    return Path(os.path.realpath(path))
+
+
 def is_folder(path: Path) -> bool:
     """Whether a folder is at a path."""
     return is_there(path) and path.is_dir()
@@ -100,7 +105,7 @@ class Loader:
     def check_fragment(self, path: Path) -> None:
         """Reads a fragment on its own: names may come from the scripts that include it."""
         self.loaded.files += 1
-        resolved = path.resolve()
+        resolved = real(path)
         if resolved not in self._fragments:
             self._read_fragment(resolved, ())
 

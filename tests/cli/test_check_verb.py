@@ -269,3 +269,17 @@ def test_hundreds_of_problems_end_in_a_count(folder: Path, capsys: pytest.Captur
     assert out.count("error[unknown-key]") == 200
     assert "and 100 more\n" in out
     assert out.endswith("300 errors in 1 of 1 files; read 1 script\n")
+
+
+def test_links_that_lead_nowhere_are_unreadable_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link to itself or to nothing in a folder is a problem at its place, for `check` and for `run` alike."""
+    (folder / "links").mkdir()
+    (folder / "links" / "loop.yaml").symlink_to("loop.yaml")
+    (folder / "links" / "lost.yaml").symlink_to("nothing.yaml")
+    code, out, _ = check(capsys, "links")
+    assert (code, out.count("error[unreadable-file]")) == (2, 2)
+    (folder / "links" / "lost.yaml").unlink()
+    agent = folder / "links" / "agent.txt"
+    agent.write_text("agent: kiosk\n")
+    assert main(["run", "links", "--agent", str(agent)]) == 2
+    assert "links/loop.yaml:1:1: error[unreadable-file]: the file cannot be read" in capsys.readouterr().err
