@@ -16,11 +16,11 @@ FocalEvalError
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
 from focal_eval.source import Span
+from focal_eval.value import value
 
 
 class ExitCode(IntEnum):
@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # stopped by the user; what was recorded is kept
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Label:
     """A second place that explains a problem, such as "first defined here"."""
 
@@ -42,7 +42,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Diagnostic:
     """One problem in a file: place, stable kebab-case code, problem, nearest fix."""
 

@@ -22,7 +22,7 @@ and `("includes", 1)` else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -73,7 +73,7 @@ class CheckFault(Exception):
 RefKind = Literal["rule", "tool", "scenario", "template", "argument", "variable"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ref:
     """A name the check relies on, to be looked up in the target agent before a run.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from focal_eval.checks.base import Moment, TurnCheck, derived, settle, written_short
@@ -14,6 +14,7 @@ from focal_eval.document.shape import ListOf, Text
 from focal_eval.pattern import compile_pattern
 from focal_eval.records import Finding
 from focal_eval.text import fold, listed
+from focal_eval.value import value
 
 Fold = Literal["fold", "strict"]
 _CASE: Any = {"doc": "strict: case as written."}
@@ -31,7 +32,7 @@ def prepared(text: str, case: Fold, space: Fold) -> str:
     return fold(text, case=case == "fold", space=space == "fold")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Contains(TurnCheck):
     """The response contains all of these texts."""
 
@@ -75,7 +76,7 @@ class Contains(TurnCheck):
         return None if all(self.needles) else "an empty text is contained in every response"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Excludes(TurnCheck):
     """The response contains none of these texts."""
 
@@ -110,7 +111,7 @@ class Excludes(TurnCheck):
         return None if self.text else "it names no text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Equals(TurnCheck):
     """The response is this text."""
 
@@ -149,7 +150,7 @@ class Equals(TurnCheck):
         return f"response {self.verb[0]} {quoted(self.text, 80)}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartsWith(Equals):
     """The response starts with this text."""
 
@@ -166,7 +167,7 @@ class StartsWith(Equals):
         return None if self.needle else "every response starts with an empty text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EndsWith(Equals):
     """The response ends with this text."""
 
@@ -183,7 +184,7 @@ class EndsWith(Equals):
         return None if self.needle else "every response ends with an empty text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matches(TurnCheck):
     """The patterns are found in the response; their named groups can be saved."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
 from focal_eval.checks.assignment import cheapest
@@ -17,6 +17,7 @@ from focal_eval.records import Finding, Reply, ToolCall
 from focal_eval.registry import nearest
 from focal_eval.script.wording import counted
 from focal_eval.text import listed
+from focal_eval.value import value
 
 UNKNOWN_DETAILS = "this engine does not report the arguments and results of its tool calls"
 MOST_COMPARED = 400  # observed calls looked at for the nearest miss
@@ -25,7 +26,7 @@ _OTHER_TOOL = 1000.0  # the cost of taking a call of another tool for the expect
 Calls = tuple[ToolCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tools(TurnCheck):
     """The tools called in this turn; a list means these calls in this order, with others between."""
 

@@ -16,6 +16,7 @@ from focal_eval.errors import EngineError
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.registry import did_you_mean
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Conversation:
         return None if self.stubs is None else self.stubs(tool, arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LocalCallable:
     """A function `(message, conversation) -> text, mapping or Reply`, plain or async."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.report.model import ReportModel
+from focal_eval.value import value
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunRequest:
     """What to run; None leaves a setting to the suite."""
 
@@ -49,7 +49,7 @@ def _word(given: object) -> str:
     return f"{given:g}" if isinstance(given, float) else str(given)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunResult:
     """What a run came to; the model's folder holds everything that was recorded."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,13 @@ from focal_eval.script.names import check_idle, check_references
 from focal_eval.script.suite import Engine as EngineEntry
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.source import whole_file
+from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.agents import AgentFile
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """Everything a run needs, read and checked; nothing was sent to an engine."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from focal_eval.script.model import Answer, Script
 from focal_eval.script.stubs import Answering, read_answer
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """What every attempt of a run shares."""
 

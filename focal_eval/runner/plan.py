@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.clock import content_id
 from focal_eval.script.model import Script
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Case:
     """One script with one row of params, one pick of variants and one repeat number."""
 
@@ -24,7 +25,7 @@ class Case:
     repeat: int  # from 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Selection:
     """Which cases of a plan are run."""
 
@@ -34,7 +35,7 @@ class Selection:
     scripts: frozenset[str] | None = None  # only these files, as resolved paths
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The cases in the order they are started, and how many there were before selection."""
 

@@ -19,6 +19,7 @@ from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
 from focal_eval.script.templates import Trail
 from focal_eval.source import whole_file
+from focal_eval.value import value
 
 MAX_FILES = 100_000
 _SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
@@ -154,14 +155,14 @@ def _with_digest(script: Script, digests: list[str]) -> Script:
     return replace(script, digest=content_id(script.digest, *digests))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Fragment:
     document: Document
     value: Any
     scratch: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Splice:
     """What `include` does for one file: resolves the path, refuses cycles and escapes, returns the fragment's turns."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from focal_eval.document import Reader
 from focal_eval.errors import Diagnostic, Label, Problems
@@ -14,6 +14,7 @@ from focal_eval.script.previews import previews
 from focal_eval.script.templates import Trail
 from focal_eval.source import Span
 from focal_eval.template import has_template
+from focal_eval.value import value
 
 SAVE_SOURCES = (
     "response", "tools", "scenario", "metadata", "variables", "rules", "citations", "follow_ups", "turn_id", "session_id",
@@ -56,7 +57,7 @@ def check_names(reader: Reader) -> None:
             problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KnownNames:
     """What the target agent has; scripts are checked against it before a run."""
 
@@ -108,7 +109,7 @@ def check_references(script: Script, known: KnownNames, *, replay: bool = False)
     return list(dict.fromkeys(problems))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Missing:
     """What the agent does not have, in words, and what it has instead."""
 

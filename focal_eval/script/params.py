@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import Any
 
@@ -12,12 +12,13 @@ from focal_eval.document.reader import MappingNode, Node, SequenceNode
 from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.errors import Label
 from focal_eval.source import Span
+from focal_eval.value import value as a_value
 
 MAX_CASES = 10_000  # of one script
 _COUNTED = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Params:
     """The cases' values, multiplied out, and where each name is defined."""
 

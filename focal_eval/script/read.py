@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Any
 
 from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_of
@@ -44,7 +44,7 @@ class MarkShape(Shape):
         return {"anyOf": [reason, mapping]}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Reason:
     reason: Annotated[str, Text(may_be_empty=False)]
 
@@ -64,7 +64,7 @@ class DataShape(Shape):
         return {"type": "object"}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _History:
     """A turn before the conversation under test."""
 
@@ -72,7 +72,7 @@ class _History:
     agent: Annotated[Said | None, SaidText()] = None
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Given:
     """Where the conversation starts."""
 
@@ -219,7 +219,7 @@ class TurnsShape(Shape):
         return {"type": "array", "minItems": 1, "items": self._turn.schema(into)}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Include:
     include: Annotated[str, Text(may_be_empty=False)]
 
@@ -265,7 +265,7 @@ class ScriptFields:
     origin: Annotated[Mapping[str, Any], DataShape()] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class FragmentFields:
     """A fragment: turns that scripts splice in by `include`, and stubs that come with them."""
 

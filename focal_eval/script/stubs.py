@@ -14,6 +14,7 @@ from focal_eval.script.matchers import Matcher, match_arguments
 from focal_eval.script.model import Answer, Step, Stub
 from focal_eval.script.templates import note_templates, scalars_below
 from focal_eval.template import has_template
+from focal_eval.value import value as a_value
 
 _MAX_DELAY_MS = 3_600_000
 
@@ -42,7 +43,7 @@ class FailureShape(Shape):
 _DELAY = Number(minimum=0, maximum=_MAX_DELAY_MS)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Step:
     """One answer of a sequence."""
 
@@ -51,7 +52,7 @@ class _Step:
     delay_ms: Annotated[float | None, _DELAY] = field(default=None, metadata={"doc": "Reported as the call's duration."})
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Answer:
     """One answer of a tool: the first whose `when` fits is taken."""
 

@@ -13,6 +13,7 @@ from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.script.model import Said
 from focal_eval.source import Span
 from focal_eval.template import TemplateProblem, compile_template, has_template
+from focal_eval.value import value
 
 Uses = list[tuple[str, Span]]
 
@@ -123,7 +124,7 @@ class SaidText(Shape):
         return {"type": "string"} if self.may_be_empty else {"type": "string", "minLength": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Filler:
     """Fills templates with one case's values. Raises TemplateProblem, UndefinedName among them."""
 
