@@ -50,6 +50,13 @@ def _spelt(value: Any) -> str:
         return f"[a {type(value).__name__} that cannot be shown]"
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise StorageError(f"{folder} is a file; --out names a folder") from None
+
+
 class Journal:
     """Writes a run's folder. Any failure to write is a StorageError; what was written stays."""
 
@@ -57,7 +64,7 @@ class Journal:
         self.folder, self.header, self._redact = folder, header, redact
         self._first = True
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._file = os.open(folder / JOURNAL, flags, 0o644)
         except FileExistsError:

@@ -13,6 +13,10 @@ from focal_eval.text import shorten
 from focal_eval.value import value
 
 
+MAX_CASES = 1_000_000  # of one run
+_MAX_NESTED = 100  # parentheses and `not` in -k
+
+
 @value
 class Case:
     """One script with one row of params, one pick of variants and one repeat number."""
@@ -47,8 +51,12 @@ class Plan:
 def make_plan(
     scripts: Iterable[Script], *, repeats: int, variants: str, select: Selection, extra_tags: tuple[str, ...] = ()
 ) -> Plan:
-    """The plan, longest conversations first; raises ValueError where the keyword expression is not one."""
+    """The plan, longest conversations first. Raises ValueError where the keyword expression is not one, or it would be too long."""
     keep = keyword_filter(select.keyword)
+    scripts = list(scripts)
+    many = repeats * sum(len(script.rows) * (_variants(script) if variants == "all" else 1) for script in scripts)
+    if many > MAX_CASES:
+        raise ValueError(f"these scripts give {many:,} cases; the limit of a run is {MAX_CASES:,}")
     cases: list[Case] = []
     collected = 0
     for script in scripts:
@@ -63,7 +71,7 @@ def make_plan(
 
 def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
     """Every case of one script; a case's id stays when rows are added after it."""
-    most = max((len(turn.user) for turn in script.turns), default=1) or 1
+    most = _variants(script)
     for number, row in enumerate(script.rows):
         picks = range(most) if variants == "all" else (number,)
         for pick in picks:
@@ -74,6 +82,11 @@ def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
                 key = json.dumps(row, sort_keys=True, default=str)
                 identity = content_id(script.id, key, str(at) if varied else "", str(repeat))
                 yield Case(identity, name, script, row, at, repeat)
+
+
+def _variants(script: Script) -> int:
+    """How many cases the wordings of its turns make, where each is tried."""
+    return max((len(turn.user) for turn in script.turns), default=1) or 1
 
 
 def _label(row: Mapping[str, Any], variant: int | None) -> str:
@@ -113,10 +126,11 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Keyword:
-    """A recursive descent over `-k`; depth is bounded by the command line."""
+    """A recursive descent over `-k`."""
 
     def __init__(self, tokens: list[str], source: str) -> None:
         self.tokens, self.source, self.at = tokens, source, 0
+        self._depth = 0
 
     def _peek(self) -> str | None:
         return self.tokens[self.at] if self.at < len(self.tokens) else None
@@ -137,6 +151,14 @@ class _Keyword:
         return lambda name: all(part(name) for part in parts)
 
     def _one(self) -> Any:
+        self._depth += 1
+        if self._depth > _MAX_NESTED:
+            raise ValueError(f"-k {shorten(self.source, 60)!r}: nested deeper than {_MAX_NESTED}")
+        tree = self._word()
+        self._depth -= 1
+        return tree
+
+    def _word(self) -> Any:
         word = self._peek()
         self.at += 1
         if word is None or word in ("and", "or", ")"):

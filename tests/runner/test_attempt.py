@@ -332,3 +332,18 @@ def test_an_adapter_that_exits_breaks_its_case_and_nothing_else() -> None:
     attempt, lines = play("turns:\n  - user: hi\n    expect: {rules: [greet]}\n", Desk(answer))
     assert attempt.verdict is Verdict.ERRORED
     assert lines[1]["fault"] == {"kind": "engine-crash", "message": "the engine's adapter crashed: SystemExit: 0"}
+
+
+@pytest.mark.parametrize("text", ['{"id": "r-1"}', ' \n{"id": "r-1"}', 'Here:\n```json\n{"id": "r-1"}\n```\nDone.'])
+def test_save_finds_the_json_that_the_check_finds(text: str) -> None:
+    """JSON after white space or in a fenced block is read by `save` as `response.json` reads it."""
+    script = """
+turns:
+  - user: go
+    expect: {response: {json: {where: {id: r-1}}}}
+    save: {id: response.json.id}
+  - user: "then {{ id }}"
+"""
+    _, lines = play(script, Desk(lambda message, start: Reply(response=text if message == "go" else "ok")))
+    assert lines[1]["results"][0]["outcome"] == "passed"
+    assert lines[2]["user"] == "then r-1"

@@ -45,6 +45,8 @@ def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> No
     (tmp_path / "taken").write_text("x")
     with pytest.raises(StorageError, match="cannot be written"):
         Journal(tmp_path / "taken" / "run", {}, Redactor())
+    with pytest.raises(StorageError, match="taken is a file; --out names a folder"):
+        Journal(tmp_path / "taken", {}, Redactor())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
