@@ -12,7 +12,6 @@ from focal_eval.script.model import Script
 from focal_eval.text import shorten
 from focal_eval.value import value
 
-
 MAX_CASES = 1_000_000  # of one run
 _MAX_NESTED = 100  # parentheses and `not` in -k
 
@@ -51,7 +50,7 @@ class Plan:
 def make_plan(
     scripts: Iterable[Script], *, repeats: int, variants: str, select: Selection, extra_tags: tuple[str, ...] = ()
 ) -> Plan:
-    """The plan, longest conversations first. Raises ValueError where the keyword expression is not one, or it would be too long."""
+    """The plan, longest conversations first. Raises ValueError for a broken keyword expression and for too many cases."""
     keep = keyword_filter(select.keyword)
     scripts = list(scripts)
     many = repeats * sum(len(script.rows) * (_variants(script) if variants == "all" else 1) for script in scripts)

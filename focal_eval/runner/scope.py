@@ -20,8 +20,8 @@ class NothingThere(Exception):
 def sources(reply: Reply, readies: Sequence[Ready]) -> dict[str, Any]:
     """The names `save` reads from, each as plain data.
 
-    `response` holds `text`, `messages`, `json` (the response where it is JSON, or the first block in it that is) and the named groups of the turn's `matches`;
-    `tools` the last call of each tool by name.
+    `response` holds `text`, `messages`, `json` (where the response is JSON or holds a block of it) and the named groups of
+    the turn's `matches`; `tools` the last call of each tool by name.
     """
     data = reply_to_json(reply)
     out: dict[str, Any] = {
