@@ -204,7 +204,10 @@ def _miss(name: str, reply: Reply, matched: Sequence[RuleMatch]) -> str | None:
             return dropped(found)
     if close := nearest(name, [match.name for match in matched]):
         return f"'{close}' matched; is that the name that was meant?"
-    return None if reply.candidates is UNKNOWN else f"'{name}' was not a candidate: nothing of its condition was found"
+    if reply.candidates is UNKNOWN:
+        return None
+    others = listed([candidate.name for candidate in reply.candidates])
+    return f"'{name}' was no candidate; candidates: {others}"
 
 
 def dropped(candidate: Candidate) -> str:

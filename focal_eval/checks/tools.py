@@ -16,11 +16,12 @@ from focal_eval.checks.reported import known
 from focal_eval.records import Finding, Reply, ToolCall
 from focal_eval.registry import nearest
 from focal_eval.script.wording import counted
-from focal_eval.text import listed
+from focal_eval.text import listed, shorten
 from focal_eval.value import value
 
 UNKNOWN_DETAILS = "this engine does not report the arguments and results of its tool calls"
 MOST_COMPARED = 400  # observed calls looked at for the nearest miss
+SHOWN = 160  # characters of a call in the expectation's own words
 MOST_NAMED = 8  # calls beyond the expected ones, each in a finding of its own
 _OTHER_TOOL = 1000.0  # the cost of taking a call of another tool for the expected one
 Calls = tuple[ToolCall, ...]
@@ -145,7 +146,7 @@ class Tools(TurnCheck):
         if self.none:
             return "no tool is called"
         how = {"strict": " one directly after the other", "any": " in any order", "in_order": ""}[self.order]
-        calls = [call.describe() for call in self.wanted]
+        calls = [shorten(call.describe(), SHOWN) for call in self.wanted]
         parts = []
         if self.closed:
             parts.append(f"tools called are exactly {listed(calls)}{how}")
@@ -176,7 +177,9 @@ def _cost(call: Call, observed: ToolCall, fit: bool) -> float:
 
 def times(count: Count) -> str:
     """How often, in words: `exactly once`, `never`, `at most 2 times`."""
-    return f"{count.describe()} times".replace("exactly 1 times", "exactly once").replace("exactly 0 times", "never")
+    if count.max == 0:
+        return "never"
+    return f"{count.describe()} times" if not count.describe().endswith(" 1") else f"{count.describe()[:-2]} once"
 
 
 def _not_called(call: Call, path: Path, calls: Calls, reply: Reply) -> Finding:

@@ -21,8 +21,14 @@ function none(words) {
   return h("p", { class: "quiet-note" }, words);
 }
 
+// JSON in one line that may be broken at its blanks; a line feed in indented JSON never stands in a text.
+function oneLine(value) {
+  const text = JSON.stringify(value, null, 1);
+  return text && text.replace(/([{[])\n\s*/g, "$1").replace(/\n\s*([}\]])/g, "$1").replace(/\n\s*/g, " ");
+}
+
 function json(value) {
-  const short = JSON.stringify(value);
+  const short = oneLine(value);
   if (short === undefined) return null;
   if (short.length <= 160) return said("code", "json", short);
   return folded(`${short.length.toLocaleString("en")} characters of JSON`, () => said("pre", "json", JSON.stringify(value, null, 2)));
@@ -69,7 +75,7 @@ function callView(call, parallel) {
   return h("li", { class: "call" },
     h("div", { class: "call-head" }, said("code", "call-name", call.name),
       parallel && h("span", { class: "badge" }, `in parallel, group ${call.group}`),
-      call.duration_ms !== undefined && call.duration_ms !== null && h("span", { class: "score" }, duration(call.duration_ms))),
+      call.duration_ms > 0 && h("span", { class: "score" }, duration(call.duration_ms))),
     call.arguments === undefined ? none("arguments not reported") : argumentsView(call.arguments),
     answered);
 }
@@ -122,12 +128,13 @@ function lanesOf(turn) {
     : { rules: [], tools: [], step: [], response: [], turn: [] };
   const judged = {};
   (turn.results || []).forEach((result, place) => {
-    (judged[laneOf(result)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null));
+    (judged[laneOf(result)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null, !turn.reply));
   });
   const out = [];
   for (const [lane, title] of LANES) {
     if (!observed[lane].length && !judged[lane]) continue;
-    out.push(h("section", { class: `lane lane-${lane}`, "aria-label": `${title} of turn ${turn.i + 1}` },
+    const quiet = !judged[lane] && observed[lane].length === 1 && observed[lane][0].classList.contains("quiet-note");
+    out.push(h("section", { class: `lane lane-${lane}${quiet ? " quiet" : ""}`, "aria-label": `${title} of turn ${turn.i + 1}` },
       h("h4", null, title),
       h("div", { class: "lane-body" }, h("div", { class: "observed" }, observed[lane]), judged[lane] && h("ul", { class: "expectations" }, judged[lane]))));
   }

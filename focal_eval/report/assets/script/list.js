@@ -88,9 +88,10 @@ function caseRow(row, position) {
   const label = row.grouped ? [name] : [said("span", "row-title", item.title), name];
   const link = h("a", { class: "row-link", href: hrefOf({ case: item.id }), "data-row": position }, ...label);
   const second = item.attention || (item.message && item.verdict !== "passed");
-  const fitting = fittingTags(item.tags);
-  const tags = item.tags.slice(0, fitting).map((tag) => said("span", "tag", tag));
-  if (item.tags.length > fitting) tags.push(h("span", { class: "tag more", title: visible(item.tags.slice(fitting).join(", ")) }, `+${item.tags.length - fitting}`));
+  const telling = item.tags.filter((tag) => !sharedTags.has(tag));
+  const fitting = fittingTags(telling);
+  const tags = telling.slice(0, fitting).map((tag) => said("span", "tag", tag));
+  if (telling.length > fitting) tags.push(h("span", { class: "tag more", title: visible(telling.slice(fitting).join(", ")) }, `+${telling.length - fitting}`));
   return h("div", { role: "row", class: `row ${row.kind} v-${item.verdict}${row.grouped ? " grouped" : ""}`, "aria-rowindex": position + 2 },
     cell("cell", "cell-verdict", icon(item.verdict), h("span", { class: "sr-only" }, words)),
     cell("cell", "cell-case", h("div", { class: "row-line" }, link, flakyMark(item)), second && said("div", "row-message", item.message || words)),
@@ -98,6 +99,9 @@ function caseRow(row, position) {
     cell("cell", "cell-turns", plural(item.turns, "turn")),
     cell("cell", "cell-time", duration(item.ms)));
 }
+
+// Tags that every case has tell no case from another.
+const sharedTags = new Set(cases.length > 1 ? index.tags.filter((tag) => cases.every((item) => item.tags.includes(tag))) : []);
 
 const TAGS_WIDTH = 264; // pixels of the column; a tag is shown whole or counted, unless it is the only one
 
