@@ -9,9 +9,10 @@ from pathlib import Path
 from focal_eval.clock import Clock
 from focal_eval.document import Document, read_file
 from focal_eval.document.reader import MappingNode, ScalarNode
-from focal_eval.engines import Setting
-from focal_eval.errors import Diagnostic, Problems, UsageError
+from focal_eval.engines import Abilities, EngineConfig, Setting
+from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
+from focal_eval.evaluate.demands import check_demands
 from focal_eval.evaluate.target import unique
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
@@ -52,6 +53,16 @@ class _Files:
     fragments: list[Path] = field(default_factory=list)
     suites: dict[Path, Document] = field(default_factory=dict)
     agents: dict[Path, Document] = field(default_factory=dict)
+    engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What the engine of a suite can do, and what becomes of expectations on fields it does not report."""
+
+    abilities: Abilities
+    kind: str
+    unreported: str
 
 
 def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
@@ -127,12 +138,29 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
     problems = Problems()
     entries, _ = collect(suite, problems)
     names = _agent_names(suite, problems)
+    engine = None if problems.errors else _engine(suite, problems)
     checked.problems.extend(problems)
     for script, _ in entries:
+        if engine is not None:
+            files.engines.setdefault(script, engine)
         if script not in files.scripts:
             files.scripts[script] = read_file(script, shown(script))
         if names is not None:
             known.setdefault(script, names)
+
+
+def _engine(suite: Suite, problems: Problems) -> _Engine | None:
+    """The suite's engine as far as it can be known without running anything: local Python is left alone."""
+    entry = suite.fields.engine
+    if entry.missing:
+        return None
+    config: EngineConfig = entry.config
+    try:
+        engine = config.connect(Setting(suite.folder, Clock(), allow_python=False))
+    except Refused as problem:
+        problems.extend(problem.diagnostics)
+        return None
+    return _Engine(engine.abilities, entry.kind, suite.fields.unreported)
 
 
 def _agent_names(suite: Suite, problems: Problems) -> KnownNames | None:
@@ -158,6 +186,9 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
         checked.problems.extend(document.problems)
         if script is not None:
             checked.problems.extend(_against(script, known.get(path, default)))
+            if (engine := files.engines.get(path)) is not None:
+                demands = check_demands([script], engine.abilities, engine.kind, unreported=engine.unreported)
+                checked.problems.extend(demands)
     for path in files.fragments:
         checked.fragments += 1
         loader.check_fragment(path)

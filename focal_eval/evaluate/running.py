@@ -12,7 +12,7 @@ from typing import Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
-from focal_eval.errors import ExitCode, Problems, Refused, UsageError
+from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageError
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
 from focal_eval.evaluate.golden import with_golden
@@ -42,8 +42,8 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         target = find_target(request, clock)
         fields = with_overrides(target.fields, request)
         target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
-        _refuse_demands(target, fields, request)
-        target = replace(target, warnings=(*target.warnings, *unsaid_variants(target.scripts, fields)))
+        warnings = (*target.warnings, *_look_at_demands(target, fields, request), *unsaid_variants(target.scripts, fields))
+        target = replace(target, warnings=warnings)
         plan = _plan(target, fields, request)
     return _Run(request, target, fields, plan, clock).go(observer)
 
@@ -61,7 +61,8 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _refuse_demands(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -> list[Diagnostic]:
+    """Warnings about what the scripts ask of the engine. Raises Refused where it cannot be asked that."""
     abilities, kind = target.engine.abilities, target.entry.kind
     problems = Problems()
     problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
@@ -72,6 +73,7 @@ def _refuse_demands(target: Target, fields: SuiteFields, request: RunRequest) ->
                     problems.error("python-refused", "local Python is switched off by --no-python", item.span)
     if problems.errors:
         raise Refused("nothing was run", unique(problems))
+    return unique(problems)
 
 
 def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:

@@ -172,6 +172,12 @@ def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -
         reader.leave()
     if INVALID in children:
         return INVALID
+    if soft := next((item for child in children for item in child if item.soft), None):
+        fix = f"write 'soft: true' beside '{name}', for all of it"
+        reader.problems.error(
+            "soft-in-group", f"'{name}' holds or fails as a whole, so no part of it can be soft", soft.span, help=fix
+        )
+        return INVALID
     if not all(children):
         reader.warning("empty-expect", f"'{name}' holds nothing to judge", key)
     groups = tuple(tuple(child) for child in children)

@@ -283,3 +283,28 @@ def test_links_that_lead_nowhere_are_unreadable_files(folder: Path, capsys: pyte
     agent.write_text("agent: kiosk\n")
     assert main(["run", "links", "--agent", str(agent)]) == 2
     assert "links/loop.yaml:1:1: error[unreadable-file]: the file cannot be read" in capsys.readouterr().err
+
+
+def test_check_says_what_a_run_would_be_refused_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An expectation on what the suite's engine does not report is an error before any run, and the same one."""
+    (folder / "agent.txt").write_text(
+        "agent: kiosk\nrules: [{id: greet, match: {any_words: hello}, template: hi}]\ntemplates: {hi: Hi}\n"
+    )
+    (folder / "suite.yaml").write_text("scripts: [one.yaml]\nengine: {kind: embedded, agent: agent.txt}\n")
+    (folder / "one.yaml").write_text("turns:\n  - user: hello\n    expect: {citations: [policy]}\n")
+    code, out, _ = check(capsys, "suite.yaml")
+    line = "one.yaml:3:14: error[unreported-field]: this engine does not report citations"
+    assert (code, line in out) == (2, True)
+    assert main(["run", "suite.yaml"]) == 2
+    assert line in capsys.readouterr().err
+    (folder / "suite.yaml").write_text("scripts: [one.yaml]\nengine: {kind: embedded, agent: agent.txt}\nunreported: skip\n")
+    assert check(capsys, "suite.yaml")[0] == 0
+
+
+def test_check_runs_no_local_python(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A suite of a local function is checked without importing it."""
+    (folder / "bot.py").write_text("raise SystemExit('run')\n")
+    (folder / "suite.yaml").write_text(
+        "scripts: [good.yaml]\nengine: {kind: callable, target: 'bot.py:answer', reports: [rules]}\n"
+    )
+    assert check(capsys, "suite.yaml")[0] == 0

@@ -154,3 +154,19 @@ def test_a_check_with_keys_of_the_authors_own_knows_no_words() -> None:
     """A variable may be called `not` or `soft`: under `variables` nothing is read as the language's."""
     (item,) = expect("{variables: {not: 5, soft: true, because: law}}")
     assert (item.key, item.children, item.soft, item.because) == ("variables", (), False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("{all_of: [{rules: [a]}, {response: b, soft: true}]}", 52),
+        ("{any_of: [{rules: {includes: [a], soft: true}}]}", 38),
+        ("{not: {rules: [a], soft: true}}", 34),
+        ("{rules: {any_of: [{includes: [a], soft: true}, [b]]}}", 28),
+    ],
+)
+def test_a_part_of_a_group_cannot_be_soft(text: str, column: int) -> None:
+    """A group has one result, so a soft part of it is refused and not passed over."""
+    (found,) = said(f"turns: [{{user: a, expect: {text}}}]")
+    assert f"error[soft-in-group]: '{text[1:].replace('rules: {', '').split(':')[0]}' holds or fails as a whole" in found
+    assert found.startswith(f"1:{column}: ")
