@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def call(arguments: argparse.Namespace) -> int:
         allow_python=not arguments.no_python,
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
-    result = run(request, observer, clock)
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result
+        result = run(request, observer, clock)
     with printing(sys.stdout):
         _print(arguments, result)
     return int(result.exit_code)

@@ -54,6 +54,7 @@ class _Files:
     suites: dict[Path, Document] = field(default_factory=dict)
     agents: dict[Path, Document] = field(default_factory=dict)
     engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
+    roots: dict[Path, Path] = field(default_factory=dict)  # of those too: the folder their includes must stay below
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,12 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
     if suite is None:
         return
     problems = Problems()
-    entries, _ = collect(suite, problems)
+    entries, root = collect(suite, problems)
     names = _agent_names(suite, problems)
     engine = None if problems.errors else _engine(suite, problems)
     checked.problems.extend(problems)
     for script, _ in entries:
+        files.roots.setdefault(script, root)
         if engine is not None:
             files.engines.setdefault(script, engine)
         if script not in files.scripts:
@@ -178,10 +180,12 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
     everything = [*files.scripts, *files.fragments]
     if not everything:
         return
-    loader = Loader(_root(everything))
-    top = loader.root
+    top = _root(everything)
+    alone = Loader(top)
+    loaders = {root: Loader(root) for root in dict.fromkeys(files.roots.values())}
     for path, document in files.scripts.items():
         checked.scripts += 1
+        loader = loaders[files.roots[path]] if path in files.roots else alone
         script = loader.from_document(document, path, script_id(path, top))
         checked.problems.extend(document.problems)
         if script is not None:
@@ -191,8 +195,9 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
                 checked.problems.extend(demands)
     for path in files.fragments:
         checked.fragments += 1
-        loader.check_fragment(path)
-    checked.problems.extend(loader.loaded.problems)
+        alone.check_fragment(path)
+    for loader in (alone, *loaders.values()):
+        checked.problems.extend(loader.loaded.problems)
 
 
 def _root(paths: list[Path]) -> Path:

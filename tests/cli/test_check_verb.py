@@ -308,3 +308,23 @@ def test_check_runs_no_local_python(folder: Path, capsys: pytest.CaptureFixture[
         "scripts: [good.yaml]\nengine: {kind: callable, target: 'bot.py:answer', reports: [rules]}\n"
     )
     assert check(capsys, "suite.yaml")[0] == 0
+
+
+@pytest.mark.parametrize(("include", "outside"), [("../shared/login.yaml", False), ("../../far/login.yaml", True)])
+def test_check_and_run_agree_on_what_may_be_included(
+    folder: Path, capsys: pytest.CaptureFixture[str], include: str, outside: bool
+) -> None:
+    """Includes stay below the folder that a suite and its scripts share, whichever verb reads them."""
+    for place in ("proj/scripts", "proj/shared", "far"):
+        (folder / place).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text("")
+    for place in ("proj/shared", "far"):
+        (folder / place / "login.yaml").write_text("turns: [hello]\n")
+    (folder / "proj/agent.txt").write_text("agent: kiosk\n")
+    (folder / "proj/suite.yaml").write_text("scripts: [scripts/*.yaml]\nengine: {kind: embedded, agent: agent.txt}\n")
+    script = f"turns:\n  - include: {include}\n  - {{user: bye, expect: {{response: {{min_words: 1}}}}}}\n"
+    (folder / "proj/scripts/one.yaml").write_text(script)
+    _, out, _ = check(capsys, "proj/suite.yaml")
+    assert ("error[include-outside]" in out) is outside
+    code = main(["run", "proj/suite.yaml", "--report", "none"])
+    assert (code, "error[include-outside]" in capsys.readouterr().err) == ((2, True) if outside else (0, False))

@@ -283,3 +283,13 @@ def test_a_full_disk_is_exit_3_with_a_sentence(suite: Path, capsys: pytest.Captu
     assert main(["run", str(suite), "-q", "--out", "out", "--report", "none"]) == 0
     assert main(["report", "out", "--report", "html", "--out", "/dev/full"]) == 3
     assert "No space left" in capsys.readouterr().err
+
+
+def test_what_user_code_prints_is_not_in_the_result(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A local check that prints does not break --json: its words go to stderr."""
+    Path("loud.py").write_text("def loud(seen):\n    print('NOISE')\n    return True\n")
+    edit("scenarios/greeting.yaml", "rules: [greet],", "python: loud.py:loud, rules: [greet],")
+    assert main(["run", str(suite), "--json", "--report", "none"]) == 0
+    seen = capsys.readouterr()
+    assert json.loads(seen.out)["counts"]["passed"] == 3
+    assert "NOISE" in seen.err
