@@ -177,7 +177,7 @@ class _Run:
             run_id="" if self.target.engine.abilities.deterministic else self.id,
         )
         return Schedule(
-            self.plan, terms, journal.line, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
+            self.plan, terms, journal.add, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
         )
 
     async def _play(self, schedule: Schedule) -> str:

@@ -1,10 +1,12 @@
 """The journal: append-only, a line a turn and a line an attempt, and the header beside it.
 
-Each line is one `write` of the operating system on a file opened for appending, so what a killed run has finished is there.
+Whole lines are written, by one `write` of the operating system on a file opened for appending: before an engine is waited for
+and between conversations, so what a killed run has finished is there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -62,7 +64,8 @@ class Journal:
 
     def __init__(self, folder: Path, header: dict[str, Any], redact: Redactor) -> None:
         self.folder, self.header, self._redact = folder, header, redact
-        self._first = True
+        self._lines: list[bytes] = []  # not written yet
+        self._failure: StorageError | None = None
         try:
             _make(folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -75,8 +78,34 @@ class Journal:
         self.line(b'{"t":"run",' + dumps(header)[1:])
 
     def line(self, data: bytes) -> None:
-        """Appends one line."""
-        data = self._redact(data) + b"\n"
+        """Appends one line, at once."""
+        self._lines.append(data)
+        self._write()
+
+    def add(self, data: bytes) -> None:
+        """Appends one line when the event loop next gets control: before anything is waited for.
+
+        The lines of a conversation that never waits are so written together. A failure to write is raised by the next line.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write_now)
+        self._lines.append(data)
+
+    def _write_now(self) -> None:
+        try:
+            self._write()
+        except StorageError as problem:
+            self._failure = problem
+
+    def _write(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if not self._lines:
+            return
+        data = self._redact(b"\n".join(self._lines)) + b"\n"
+        self._lines.clear()
         try:
             while data:
                 written = os.write(self._file, data)
@@ -101,5 +130,8 @@ class Journal:
         self.write_header()
 
     def close(self) -> None:
-        """Gives the file back; further lines are an error."""
-        os.close(self._file)
+        """Writes what is left and gives the file back; further lines are an error."""
+        try:
+            self._write()
+        finally:
+            os.close(self._file)

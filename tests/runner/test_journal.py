@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -60,6 +61,41 @@ def test_a_full_disk_is_said_and_loses_nothing_recorded(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
         journal.line(dumps({"t": "turn"}))
     assert [line["t"] for line in lines(tmp_path)] == ["run", "turn"]
+
+
+def test_lines_that_are_added_are_on_disk_before_anything_is_waited_for(tmp_path: Path) -> None:
+    """Added lines are written together and in order as soon as the event loop gets control, and the rest at the end."""
+    journal = Journal(tmp_path, {"id": "a"}, Redactor())
+
+    async def play() -> None:
+        journal.add(dumps({"t": "turn", "i": 0}))
+        journal.add(dumps({"t": "turn", "i": 1}))
+        await asyncio.sleep(0)
+        assert [line.get("i") for line in lines(tmp_path)] == [None, 0, 1]
+        journal.add(dumps({"t": "turn", "i": 2}))
+
+    asyncio.run(play())
+    journal.close()
+    assert [line.get("i") for line in lines(tmp_path)] == [None, 0, 1, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_failure_to_write_stops_the_next_line(tmp_path: Path) -> None:
+    """What the event loop could not write is said by the line after it, and by the end."""
+    journal = Journal(tmp_path, {"id": "a"}, Redactor())
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._file)
+    os.close(full)
+
+    async def play() -> None:
+        journal.add(dumps({"t": "turn"}))
+        await asyncio.sleep(0)
+        with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
+            journal.add(dumps({"t": "turn"}))
+
+    asyncio.run(play())
+    with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
+        journal.end({"state": "finished"})
 
 
 @pytest.mark.parametrize(
