@@ -69,6 +69,7 @@ _KNOWN: dict[type, frozenset[str]] = {
 
 
 _NAMED: Mapping[str, type] = {"rules": RuleMatch, "tools": ToolCall}
+_TEXT = frozenset({str})
 
 
 def _plain(value: dict[str, Any]) -> Reply | None:
@@ -76,8 +77,8 @@ def _plain(value: dict[str, Any]) -> Reply | None:
     made: dict[str, Any] = {}
     for key, part in value.items():
         kind = _NAMED.get(key)
-        if kind is not None and type(part) is list and all(type(item) is str for item in part):
-            made[key] = tuple([kind(item) for item in part])
+        if kind is not None and type(part) is list and _TEXT.issuperset(map(type, part)):
+            made[key] = tuple(map(kind, part))
         elif key == "response" and type(part) is str:
             made[key] = part
         else:
