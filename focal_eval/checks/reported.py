@@ -23,8 +23,12 @@ IN_WORDS = {
     "reasoning": "reasoning",
     "reasoning_ms": "the time it reasoned",
     "confidence": "confidence",
+    "progress": "progress",
+    "type": "the type of its replies",
+    "format": "the format of its replies",
     "metadata": "metadata",
     "tokens": "tokens",
+    "cost": "its cost",
     "latency_ms": "its latency",
     "messages_stored": "stored messages",
 }

@@ -47,6 +47,9 @@ class ToolCall:
     duration_ms: float | None = None
     id: str | None = None
     group: int | None = None
+    type: str | None = None  # the engine's kind of tool: function, retrieval, action, ...
+    status: str | None = None  # pending | running | completed | failed | blocked, where the engine says more than `error`
+    parent: str | None = None  # id of the call whose sub-agent made this one
 
 
 @value
@@ -88,6 +91,9 @@ class Citation:
     source: str | None = None  # title or document id
     url: str | None = None
     index: int | None = None
+    id: str | None = None
+    score: float | None = None  # relevance, 0..1 where the engine normalises
+    context: str | None = None  # what stands around the cited text
 
 
 @value
@@ -97,6 +103,9 @@ class Tokens:
     total: int | None = None
     prompt: int | None = None
     completion: int | None = None
+    cached: int | None = None  # of the prompt, read from a cache
+    cache_written: int | None = None
+    reasoning: int | None = None  # of the completion, spent on reasoning
 
 
 @value
@@ -119,11 +128,19 @@ class Reply:
     reasoning: str | None | UnknownType = UNKNOWN
     reasoning_ms: float | None | UnknownType = UNKNOWN
     confidence: float | str | None | UnknownType = UNKNOWN
+    progress: tuple[str, ...] | UnknownType = UNKNOWN  # what was shown while the engine worked
+    type: str | UnknownType = UNKNOWN  # kind of message: CONTENT, bot_response, error, ...
+    format: str | UnknownType = UNKNOWN  # MARKDOWN, HTML, JSON, ...
     metadata: Mapping[str, Json] | UnknownType = UNKNOWN
     tokens: Tokens | UnknownType = UNKNOWN
+    cost: float | UnknownType = UNKNOWN  # in US dollars, as the engine reports it
     latency_ms: float | UnknownType = UNKNOWN  # as the engine reports it
+    model: str | None = None
+    finish_reason: str | None = None  # stop | length | tool_calls | ...
     session_id: str | None = None
     turn_id: str | None = None
+    tracking_token: str | None = None  # follows the session through the engine's own systems
+    created_at: str | None = None
     raw: Json = None  # the payload as it came, secrets removed
 
 
@@ -168,7 +185,16 @@ class MessageRecord:
     reasoning_ms: float | None | UnknownType = UNKNOWN
     confidence: float | str | None | UnknownType = UNKNOWN
     feedback: Json | UnknownType = UNKNOWN
+    metadata: Mapping[str, Json] | UnknownType = UNKNOWN
+    tokens: Tokens | UnknownType = UNKNOWN
+    cost: float | UnknownType = UNKNOWN  # in US dollars
+    latency_ms: float | UnknownType = UNKNOWN
+    model: str | None = None
+    finish_reason: str | None = None
+    session_id: str | None = None
+    tracking_token: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
     raw: Json = None
 
 

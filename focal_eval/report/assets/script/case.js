@@ -51,7 +51,7 @@ function answer(turn) {
   if (reply.follow_ups && reply.follow_ups.length) out.push(h("ul", { class: "follow-ups", "aria-label": "Follow-ups" }, reply.follow_ups.map((text) => said("li", "", text))));
   if (reply.citations && reply.citations.length) {
     out.push(h("ol", { class: "citations", "aria-label": "Citations" }, reply.citations.map((item) =>
-      h("li", null, visible([item.source, item.text, item.url].filter(Boolean).join(" · "))))));
+      h("li", null, visible([item.source, item.text, item.url, item.score !== undefined && `score ${figure(item.score)}`].filter(Boolean).join(" · "))))));
   }
   if (turn.agent !== undefined && reply.response !== undefined) {
     const same = turn.agent.split(/\s+/).join(" ") === reply.response.split(/\s+/).join(" ");

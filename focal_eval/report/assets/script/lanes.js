@@ -75,6 +75,7 @@ function callView(call, parallel) {
   return h("li", { class: "call" },
     h("div", { class: "call-head" }, said("code", "call-name", call.name),
       parallel && h("span", { class: "badge" }, `in parallel, group ${call.group}`),
+      [call.type, call.status, call.parent && `within ${call.parent}`].filter(Boolean).map((text) => said("span", "badge", text)),
       call.duration_ms > 0 && h("span", { class: "score" }, duration(call.duration_ms))),
     call.arguments === undefined ? none("arguments not reported") : argumentsView(call.arguments),
     answered);
@@ -108,7 +109,12 @@ function responseLane(reply) {
   fact("confidence", reply.confidence);
   fact("latency", reply.latency_ms === undefined ? undefined : duration(reply.latency_ms));
   const tokens = reply.tokens;
-  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`].filter(Boolean).join(", "));
+  fact("model", reply.model);
+  fact("finish", reply.finish_reason);
+  fact("type", reply.type);
+  fact("format", reply.format);
+  fact("cost", reply.cost === undefined ? undefined : `$${figure(reply.cost)}`);
+  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`, tokens.cached !== undefined && `${tokens.cached} cached`, tokens.reasoning !== undefined && `${tokens.reasoning} reasoning`].filter(Boolean).join(", "));
   const out = [];
   if (facts.length) out.push(h("dl", { class: "small-facts" }, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, figure(value))))));
   for (const item of reply.enforcement || []) {
@@ -116,7 +122,8 @@ function responseLane(reply) {
     out.push(h("p", { class: `enforcement${bad ? " acted" : ""}` }, icon(bad ? "errored" : "passed"), "constraint ", said("b", "", item.rule), ": ", visible(item.action),
       item.violation && [", ", said("span", "", item.violation)]));
   }
-  if (reply.reasoning) out.push(folded("Reasoning", () => longText(reply.reasoning, "said")));
+  if (reply.progress && reply.progress.length) out.push(folded("Progress", () => h("ul", null, reply.progress.map((text) => said("li", "", text)))));
+  if (reply.reasoning) out.push(folded(["Reasoning", duration(reply.reasoning_ms)].filter(Boolean).join(", "), () => longText(reply.reasoning, "said")));
   if (reply.variables && Object.keys(reply.variables).length) out.push(folded("Variables after the turn", () => argumentsView(reply.variables)));
   return out;
 }
