@@ -25,7 +25,14 @@ def value(kind: type[T]) -> type[T]:
     made.__hash__ = _hashing(_reading([spec.name for spec in specs if (spec.compare if spec.hash is None else spec.hash)]))
     if "__repr__" not in vars(kind):
         made.__repr__ = _shown
+    made.__is_value__ = True
     return made  # type: ignore[no-any-return]
+
+
+def is_settled(kind: type) -> bool:
+    """Whether instances of a class are not to be changed: a frozen dataclass, or a `value`."""
+    params = getattr(kind, "__dataclass_params__", None)
+    return params is not None and (params.frozen or "__is_value__" in vars(kind))
 
 
 def _reading(names: list[str]) -> Callable[[Any], Any]:
