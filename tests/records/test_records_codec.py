@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -153,7 +154,7 @@ def test_keys_of_a_later_version_are_passed_over() -> None:
 
 def test_a_transcript_is_read_from_its_lines() -> None:
     """Turns in order, stored messages where there were any, and what was saved, later values over earlier ones."""
-    turns = [
+    turns: list[Mapping[str, Any]] = [
         {"i": 0, "user": "a", "reply": {"response": "x"}, "saved": {"n": 1, "m": 1}},
         {"i": 1, "user": "b", "reply": {"response": "y"}, "saved": {"n": 2}},
     ]

@@ -136,10 +136,7 @@ def document(path: str, value: Any) -> dict[str, Any]:
     """The JSON of a record in which only this place is set, and what its parts cannot be without."""
     out: Any = value
     for part in reversed(path.split(".")):
-        if part == "0":
-            out = [out]
-        else:
-            out = {part: out}
+        out = [out] if part == "0" else {part: out}
     for named in ("rules", "tools"):
         if isinstance(out.get(named), list):
             out[named][0].setdefault("name", "x")
