@@ -30,8 +30,11 @@ def shape_of_check(key: str) -> Shape | None:
     return None if kind is None else shape_of(kind)
 
 
+Kind = tuple[Shape, bool, frozenset[str]]
+
+
 @lru_cache(maxsize=512)
-def _kind_of(key: str) -> tuple[Shape, bool, frozenset[str]] | None:
+def _kind_of(key: str) -> Kind | None:
     """Of a check: its shape, whether its keys are free, and which of the language's words are fields of its own."""
     kind = find("checks", key)
     if kind is None:
@@ -143,11 +146,12 @@ def _entry(name: str, key: ScalarNode, value: Node, reader: Reader, prefix: str)
     if not prefix and name == "response":
         if isinstance(value, MappingNode):
             return _block(value, reader, RESPONSE, BLOCKS[RESPONSE])
-        return _check("response.contains", key, value, reader)
-    if shape_of_check(prefix + name) is None:
+        return _check("response.contains", key, value, reader, _kind_of("response.contains"))
+    kind = _kind_of(prefix + name)
+    if kind is None:
         _unknown(name, key, reader, prefix)
         return INVALID
-    return _check(prefix + name, key, value, reader)
+    return _check(prefix + name, key, value, reader, kind)
 
 
 def _unknown(name: str, key: Node, reader: Reader, prefix: str) -> None:
@@ -184,9 +188,8 @@ def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -
     return [Expectation(name, reader.span(key), reader.span(value), children=groups)]
 
 
-def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
+def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader, kind: Kind | None) -> Any:
     """One check's entry: its groups, its `soft` and `because`, and the check itself."""
-    kind = _kind_of(key_name)
     assert kind is not None
     shape, open_keys, fields = kind
     if type(value) is not MappingNode or open_keys or not _has_words(value):
@@ -200,7 +203,7 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     kept = []
     for entry in rest:
         if entry[0] in GROUPS and entry[0] not in fields:
-            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader))
+            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader, kind))
             if found is INVALID:
                 sound = False
             else:
@@ -219,7 +222,7 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     return _marked(out, soft, because)
 
 
-_WORDS = frozenset({*GROUPS, "soft", "because"})
+_WORDS = frozenset({*GROUPS, "soft", "because", "<<"})  # what is merged in may hold the others
 
 
 def _has_words(node: MappingNode) -> bool:
@@ -227,38 +230,41 @@ def _has_words(node: MappingNode) -> bool:
 
 
 def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader, shape: Shape) -> Any:
-    check: Any = None
-    templated = note_templates(own, reader) if may_hold_templates(reader) else False
-    if templated is INVALID:
-        return INVALID
-    if not templated:
-        check = _read_check(key_name, shape, own, reader)
-        if check is INVALID:
+    if may_hold_templates(reader) and (templated := note_templates(own, reader)):
+        if templated is INVALID:
             return INVALID
-    span = reader.span
-    return Expectation(key_name, span(key), span(value), check, node=own if templated else None, templated=templated)
+        return Expectation(key_name, reader.span(key), reader.span(value), node=own, templated=True)
+    check = _read_check(key_name, shape, own, reader)
+    return INVALID if check is INVALID else Expectation(key_name, reader.span(key), reader.span(value), check)
 
 
 _READ: dict[tuple[Any, ...], Any] = {}
-_MOST_READ = 20_000
+_MOST_READ = 5_000
 _LONGEST = 8
 
 
 def _read_check(key_name: str, shape: Shape, node: Node, reader: Reader) -> Any:
     """The check, shared by all places that say the very same: suites repeat their short expectations thousands of times."""
-    signature: tuple[Any, ...] | None = None
-    if type(node) is ScalarNode:
-        signature = (key_name, node.tag, node.value, node.style)
-    elif type(node) is SequenceNode and len(node.value) <= _LONGEST and all(type(item) is ScalarNode for item in node.value):
-        signature = (key_name, *[(item.tag, item.value, item.style) for item in node.value])
-    if signature is None:
+    said = _said(node)
+    if said is None or reader.comments:  # a text may be cut off here, and not there
         return shape.read(node, reader)
-    check = _READ.get(signature)
-    if check is None:
-        said = len(reader.problems)
-        check = shape.read(node, reader)
-        if check is not INVALID and len(reader.problems) == said:
-            if len(_READ) >= _MOST_READ:
-                _READ.clear()
-            _READ[signature] = check
+    known = _READ.get((key_name, said))
+    if known is not None:
+        return known
+    problems = len(reader.problems)
+    check = shape.read(node, reader)
+    if check is not INVALID and len(reader.problems) == problems:
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        _READ[key_name, said] = check
     return check
+
+
+def _said(node: Node) -> tuple[Any, ...] | None:
+    """All that a scalar or a short list of scalars says, None of anything else."""
+    if type(node) is ScalarNode:
+        return (node.tag, node.value, node.style)
+    if type(node) is SequenceNode and len(node.value) <= _LONGEST:
+        items = [(item.tag, item.value, item.style) for item in node.value if type(item) is ScalarNode]
+        return tuple(items) if len(items) == len(node.value) else None
+    return None

@@ -164,8 +164,12 @@ def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
 
 
 def check_idle(script: Script) -> list[Diagnostic]:
-    """Warnings for expectations that cannot fail."""
+    """Warnings for expectations that cannot fail, and for a first turn that is never sent."""
     problems = Problems()
+    first = script.turns[0]
+    if first.when:
+        text = "this turn is never sent: 'when' looks at earlier turns, and there is none"
+        problems.warning("never-sent", text, first.when[0].span, help="drop 'when'")
     for item in expectations_of(script):
         if item.check is not None and (why := item.check.idle()):
             problems.warning("cannot-fail", f"this cannot fail: {why}", item.value_span)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from itertools import product
 from typing import Any
@@ -79,7 +80,7 @@ class ParamsShape(Shape):
             return [values]
         if not values:
             return reader.error("no-cases", "an empty list gives no cases", node)
-        return values
+        return values if _each_once(zip(values, node.value, strict=True), reader) else INVALID
 
     @staticmethod
     def _table(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:
@@ -88,6 +89,7 @@ class ParamsShape(Shape):
         if not reader.enter(node):
             return INVALID
         rows: list[dict[str, Any]] = []
+        nodes: list[Node] = []
         sound = True
         for item in node.value:
             row = _row(item, reader, spans)
@@ -99,8 +101,9 @@ class ParamsShape(Shape):
                 reader.error("uneven-rows", f"the rows do not have the same names: {', '.join(missing)}", item)
                 sound = False
             rows.append(row)
+            nodes.append(item)
         reader.leave()
-        return rows if sound else INVALID
+        return rows if _each_once(zip(rows, nodes, strict=True), reader) and sound else INVALID
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         return {
@@ -109,6 +112,22 @@ class ParamsShape(Shape):
             "properties": {"rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}}},
             "additionalProperties": {},
         }
+
+
+def _each_once(values: Iterable[tuple[Any, Node]], reader: Reader) -> bool:
+    """Whether no value comes twice: a case is known by its values, so two alike could not be told apart."""
+    seen: dict[str, Node] = {}
+    sound = True
+    for value, node in values:
+        key = json.dumps(value, sort_keys=True)
+        if key in seen:
+            label = (Label(reader.span(seen[key]), "the first"),)
+            reader.error(
+                "duplicate-case", "this makes the same case once more", node, help="drop it, or use 'repeats'", labels=label
+            )
+            sound = False
+        seen.setdefault(key, node)
+    return sound
 
 
 def _row(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:

@@ -170,3 +170,16 @@ def test_a_part_of_a_group_cannot_be_soft(text: str, column: int) -> None:
     (found,) = said(f"turns: [{{user: a, expect: {text}}}]")
     assert f"error[soft-in-group]: '{text[1:].replace('rules: {', '').split(':')[0]}' holds or fails as a whole" in found
     assert found.startswith(f"1:{column}: ")
+
+
+def test_the_words_of_the_language_may_be_merged_in() -> None:
+    """`<<` brings `soft` and `because` along as it brings any key."""
+    (item,) = expect("{rules: {<<: {soft: true, because: law}, includes: [a]}}")
+    assert shown(item) == "rules~<law>"
+
+
+def test_a_condition_on_the_first_turn_is_warned_of() -> None:
+    """There is nothing it could look at, so the turn would never be sent."""
+    (found,) = said("turns: [{user: a, when: {rules: [b]}}]")
+    assert found.startswith("1:26: warning[never-sent]: this turn is never sent")
+    assert said("turns: [hi, {user: a, when: {rules: [b]}}]") == []
