@@ -172,6 +172,8 @@ def gate_limit(gate: Mapping[str, Json]) -> str:
 
 def number(value: Json) -> str:
     """A figure without noise: rates to a millionth, other small figures to four digits, from a thousand on whole."""
+    if value is None:
+        return "not measured"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if abs(value) >= 1000:
