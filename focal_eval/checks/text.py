@@ -93,14 +93,16 @@ class Excludes(TurnCheck):
         settle(self, needles=tuple(prepared(text, self.case, self.space) for text in self.text))
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
-        where = prepared(response_of(seen), self.case, self.space)
+        response = response_of(seen)
+        where = prepared(response, self.case, self.space)
+        shown = response if len(response) == len(where) else where  # places in both are the same where nothing was folded away
         out = []
         for index, needle in enumerate(self.needles):
             start = where.find(needle)
             if start >= 0:
                 text = self.text[index]
                 said = f"the response contains {quoted(text, 80)}"
-                passage = around(where, start, start + len(needle))
+                passage = around(shown, start, start + len(needle))
                 out.append(Finding(said, f"no {quoted(text)}", f"'{passage}'", path=self.at("text", index)))
         return tuple(out)
 
