@@ -19,6 +19,7 @@ from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
 from focal_eval.records import Verdict
+from focal_eval.registry import did_you_mean
 from focal_eval.report.journal import read_run
 from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.journal import FORMAT, Journal
@@ -78,6 +79,7 @@ def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -
 
 def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
+    _known_tags(target, fields, request)
     select = Selection(request.tags, request.keyword, ids)
     try:
         plan = make_plan(
@@ -93,6 +95,15 @@ def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     problems = Problems()
     problems.error("no-scripts", "no scripts were collected", place)
     raise Refused("nothing was run", problems)
+
+
+def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+    """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
+    known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
+    for tag in request.tags:
+        if not tag.startswith("!") and tag not in known:
+            fix = did_you_mean(tag, known)
+            raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
 
 
 class _Run:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from focal_eval.errors import StorageError
+from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.redact import Redactor
 
 JOURNAL, HEADER = "journal.jsonl", "run.json"
@@ -60,7 +60,7 @@ def _make(folder: Path) -> None:
 
 
 class Journal:
-    """Writes a run's folder. Any failure to write is a StorageError; what was written stays."""
+    """Writes a run's folder, which must not hold a run already (UsageError). Any failure to write is a StorageError."""
 
     def __init__(self, folder: Path, header: dict[str, Any], redact: Redactor) -> None:
         self.folder, self.header, self._redact = folder, header, redact
@@ -71,7 +71,7 @@ class Journal:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._file = os.open(folder / JOURNAL, flags, 0o644)
         except FileExistsError:
-            raise StorageError(f"{folder} already holds a run; give another --out or remove it") from None
+            raise UsageError(f"{folder} already holds a run; give another --out or remove it") from None
         except OSError as problem:
             raise StorageError(f"the run folder {folder} cannot be written: {problem.strerror or problem}") from None
         self.write_header()

@@ -6,7 +6,7 @@ A result leaves here as JSON bytes, because most results pass and are only ever 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from focal_eval.checks.judging import judge_check
@@ -84,6 +84,11 @@ class Ready:
 
 _OPENINGS: dict[int, tuple[Any, bytes]] = {}
 _MOST_OPENINGS = 2_000
+
+
+def _explained(finding: Finding, because: str) -> Finding:
+    """A finding of a group's part with that part's own `because`; the group's result has but one."""
+    return replace(finding, message=f"{finding.message} ({because})")
 
 
 @dataclass(slots=True)
@@ -185,7 +190,8 @@ class Judging:
         findings: list[Finding] = []
         for ready in readies:
             judgement = self.verdict_of(ready, seen)
-            findings.extend(judgement[1])
+            why = ready.item.because
+            findings.extend(judgement[1] if why is None else [_explained(one, why) for one in judgement[1]])
             if rank[judgement[0]] > rank[worst[0]]:
                 worst = judgement
         return (worst[0], tuple(findings) if worst[0] is FAILED else worst[1], worst[2])

@@ -108,7 +108,7 @@ def test_every_problem_of_every_file_is_said_in_one_pass(suite: Path, capsys: py
         (["run", "suite.yaml", "--engine", "staging"], "has no engine 'staging'"),
         (["run", "suite.yaml", "-k", "nothing-like-it"], "none of 3 cases fits"),
         (["run", "suite.yaml", "-k", "(a"], "a parenthesis is not closed"),
-        (["run", "suite.yaml", "--tag", "nope"], "none of 3 cases fits"),
+        (["run", "suite.yaml", "--tag", "smok"], "no script has the tag 'smok'; did you mean 'smoke'?"),
         (["run", "suite.yaml", "--report", "htlm"], "no report is named 'htlm'; did you mean 'html'?"),
         (["run", "suite.yaml", "--concurrency", "0"], "is not a whole number above zero"),
         (["run", "suite.yaml", "--concurrency", "many"], "many is not a whole number above zero"),
@@ -166,10 +166,10 @@ def test_repeats_are_cases_of_their_own(suite: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_run_folder_is_never_written_over(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run into the same --out says so and exits 3, the first run stays."""
+    """A second run into the same --out is refused, exit 2, and the first run stays."""
     assert main(["run", str(suite), "--out", "out", "-q"]) == 0
     before = Path("out/journal.jsonl").read_bytes()
-    assert main(["run", str(suite), "--out", "out", "-q"]) == 3
+    assert main(["run", str(suite), "--out", "out", "-q"]) == 2
     assert "already holds a run" in capsys.readouterr().err
     assert Path("out/journal.jsonl").read_bytes() == before
 

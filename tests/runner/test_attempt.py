@@ -72,6 +72,15 @@ def test_groups_and_negation_are_resolved(expect: str, verdict: Verdict) -> None
     assert attempt.verdict is verdict
 
 
+def test_because_inside_a_group_is_shown_with_its_part() -> None:
+    """The reason an alternative gives stands behind what that alternative found."""
+    expect = "any_of: [{rules: [bill], because: policy 1}, {rules: [greet]}]"
+    _, lines = play(f"turns:\n  - user: A REFUND please\n    expect: {{{expect}}}\n")
+    said = [finding["message"] for finding in results(lines, 0)[0]["findings"]]
+    assert said[1].endswith("(policy 1)")
+    assert "(" not in said[2]
+
+
 def test_a_field_the_engine_does_not_report_is_skipped_and_never_passes() -> None:
     """Unknown is not empty: the only expectation was skipped, so the case is skipped."""
     silent = Desk(answer=lambda message, start: Reply(response="hm"))

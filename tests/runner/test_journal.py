@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from focal_eval.errors import StorageError
+from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.journal import Journal, dumps
 from focal_eval.runner.redact import Redactor
 
@@ -36,7 +36,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     """A second run into the same folder is refused; the first one stays whole."""
     Journal(tmp_path, {"id": "a"}, Redactor()).close()
     before = (tmp_path / "journal.jsonl").read_bytes()
-    with pytest.raises(StorageError, match="already holds a run"):
+    with pytest.raises(UsageError, match="already holds a run"):
         Journal(tmp_path, {"id": "b"}, Redactor())
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
