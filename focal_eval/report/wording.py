@@ -30,7 +30,7 @@ class Said(NamedTuple):
     told: frozenset[str]
 
 
-_CALM = ("passed", "xfailed", "skipped", "not_run")
+_SPOKEN = ("passed", "failed", "errored", "xpassed", "xfailed", "skipped", "not_run")  # the order of counters in a sentence
 _BAD = frozenset({"failed", "xpassed", "errored"})
 _ALL = frozenset(WORDS)
 _COUNTED = frozenset({"pass_rate", "failed", "errored"})  # gates that fail because of cases: naming the cases says it
@@ -64,8 +64,8 @@ def verdict_words(run: ReportModel) -> str:
 def beside_words(run: ReportModel) -> str:
     """The counters that the verdict's sentence leaves out: `954 passed, 46 failed`; empty where it has told them all."""
     told = _said(run).told
-    rest = [name for name in (*_CALM, *reversed(WORDS)) if name not in told and run.counts[name]]
-    return ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in dict.fromkeys(rest))
+    rest = [name for name in _SPOKEN if name not in told and run.counts[name]]
+    return ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in rest)
 
 
 def _said(run: ReportModel) -> Said:
