@@ -1,7 +1,7 @@
 // The list: as many rows as there are cases, only those in sight as elements.
 
-const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66, grouped: 40 };
-const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92, grouped: 42 };
+const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66, "grouped calm": 40, "grouped attention": 66 };
+const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92, "grouped calm": 42, "grouped attention": 68 };
 const narrowScreen = matchMedia("(max-width: 720px)");
 const OVERSCAN = 600; // pixels above and below the window
 
@@ -52,7 +52,7 @@ function layOut() {
   list.total = 0;
   for (const row of list.rows) {
     list.tops.push(list.total);
-    row.height = heights[row.grouped && row.kind === "calm" ? "grouped" : row.kind];
+    row.height = heights[row.grouped ? `grouped ${row.kind}` : row.kind];
     list.total += row.height;
   }
 }
