@@ -27,6 +27,9 @@ _SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 
 def is_fragment(path: Path) -> bool:
     """Whether a file is spliced into scripts and not one itself: `*.fragment.yaml`, or in a folder `fragments`."""
+    text = str(path)
+    if "fragment" not in text:  # as most paths: a path's parts are slow to have
+        return False
     return path.stem.endswith(".fragment") or "fragments" in path.parts[:-1]
 
 
@@ -50,8 +53,8 @@ def is_folder(path: Path) -> bool:
 
 def shown(path: Path) -> str:
     """The path as messages show it: relative to the current folder where that is shorter."""
-    folder, name = os.path.split(path)
-    return os.path.join(_shown_folder(folder, os.getcwd()), name)  # noqa: PTH109, PTH118  # on text: once a file
+    folder, separator, name = str(path).rpartition(os.sep)
+    return _shown_folder(folder + separator, os.getcwd()) + name  # noqa: PTH109  # on text: once a file
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +62,7 @@ def _shown_folder(folder: str, here: str) -> str:
     text = os.path.relpath(folder or ".", here)
     if text == ".":
         return ""
-    return folder if text.startswith("..") and len(text) > len(folder) else text
+    return folder if text.startswith("..") and len(text) > len(folder) else text + os.sep
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -36,6 +36,8 @@ class Trail:
 
     def take(self, start: int) -> Uses:
         """The uses noted since `start`, taken out."""
+        if len(self.uses) == start:
+            return []
         taken = self.uses[start:]
         del self.uses[start:]
         return taken
