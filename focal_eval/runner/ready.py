@@ -14,7 +14,7 @@ from focal_eval.document import INVALID, Document, Reader
 from focal_eval.records import CheckResult, Finding, Outcome
 from focal_eval.records.codec import result_to_json
 from focal_eval.runner.journal import dumps
-from focal_eval.script.expectations import shape_of_check
+from focal_eval.script.kinds import shape_of_check
 from focal_eval.script.model import Expectation
 from focal_eval.script.places import place
 from focal_eval.script.templates import Filler

@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from focal_eval.document import INVALID, Reader, Shape, shape_of
+from focal_eval.document import INVALID, Reader, Shape
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
-from focal_eval.document.shape import Boolean, JsonSchema, Record, SchemaBuilder, Text
+from focal_eval.document.shape import Boolean, JsonSchema, SchemaBuilder, Text
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.script.check_schema import check_schema
+from focal_eval.script.kinds import Kind, Kinds, shape_of_check
 from focal_eval.script.model import Expectation
 from focal_eval.script.templates import may_hold_templates, note_templates
 
@@ -21,27 +22,6 @@ GROUPS = ("any_of", "all_of", "not")
 _SOFT = Boolean()
 _BECAUSE = Text(may_be_empty=False)
 RESPONSE, CONVERSATION = "response.", "conversation."
-
-
-@lru_cache(maxsize=512)
-def shape_of_check(key: str) -> Shape | None:
-    """The shape of the check registered under `key`, None where there is none."""
-    kind = find("checks", key)
-    return None if kind is None else shape_of(kind)
-
-
-Kind = tuple[Shape, bool, frozenset[str]]
-
-
-@lru_cache(maxsize=512)
-def _kind_of(key: str) -> Kind | None:
-    """Of a check: its shape, whether its keys are free, and which of the language's words are fields of its own."""
-    kind = find("checks", key)
-    if kind is None:
-        return None
-    shape = shape_of(kind)
-    own = frozenset(shape.entries) if isinstance(shape, Record) else frozenset()
-    return shape, getattr(kind, "open_keys", False), own
 
 
 @lru_cache(maxsize=8)
@@ -88,6 +68,7 @@ class Block(Shape):
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+_KINDS = {"": Kinds("", "response"), RESPONSE: Kinds(RESPONSE), CONVERSATION: Kinds(CONVERSATION)}
 BLOCKS = {prefix: Block(prefix) for prefix in ("", RESPONSE, CONVERSATION)}
 
 
@@ -105,8 +86,16 @@ def _block(node: Node, reader: Reader, prefix: str, shape: Shape) -> Any:
     soft, because, rest = _reserved(reader.pairs(node), reader)
     out: list[Expectation] = []
     sound = soft is not INVALID and because is not INVALID
+    kinds = _KINDS[prefix]
     for name, key, value in rest:
-        found = _entry(name, key, value, reader, prefix)
+        kind = kinds[name]
+        if kind is not None and type(value) is not MappingNode:  # as most are: nothing of the language can be in it
+            found = _leaf(kind, key, value, value, reader)
+            if found is not INVALID:
+                out.append(found)
+                continue
+        else:
+            found = _entry(name, key, value, reader, prefix)
         if found is INVALID:
             sound = False
         else:
@@ -146,12 +135,12 @@ def _entry(name: str, key: ScalarNode, value: Node, reader: Reader, prefix: str)
     if not prefix and name == "response":
         if isinstance(value, MappingNode):
             return _block(value, reader, RESPONSE, BLOCKS[RESPONSE])
-        return _check("response.contains", key, value, reader, _kind_of("response.contains"))
-    kind = _kind_of(prefix + name)
+        return _check(_KINDS[RESPONSE]["contains"], key, value, reader)
+    kind = _KINDS[prefix][name]
     if kind is None:
         _unknown(name, key, reader, prefix)
         return INVALID
-    return _check(prefix + name, key, value, reader, kind)
+    return _check(kind, key, value, reader)
 
 
 def _unknown(name: str, key: Node, reader: Reader, prefix: str) -> None:
@@ -188,12 +177,11 @@ def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -
     return [Expectation(name, reader.span(key), reader.span(value), children=groups)]
 
 
-def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader, kind: Kind | None) -> Any:
+def _check(kind: Kind | None, key: ScalarNode, value: Node, reader: Reader) -> Any:
     """One check's entry: its groups, its `soft` and `because`, and the check itself."""
     assert kind is not None
-    shape, open_keys, fields = kind
-    if type(value) is not MappingNode or open_keys or not _has_words(value):
-        found = _leaf(key_name, key, value, value, reader, shape)
+    if type(value) is not MappingNode or kind.open_keys or not _has_words(value):
+        found = _leaf(kind, key, value, value, reader)
         return found if found is INVALID else [found]
     if not reader.enter(value):
         return INVALID
@@ -202,8 +190,8 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader, kind: Ki
     sound = soft is not INVALID and because is not INVALID
     kept = []
     for entry in rest:
-        if entry[0] in GROUPS and entry[0] not in fields:
-            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader, kind))
+        if entry[0] in GROUPS and entry[0] not in kind.own_words:
+            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(kind, key, child, reader))
             if found is INVALID:
                 sound = False
             else:
@@ -215,7 +203,7 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader, kind: Ki
         return INVALID
     if kept or not out:
         own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style)
-        found = _leaf(key_name, key, value, own, reader, shape)
+        found = _leaf(kind, key, value, own, reader)
         if found is INVALID:
             return INVALID
         out.insert(0, found)
@@ -229,42 +217,10 @@ def _has_words(node: MappingNode) -> bool:
     return any(type(key) is ScalarNode and key.value in _WORDS for key, _ in node.value)
 
 
-def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader, shape: Shape) -> Any:
+def _leaf(kind: Kind, key: ScalarNode, value: Node, own: Node, reader: Reader) -> Any:
     if may_hold_templates(reader) and (templated := note_templates(own, reader)):
         if templated is INVALID:
             return INVALID
-        return Expectation(key_name, reader.span(key), reader.span(value), node=own, templated=True)
-    check = _read_check(key_name, shape, own, reader)
-    return INVALID if check is INVALID else Expectation(key_name, reader.span(key), reader.span(value), check)
-
-
-_READ: dict[tuple[Any, ...], Any] = {}
-_MOST_READ = 5_000
-_LONGEST = 8
-
-
-def _read_check(key_name: str, shape: Shape, node: Node, reader: Reader) -> Any:
-    """The check, shared by all places that say the very same: suites repeat their short expectations thousands of times."""
-    said = _said(node)
-    if said is None or reader.comments:  # a text may be cut off here, and not there
-        return shape.read(node, reader)
-    known = _READ.get((key_name, said))
-    if known is not None:
-        return known
-    problems = len(reader.problems)
-    check = shape.read(node, reader)
-    if check is not INVALID and len(reader.problems) == problems:
-        if len(_READ) >= _MOST_READ:
-            _READ.clear()
-        _READ[key_name, said] = check
-    return check
-
-
-def _said(node: Node) -> tuple[Any, ...] | None:
-    """All that a scalar or a short list of scalars says, None of anything else."""
-    if type(node) is ScalarNode:
-        return (node.tag, node.value, node.style)
-    if type(node) is SequenceNode and len(node.value) <= _LONGEST:
-        items = [(item.tag, item.value, item.style) for item in node.value if type(item) is ScalarNode]
-        return tuple(items) if len(items) == len(node.value) else None
-    return None
+        return Expectation(kind.key, reader.span(key), reader.span(value), node=own, templated=True)
+    check = kind.read(own, reader)
+    return INVALID if check is INVALID else Expectation(kind.key, reader.span(key), reader.span(value), check)

@@ -17,7 +17,7 @@ from focal_eval.registry import nearest
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
-from focal_eval.script.templates import Trail
+from focal_eval.script.templates import Trail, may_hold_templates
 from focal_eval.source import whole_file
 from focal_eval.value import value
 
@@ -124,7 +124,8 @@ class Loader:
         reader = Reader(document)
         reader.scratch["include"] = _Splice(self, path, ()).include
         script = read_script(document, id, reader)
-        if script is not None and not document.problems.errors:
+        templated = may_hold_templates(reader) or "texts" in reader.scratch  # here, or perhaps in a fragment
+        if script is not None and templated and not document.problems.errors:
             document.problems.extend(check_fillings(script))
         if document.problems.errors:
             return None

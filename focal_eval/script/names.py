@@ -28,6 +28,8 @@ def check_names(reader: Reader) -> None:
     """Reports names used in `{{ }}` before they have a value, sources nobody knows, and params nobody uses."""
     trail, problems = Trail.of(reader), reader.problems
     params: Mapping[str, Span] | None = reader.scratch.get("params", {})
+    if not (params or trail.uses or trail.closing or trail.sources or any(uses for uses, _ in trail.turns)):
+        return
     closed = params is not None and "open" not in reader.scratch
     known: set[str] = set(params or ()) | set(reader.scratch.get("variables", ()))
     later = {name: span for _, saved in reversed(trail.turns) for name, span in saved.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.errors import Diagnostic, Label, Problems
-from focal_eval.script.expectations import shape_of_check
+from focal_eval.script.kinds import shape_of_check
 from focal_eval.script.model import Expectation, Said, Script
 from focal_eval.script.stubs import read_answer
 from focal_eval.script.templates import Filler

@@ -117,7 +117,7 @@ class SaidText(Shape):
         text = reader.text(node) if reader.comments else str(node.value)
         if not text and not self.may_be_empty:
             return reader.error("empty-text", "this text must not be empty", node)
-        templated = has_template(text)
+        templated = may_hold_templates(reader) and has_template(text)
         if templated and note_use(text, node, reader) is INVALID:
             return INVALID
         return Said(text, reader.span(node), templated)
