@@ -109,7 +109,7 @@ class CheckRecord(Record):
     def make(self, values: dict[str, Any], node: Node, reader: Reader) -> Any:
         made = super().make(values, node, reader)
         if made is not INVALID and self.short is not None and type(node) is not MappingNode and hasattr(made, "brief"):
-            settle(made, brief=True)
+            object.__setattr__(made, "brief", True)
         return made
 
 

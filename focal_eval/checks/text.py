@@ -29,7 +29,7 @@ def response_of(seen: Moment) -> str:
 
 def prepared(text: str, case: Fold, space: Fold) -> str:
     """The text as it is compared."""
-    return fold(text, case=case == "fold", space=space == "fold")
+    return fold(text) if case == space == "fold" else fold(text, case=case == "fold", space=space == "fold")
 
 
 @value
@@ -44,7 +44,7 @@ class Contains(TurnCheck):
     needles: tuple[str, ...] = derived()
 
     def __post_init__(self) -> None:
-        settle(self, needles=tuple(prepared(text, self.case, self.space) for text in self.text))
+        settle(self, needles=tuple([prepared(text, self.case, self.space) for text in self.text]))
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)
@@ -90,7 +90,7 @@ class Excludes(TurnCheck):
     def __post_init__(self) -> None:
         if not all(text.strip() for text in self.text):
             raise ValueError("an empty text is contained in every response, so excluding it always fails")
-        settle(self, needles=tuple(prepared(text, self.case, self.space) for text in self.text))
+        settle(self, needles=tuple([prepared(text, self.case, self.space) for text in self.text]))
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)
