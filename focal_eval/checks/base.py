@@ -41,17 +41,16 @@ class Moment:
     saved: Mapping[str, Json] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)  # per million tokens: prompt, completion, total
     root: Path | None = None  # the suite's root, for python: checks; None where they are off
+    reply: Reply = field(init=False, repr=False, compare=False)  # the judged turn's
+
+    def __post_init__(self) -> None:
+        reply = self.turns[-1].reply
+        assert reply is not None
+        settle(self, reply=reply)
 
     @property
     def turn(self) -> TurnRecord:
         return self.turns[-1]
-
-    @property
-    def reply(self) -> Reply:
-        """The judged turn's reply."""
-        reply = self.turns[-1].reply
-        assert reply is not None
-        return reply
 
 
 @value

@@ -9,6 +9,7 @@ from focal_eval.pattern import PatternTimeout
 from focal_eval.records import UNKNOWN, Finding, Outcome, Transcript
 
 Judged = tuple[Outcome, tuple[Finding, ...], str | None]
+_PASSED: Judged = (Outcome.PASSED, (), None)
 
 
 def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript) -> Judged:
@@ -32,7 +33,7 @@ def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript)
         raise
     except BaseException as problem:  # a crash is a value, never the run's end: `sys.exit()` too, or `pytest.fail()`
         return Outcome.ERRORED, (), f"the check crashed: {told(problem).splitlines()[0][:300]}"
-    return (Outcome.FAILED, tuple(findings), None) if findings else (Outcome.PASSED, (), None)
+    return (Outcome.FAILED, tuple(findings), None) if findings else _PASSED
 
 
 def _conversation(seen: Transcript) -> Conversation:

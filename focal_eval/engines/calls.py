@@ -28,12 +28,18 @@ class Raised(Exception):
 
 async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What a plain or async function returns. Raises Raised, or CancelledError where the caller was cancelled."""
-    if inspect.iscoroutinefunction(function):
+    if _is_async(function):
         return await _awaited(function(*args, **kwargs))
     value, problem = await _threaded(lambda: function(*args, **kwargs))
     if problem is not None:
         raise Raised(problem) from problem
     return await _awaited(value) if inspect.isawaitable(value) else value
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call gives a coroutine; of an `async def` that is seen without the search through wrappers."""
+    code = getattr(function, "__code__", None)
+    return (code is not None and bool(code.co_flags & inspect.CO_COROUTINE)) or inspect.iscoroutinefunction(function)
 
 
 async def _awaited(work: Any) -> Any:

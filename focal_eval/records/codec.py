@@ -53,9 +53,17 @@ def _fields(kind: type) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     return tuple(spec.name for spec in specs), tuple(spec.default for spec in specs)
 
 
-_rule = _flat(RuleMatch)
-_candidate = _flat(Candidate)
+_scored_rule = _flat(RuleMatch)
+
+
+def _rule(match: RuleMatch) -> dict[str, Json]:
+    if match.score is None and match.id is None:  # as of engines that report no more than names
+        return {"name": match.name}
+    return _scored_rule(match)
+
+
 _tool = _flat(ToolCall)
+_candidate = _flat(Candidate)
 _state = _flat(ScenarioState)
 _transition = _flat(Transition)
 _enforcement = _flat(Enforcement)

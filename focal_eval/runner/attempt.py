@@ -32,9 +32,9 @@ class PreparedScript:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.turns = tuple(tuple(Ready(item) for item in turn.expect) for turn in script.turns)
-        self.whens = tuple(None if turn.when is None else tuple(Ready(item) for item in turn.when) for turn in script.turns)
-        self.closing = tuple(Ready(item) for item in script.conversation)
+        self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
+        self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
+        self.closing = tuple(map(Ready, script.conversation))
 
 
 class Attempt:
@@ -45,6 +45,7 @@ class Attempt:
         self.write = write
         self.script: Script = case.script
         self.values: dict[str, Any] = {**self.script.given.variables, **case.row}
+        self.filler = Filler(self.values)  # sees what turns save, too
         self.saved: dict[str, Any] = {}
         self.judging = Judging(self.script.texts, terms.unreported, self.values)
         self.turns: list[TurnRecord] = []
@@ -85,11 +86,10 @@ class Attempt:
         if self.fault is not None:
             return self._skip(turn, None, "not sent: the engine broke before")
         try:
-            filler = Filler(self.values)
             if turn.user:
-                user = filler.said(turn.user[self.case.pick % len(turn.user)])
+                user = self.filler.said(turn.user[self.case.pick % len(turn.user)])
             if turn.agent is not None:
-                golden = filler.said(turn.agent)
+                golden = self.filler.said(turn.agent)
         except TemplateProblem as problem:
             return self._skip(turn, user, f"not sent: {problem}")
         if turn.when is not None and (why := self._withheld(turn)):
