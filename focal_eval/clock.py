@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ class Clock:
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     elapsed: Callable[[], float] = time.perf_counter  # seconds, only differences mean anything
-    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    new_id: Callable[[], str] = lambda: os.urandom(16).hex()
     random: random.Random = field(default_factory=random.Random)
 
 
