@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,29 @@ class Place(NamedTuple):
     end: int
 
 
+class Places:
+    """Places in order, sixteen bytes each: there is one for every turn of a run."""
+
+    __slots__ = ("_flat",)
+
+    def __init__(self) -> None:
+        self._flat = array("q")
+
+    def append(self, place: Place) -> None:
+        """Adds a place at the end."""
+        self._flat.extend(place)
+
+    def __len__(self) -> int:
+        return len(self._flat) // 2
+
+    def __getitem__(self, index: int) -> Place:
+        return Place(self._flat[2 * index], self._flat[2 * index + 1])
+
+    def __iter__(self) -> Iterator[Place]:
+        flat = iter(self._flat)
+        return map(Place, flat, flat)
+
+
 class Failure(NamedTuple):
     """One thing that went wrong in a case, with the words said around it."""
 
@@ -51,7 +75,7 @@ class Attempt:
     """One try of a case; `verdict` is None where it was cut off."""
 
     number: int
-    turns: list[Place] = field(default_factory=list)
+    turns: Places = field(default_factory=Places)
     end: Place | None = None
     verdict: str | None = None
     reason: str | None = None
