@@ -40,6 +40,10 @@ def _wall(rows: list[dict[str, Any]], job: str) -> float | None:
     return next((row["wall_s"] for row in rows if row["job"] == job and "wall_s" in row), None)
 
 
+def _cpu(rows: list[dict[str, Any]], job: str) -> float | None:
+    return next((row["cpu_s"] for row in rows if row["job"] == job and "cpu_s" in row), None)
+
+
 def _ratio(value: float, base: float | None) -> str:
     return f"{value / base:.2f}" if base else "–"
 
@@ -50,7 +54,7 @@ def _escape(text: str) -> str:
 
 def _replay(size: dict[str, Any]) -> str:
     rows, count = size["rows"], size["conversations"] * size["turns"]
-    bases = [_wall(rows, job) for job in FLOORS]
+    bases = [_cpu(rows, job) for job in FLOORS]
     body = []
     for row in rows:
         if "problem" in row:
@@ -59,7 +63,7 @@ def _replay(size: dict[str, Any]) -> str:
         wall = row["wall_s"]
         spread = f"{wall:.2f} ({row['wall_min_s']:.2f} to {row['wall_max_s']:.2f})"
         per_turn = f"{wall / count * 1e6:.0f}"
-        body.append([row["job"], spread, per_turn, *(_ratio(wall, base) for base in bases)])
+        body.append([row["job"], spread, per_turn, *(_ratio(row["cpu_s"], base) for base in bases)])
         body[-1] += [f"{row['cpu_s']:.2f}", f"{row['peak_mib']:.0f}"]
     expected = size["expected"]
     title = (
