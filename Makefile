@@ -12,7 +12,7 @@ WORKERS ?= auto
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint prove bench clean
+.PHONY: help install demo test lint prove bench pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on sma
 
 bench: $(VENV)/.installed ## measures this tool beside others and rewrites benchmarks/README.md; about ten minutes
 	$(BIN)/python benchmarks/run.py
+
+pictures: $(VENV)/.installed-dev ## makes the pictures in docs/images again; needs Chromium
+	@$(BIN)/python docs/images/make.py
 
 clean: ## removes everything that was generated
 	rm -rf $(VENV) build dist benchmarks/.work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

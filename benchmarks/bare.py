@@ -1,9 +1,10 @@
 """The floor: read the conversations, ask the agent, three comparisons a turn, one JSON record a turn. No harness at all.
 
-    python benchmarks/bare.py files|one-file FOLDER OUT
+    python benchmarks/bare.py files|same-json|one-file FOLDER OUT
 
-`files` reads the same scripts as focal-eval, one file a conversation, and writes with orjson; `one-file` reads one large
-YAML file and writes with the standard library's json.
+`files` reads the same scripts as focal-eval, one file a conversation, and writes with orjson; `same-json` does the
+same and writes what focal-eval's journal holds of a turn, the three results spelled out (the places in the file are zero:
+`yaml.load` knows none); `one-file` reads one large YAML file and writes with the standard library's json.
 """
 
 from __future__ import annotations
@@ -50,34 +51,75 @@ def from_one_file(folder: Path) -> Turns:
         )
 
 
-def run(read: Callable[[Path], Turns], dumps: Callable[[Any], bytes], folder: Path, out: Path) -> None:
+Record = Callable[[str, int, str, Any, tuple[str, str, str], list[bool], float], dict[str, Any]]
+
+
+def short(
+    name: str, index: int, message: str, reply: Any, asked: tuple[str, str, str], passed: list[bool], took: float
+) -> dict[str, Any]:
+    """One record a turn, as brief as it can be."""
+    return {
+        "conversation": name,
+        "turn": index,
+        "user": message,
+        "reply": reply,
+        "expect": asked,
+        "passed": passed,
+        "seconds": took,
+    }
+
+
+def spelled_out(
+    name: str, index: int, message: str, reply: Any, asked: tuple[str, str, str], passed: list[bool], took: float
+) -> dict[str, Any]:
+    """One record a turn with the content of focal-eval's journal."""
+    file = f"scripts/{name}.yaml"
+    texts = (
+        ("response.contains", f"response contains '{asked[0]}'"),
+        ("rules", f"rules include {asked[1]}"),
+        ("tools", f"tools called: {asked[2]}"),
+    )
+    return {
+        "t": "turn",
+        "conversation": name,
+        "attempt": 1,
+        "turn": index,
+        "user": message,
+        "reply": {
+            "response": reply["response"],
+            "rules": [{"name": rule} for rule in reply["rules"]],
+            "tools": [{"name": tool} for tool in reply["tools"]],
+        },
+        "elapsed_ms": took * 1000,
+        "results": [
+            {"key": key, "text": text, "outcome": "passed" if good else "failed", "at": [file, 0, 0, 0, 0]}
+            for (key, text), good in zip(texts, passed, strict=True)
+        ],
+        "passed": passed,
+    }
+
+
+def run(read: Callable[[Path], Turns], record: Record, dumps: Callable[[Any], bytes], folder: Path, out: Path) -> None:
     """The whole loop, one line a turn on disk."""
     desk = Desk()
     with out.open("wb") as journal:
         for name, turns in read(folder):
-            for index, (message, contains, rule, tool) in enumerate(turns):
+            for index, (message, *asked) in enumerate(turns):
+                contains, rule, tool = asked
                 started = time.perf_counter()
                 reply: Any = desk.reply(name, message)
                 took = time.perf_counter() - started
                 passed = [contains in reply["response"], rule in reply["rules"], tool in reply["tools"]]
-                record = {
-                    "conversation": name,
-                    "turn": index,
-                    "user": message,
-                    "reply": reply,
-                    "expect": [contains, rule, tool],
-                    "passed": passed,
-                    "seconds": took,
-                }
-                journal.write(dumps(record) + b"\n")
+                journal.write(dumps(record(name, index, message, reply, (contains, rule, tool), passed, took)) + b"\n")
 
 
 def main() -> None:
     kind, folder, out = sys.argv[1:]
-    if kind == "files":
-        run(from_files, orjson.dumps, Path(folder), Path(out))
+    if kind == "one-file":
+        plain = json.JSONEncoder(separators=(",", ":"))
+        run(from_one_file, short, lambda record: plain.encode(record).encode(), Path(folder), Path(out))
     else:
-        run(from_one_file, lambda record: json.dumps(record, separators=(",", ":")).encode(), Path(folder), Path(out))
+        run(from_files, spelled_out if kind == "same-json" else short, orjson.dumps, Path(folder), Path(out))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ def replay_jobs(data: Path, peers: Peers) -> list[Job]:
             "bare",
         ),
         Job(
+            "limit-same-json",
+            [sys.executable, str(HERE / "bare.py"), "same-json", str(data), "out.jsonl"],
+            "bare",
+        ),
+        Job(
             "limit-yaml-c",
             [sys.executable, str(HERE / "bare.py"), "one-file", str(data), "out.jsonl"],
             "bare",

@@ -11,6 +11,7 @@ Exit code 1 where focal-eval or a bare loop did not arrive at the expected verdi
 from __future__ import annotations
 
 import argparse
+import compileall
 import datetime
 import json
 import os
@@ -176,6 +177,8 @@ def main() -> int:
     sizes = [20] if asked.quick else [int(size) for size in asked.sizes.split(",")]
     peers = Peers(asked.work.resolve())
     missing = peers_environment.present(peers) if asked.quick else peers_environment.install(peers)
+    if not asked.quick:  # as an installation has it; a checkout may run where Python is told to keep no bytecode
+        compileall.compile_dir(HERE.parent / "focal_eval", quiet=2)
     bench = Bench(peers.work, frozenset(filter(None, asked.jobs.split(";"))), missing)
     whole = not (asked.quick or asked.jobs) and asked.sizes == "1000,5000"
     results = measure_all(bench, peers, sizes, 1 if asked.quick else asked.rounds, memory=whole)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 START, END = "<!-- results -->", "<!-- /results -->"
-FLOOR = "limit-files-c"
+FLOORS = ("limit-files-c", "limit-same-json", "limit-yaml-c")
 
 
 def render(results: dict[str, Any]) -> str:
@@ -40,6 +40,10 @@ def _wall(rows: list[dict[str, Any]], job: str) -> float | None:
     return next((row["wall_s"] for row in rows if row["job"] == job and "wall_s" in row), None)
 
 
+def _cpu(rows: list[dict[str, Any]], job: str) -> float | None:
+    return next((row["cpu_s"] for row in rows if row["job"] == job and "cpu_s" in row), None)
+
+
 def _ratio(value: float, base: float | None) -> str:
     return f"{value / base:.2f}" if base else "–"
 
@@ -50,23 +54,23 @@ def _escape(text: str) -> str:
 
 def _replay(size: dict[str, Any]) -> str:
     rows, count = size["rows"], size["conversations"] * size["turns"]
-    files, one_file = _wall(rows, FLOOR), _wall(rows, "limit-yaml-c")
+    bases = [_cpu(rows, job) for job in FLOORS]
     body = []
     for row in rows:
         if "problem" in row:
-            body.append([row["job"], _escape(row["problem"]), *[""] * 5])
+            body.append([row["job"], _escape(row["problem"]), *[""] * 6])
             continue
         wall = row["wall_s"]
         spread = f"{wall:.2f} ({row['wall_min_s']:.2f} to {row['wall_max_s']:.2f})"
         per_turn = f"{wall / count * 1e6:.0f}"
-        body.append([row["job"], spread, per_turn, _ratio(wall, files), _ratio(wall, one_file)])
+        body.append([row["job"], spread, per_turn, *(_ratio(row["cpu_s"], base) for base in bases)])
         body[-1] += [f"{row['cpu_s']:.2f}", f"{row['peak_mib']:.0f}"]
     expected = size["expected"]
     title = (
         f"**{size['conversations']:,} conversations of {size['turns']} turns, {3 * count:,} checks** "
         f"({expected['passed']:,} must pass, {expected['failed']:,} must fail)"
     )
-    head = ["job", "wall s, median (range)", "µs a turn", f"× {FLOOR}", "× limit-yaml-c", "CPU s", "peak MiB"]
+    head = ["job", "wall s, median (range)", "µs a turn", *(f"× {job}" for job in FLOORS), "CPU s", "peak MiB"]
     return f"{title}\n\n{_table(head, body)}"
 
 

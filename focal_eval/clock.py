@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class Clock:
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     elapsed: Callable[[], float] = time.perf_counter  # seconds, only differences mean anything
-    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    new_id: Callable[[], str] = lambda: os.urandom(16).hex()
     random: random.Random = field(default_factory=random.Random)
 
 
@@ -41,14 +45,15 @@ def content_id(*parts: str | bytes, length: int = 12) -> str:
     return digest.hexdigest()[:length]
 
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "focal-eval")
-
-
 def named_uuid(*parts: str) -> str:
     """A UUID (version 5) derived from names alone: the same on every machine."""
-    return str(uuid.uuid5(_NAMESPACE, "\0".join(parts)))
+    import uuid  # 2 % of starting: where ids of this form are wanted
+
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "focal-eval"), "\0".join(parts)))
 
 
-def uuid_of(id: str) -> uuid.UUID:
+def uuid_of(id: str) -> UUID:
     """The id of 32 hex digits as a UUID object, for callers that take no text."""
+    import uuid
+
     return uuid.UUID(id)

@@ -18,11 +18,11 @@ FocalEvalError
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
 from focal_eval.source import Span
+from focal_eval.value import value
 
 
 class ExitCode(IntEnum):
@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # stopped by the user; what was recorded is kept
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Label:
     """A second place that explains a problem, such as "first defined here"."""
 
@@ -44,7 +44,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Diagnostic:
     """One problem in a file: place, stable kebab-case code, problem, nearest fix."""
 
@@ -164,3 +164,13 @@ class CassetteMiss(EngineProtocol):
 
 class StorageError(FocalEvalError):
     """Something could not be written or read back: disk full, read-only folder, damaged file."""
+
+
+def told(problem: BaseException) -> str:
+    """An exception of somebody else's in words: its type, and what it says."""
+    try:
+        said = str(problem).strip()
+    except Exception:  # its own `__str__` is broken
+        said = ""
+    kind = type(problem).__name__
+    return f"{kind}: {said}" if said else kind

@@ -45,7 +45,7 @@ def test_some_conversations_must_fail(tmp_path: Path) -> None:
     assert 8 <= expected["failed"] <= 40
 
 
-@pytest.mark.parametrize("kind", ["files", "one-file"])
+@pytest.mark.parametrize("kind", ["files", "same-json", "one-file"])
 def test_the_bare_loop_finds_exactly_the_wrong_ones(kind: str, tmp_path: Path) -> None:
     """The floor that everything is compared with does the work."""
     run("benchmarks/generate.py", "200", str(tmp_path))
@@ -59,7 +59,7 @@ def test_a_quick_run_measures_every_job_that_is_installed(tmp_path: Path) -> Non
     shown = run("benchmarks/run.py", "--quick", "--work", str(tmp_path / "work")).stdout
     assert "20 conversations of 5 turns, 300 checks" in shown
     rows = {cells[1].strip(): cells[2:] for line in shown.splitlines() if len(cells := line.split("|")) > 4}
-    for job in ("limit-files-c", "limit-yaml-c", "focal-eval", "focal-eval, html", "`focal-eval --help`"):
+    for job in ("limit-files-c", "limit-same-json", "limit-yaml-c", "focal-eval", "focal-eval, html", "`focal-eval --help`"):
         assert float(rows[job][1]) > 0
     assert "not measured: its environment is not installed" in rows["pydantic-evals"][0]
     assert "wrong" not in shown

@@ -1,4 +1,4 @@
-"""What an agent can never do: circles in its relations, steps nobody reaches, rules that cannot match."""
+"""What an agent can never do: circles in its relations, steps nobody reaches, rules that cannot match, slots nothing reads."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def check_flows(agent: Agent, problems: Problems) -> None:
     _reach(agent, problems)
     _rules(agent, problems)
     _unused(agent, problems)
+    _unread(agent, problems)
     if agent.templates and agent.fallback is None and not any(template.mode == "FALLBACK" for template in agent.templates):
         problems.warning(
             "no-fallback",
@@ -136,6 +137,14 @@ def _unused(agent: Agent, problems: Problems) -> None:
     for name, _ in agent.triggers:
         if str(name) not in named:
             problems.warning("unused-definition", f"nothing uses trigger '{name}'", name.span)
+
+
+def _unread(agent: Agent, problems: Problems) -> None:
+    collected = {str(slot) for flow in agent.scenarios for step in flow.steps for slot in step.collect.slots}
+    for slot in agent.slots:
+        if slot.listen != "always" and str(slot.id) not in collected:
+            fix = "collect it in a step, or give it 'listen: always'"
+            problems.warning("unread-slot", f"nothing ever reads slot '{slot.id}'", slot.id.span, help=fix)
 
 
 def _template_uses(agent: Agent) -> Iterable[Placed | None]:

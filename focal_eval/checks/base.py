@@ -22,7 +22,7 @@ and `("includes", 1)` else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -41,17 +41,16 @@ class Moment:
     saved: Mapping[str, Json] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)  # per million tokens: prompt, completion, total
     root: Path | None = None  # the suite's root, for python: checks; None where they are off
+    reply: Reply = field(init=False, repr=False, compare=False)  # the judged turn's
+
+    def __post_init__(self) -> None:
+        reply = self.turns[-1].reply
+        assert reply is not None
+        settle(self, reply=reply)
 
     @property
     def turn(self) -> TurnRecord:
         return self.turns[-1]
-
-    @property
-    def reply(self) -> Reply:
-        """The judged turn's reply."""
-        reply = self.turns[-1].reply
-        assert reply is not None
-        return reply
 
 
 @value
@@ -74,7 +73,7 @@ class CheckFault(Exception):
 RefKind = Literal["rule", "tool", "scenario", "template", "argument", "variable"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ref:
     """A name the check relies on, to be looked up in the target agent before a run.
 
@@ -110,7 +109,7 @@ class CheckRecord(Record):
     def make(self, values: dict[str, Any], node: Node, reader: Reader) -> Any:
         made = super().make(values, node, reader)
         if made is not INVALID and self.short is not None and type(node) is not MappingNode and hasattr(made, "brief"):
-            settle(made, brief=True)
+            object.__setattr__(made, "brief", True)
         return made
 
 

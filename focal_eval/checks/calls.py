@@ -7,7 +7,7 @@ arguments themselves. An argument that is named like one of the four goes under 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.checks.base import Ref, derived, settle
@@ -19,11 +19,12 @@ from focal_eval.records import UNKNOWN, ToolCall
 from focal_eval.script.conditions import Equals, Mismatch
 from focal_eval.script.matchers import Matcher, match_arguments
 from focal_eval.script.wording import ABSENT, counted, show
+from focal_eval.value import value as a_value
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class CallDetails:
     """What a call was made with and what came of it."""
 
@@ -35,7 +36,7 @@ class CallDetails:
     only: bool = field(default=False, metadata={"doc": "No other arguments."})
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Call:
     """An expected call."""
 

@@ -61,9 +61,11 @@ _REFUSALS: dict[str, tuple[str, ...]] = {
         r"\bich bin (?:leider )?nicht (?:in der lage|befugt|berechtigt|autorisiert)\b",
         r"\b(?:ist|es) (?:ist )?mir (?:leider )?nicht (?:möglich|erlaubt|gestattet)\b",
         r"\bmuss ich (?:leider )?ablehnen\b",
+        r"\bwir (?:können|dürfen) (?:ihnen |dir |euch |das |dies |dabei |damit |hier |hierbei |leider )*nicht\b",
+        r"\bleider (?:kann|können|darf|dürfen) (?:ich|wir) [^.!?]{0,120}\bnicht\b",
     ),
     "es": (
-        r"\bno (?:le |te |lo |la |les |os )?puedo "
+        r"\bno (?:le |te |lo |la |les |os )?(?:puedo|podemos) "
         r"(?:ayudar|hacer|proporcionar|compartir|procesar|dar|ofrecer|responder|realizar)",
         r"\b(?:lo siento|lamentablemente|desafortunadamente),?(?: pero)? no (?:le |te |lo |la )?(?:puedo|podemos)\b",
         r"\bno (?:estoy|estamos) (?:autorizad[oa]s?|en condiciones|capacitad[oa]s?)\b",

@@ -18,7 +18,9 @@ from focal_eval.checks.rules import has
 from focal_eval.checks.scenario import Place, in_words, place_of
 from focal_eval.checks.tools import UNKNOWN_DETAILS
 from focal_eval.records import UNKNOWN, Reply, TurnRecord
-from focal_eval.text import fold
+from focal_eval.text import fold, shorten
+
+SHOWN = 160  # characters of an expected call in a sentence
 
 Path = tuple[str | int, ...]
 RULES, SCENARIO, TOOLS, TEXT = range(4)
@@ -66,7 +68,7 @@ class Event:
 
     def describe(self) -> str:
         if self.tool is not None:
-            return self.tool.describe()
+            return shorten(self.tool.describe(), SHOWN)
         if self.rule is not None:
             return f"rule {self.rule}"
         return f"scenario {self.place}" if self.place is not None else quoted(self.text or "", 60)
@@ -78,6 +80,16 @@ class Event:
         if self.rule is not None:
             return f"rule '{self.rule}' matched"
         return f"scenario '{self.place}' was reached" if self.place is not None else f"the agent said {self.describe()}"
+
+    def never_happened(self) -> str:
+        """The sentence that says so."""
+        if self.tool is not None:
+            return f"'{self.tool.name}' was not called" + ("" if self.tool.named_only else " as given")
+        if self.rule is not None:
+            return f"rule '{self.rule}' did not match"
+        if self.place is not None:
+            return f"scenario '{self.place}' was not reached"
+        return f"the agent did not say {Event.describe(self)}"
 
     def refs(self, path: Path, *, absent: bool = False) -> tuple[Ref, ...]:
         if self.tool is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from focal_eval.checks.base import CheckFault, Conversation, ConversationCheck, Moment, TurnCheck, Unreported
 from focal_eval.checks.reported import not_reported
+from focal_eval.errors import told
 from focal_eval.pattern import PatternTimeout
 from focal_eval.records import UNKNOWN, Finding, Outcome, Transcript
 
 Judged = tuple[Outcome, tuple[Finding, ...], str | None]
+_PASSED: Judged = (Outcome.PASSED, (), None)
 
 
 def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript) -> Judged:
@@ -27,10 +29,11 @@ def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript)
         return Outcome.SKIPPED, (), str(problem)
     except (CheckFault, PatternTimeout) as problem:
         return Outcome.ERRORED, (), str(problem)
-    except Exception as problem:  # a crash of a check is a value, never the run's end
-        said = str(problem).strip().split("\n")[0][:300]
-        return Outcome.ERRORED, (), f"the check crashed: {type(problem).__name__}{': ' + said if said else ''}"
-    return (Outcome.FAILED, tuple(findings), None) if findings else (Outcome.PASSED, (), None)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as problem:  # a crash is a value, never the run's end: `sys.exit()` too, or `pytest.fail()`
+        return Outcome.ERRORED, (), f"the check crashed: {told(problem).splitlines()[0][:300]}"
+    return (Outcome.FAILED, tuple(findings), None) if findings else _PASSED
 
 
 def _conversation(seen: Transcript) -> Conversation:

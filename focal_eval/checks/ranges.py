@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, SchemaBuilder, Shape, record_of
 from focal_eval.document.reader import Node
 from focal_eval.document.shape import Number, is_number
+from focal_eval.value import value
 
 
 def figure(value: float) -> str:
@@ -24,7 +24,7 @@ def bounds_of(low: float | None, high: float | None) -> str:
     return " and ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """A number within bounds, both inclusive."""
 
@@ -48,7 +48,7 @@ class Limits:
         return self.max is None and self.min is not None and self.min <= 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Count(Limits):
     """How many: a whole number, or bounds; both inclusive."""
 

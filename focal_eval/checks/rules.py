@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from focal_eval.records import UNKNOWN, Candidate, Finding, Reply, RuleMatch
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import Matcher
 from focal_eval.text import listed
+from focal_eval.value import value
 
 NEAR_MISS = "near-miss"
 
@@ -37,7 +38,7 @@ class SuppressedShape(Shape):
         return {"anyOf": [self.names.schema(into), self.reasons.schema(into)]}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rules(TurnCheck):
     """The rules that matched in this turn; a list means that these are among them."""
 
@@ -203,7 +204,10 @@ def _miss(name: str, reply: Reply, matched: Sequence[RuleMatch]) -> str | None:
             return dropped(found)
     if close := nearest(name, [match.name for match in matched]):
         return f"'{close}' matched; is that the name that was meant?"
-    return None if reply.candidates is UNKNOWN else f"'{name}' was not a candidate: nothing of its condition was found"
+    if reply.candidates is UNKNOWN:
+        return None
+    others = listed([candidate.name for candidate in reply.candidates])
+    return f"'{name}' was no candidate; candidates: {others}"
 
 
 def dropped(candidate: Candidate) -> str:

@@ -140,7 +140,7 @@ class After(Event, ConversationCheck):
 
 
 def _did_not_happen(event: Event, path: Path, expected: str) -> Finding:
-    said = f"{Event.describe(event)} did not happen, so there is no order to judge"
+    said = f"{event.never_happened()}, so there is no order to judge"
     return Finding(said, expected, "it did not happen", path=(*path, *event.own_path()))
 
 
@@ -161,11 +161,15 @@ class HowOften(Event, ConversationCheck):
             raise Unreported(blind)
         if self.times.holds(number):
             return ()
-        said = f"{self.happens()} {counted(number, 'time')}" if number else f"{Event.describe(self)} did not happen"
+        said = f"{self.happens()} {counted(number, 'time')}" if number else self.never_happened()
         return (Finding(said, times(self.times), turns_in_words(found), path=("times",)),)
 
     def describe(self) -> str:
-        return f"{Event.describe(self)} happens {times(self.times)}"
+        verb = "is called" if self.tool else "matches" if self.rule else "is reached" if self.place else "is said"
+        how = times(self.times)
+        if how == "never":
+            return f"{Event.describe(self)} {'never matches' if self.rule else verb.replace('is', 'is never')}"
+        return f"{Event.describe(self)} {verb} {how}"
 
     def refs(self, path: Path = (), *, absent: bool = False) -> tuple[Ref, ...]:
         return Event.refs(self, path, absent=absent or self.times.max == 0)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from focal_eval.checks.base import Moment, TurnCheck, derived, settle, written_short
 from focal_eval.checks.passages import around, closest, quoted, word_diff
+from focal_eval.checks.remarks import joined, what_was_left_out
 from focal_eval.checks.reported import known
 from focal_eval.document.patterns import PatternText
 from focal_eval.document.shape import ListOf, Text
 from focal_eval.pattern import compile_pattern
 from focal_eval.records import Finding
 from focal_eval.text import fold, listed
+from focal_eval.value import value
 
 Fold = Literal["fold", "strict"]
 _CASE: Any = {"doc": "strict: case as written."}
@@ -27,10 +29,10 @@ def response_of(seen: Moment) -> str:
 
 def prepared(text: str, case: Fold, space: Fold) -> str:
     """The text as it is compared."""
-    return fold(text, case=case == "fold", space=space == "fold")
+    return fold(text) if case == space == "fold" else fold(text, case=case == "fold", space=space == "fold")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Contains(TurnCheck):
     """The response contains all of these texts."""
 
@@ -42,17 +44,17 @@ class Contains(TurnCheck):
     needles: tuple[str, ...] = derived()
 
     def __post_init__(self) -> None:
-        settle(self, needles=tuple(prepared(text, self.case, self.space) for text in self.text))
+        settle(self, needles=tuple([prepared(text, self.case, self.space) for text in self.text]))
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)
         where = prepared(response, self.case, self.space)
         for needle in self.needles:
             if needle not in where:
-                return tuple(self._missing(response, where))
+                return tuple(self._missing(response, where, what_was_left_out(seen.reply)))
         return ()
 
-    def _missing(self, response: str, where: str) -> list[Finding]:
+    def _missing(self, response: str, where: str, remark: str | None) -> list[Finding]:
         out = []
         for index, (text, needle) in enumerate(zip(self.text, self.needles, strict=True)):
             if needle in where:
@@ -60,7 +62,7 @@ class Contains(TurnCheck):
             near = closest(text, response)
             if fold(text) in fold(response):
                 near = "it is there, but differs in case or white space, which are strict here"
-            path = self.at("text", index)
+            path, near = self.at("text", index), joined(remark, near)
             said = f"the response does not contain {quoted(text, 80)}"
             out.append(Finding(said, f"text containing {quoted(text)}", quoted(response), near=near, path=path))
         return out
@@ -74,7 +76,7 @@ class Contains(TurnCheck):
         return None if all(self.needles) else "an empty text is contained in every response"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Excludes(TurnCheck):
     """The response contains none of these texts."""
 
@@ -88,17 +90,19 @@ class Excludes(TurnCheck):
     def __post_init__(self) -> None:
         if not all(text.strip() for text in self.text):
             raise ValueError("an empty text is contained in every response, so excluding it always fails")
-        settle(self, needles=tuple(prepared(text, self.case, self.space) for text in self.text))
+        settle(self, needles=tuple([prepared(text, self.case, self.space) for text in self.text]))
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
-        where = prepared(response_of(seen), self.case, self.space)
+        response = response_of(seen)
+        where = prepared(response, self.case, self.space)
+        shown = response if len(response) == len(where) else where  # places in both are the same where nothing was folded away
         out = []
         for index, needle in enumerate(self.needles):
             start = where.find(needle)
             if start >= 0:
                 text = self.text[index]
                 said = f"the response contains {quoted(text, 80)}"
-                passage = around(where, start, start + len(needle))
+                passage = around(shown, start, start + len(needle))
                 out.append(Finding(said, f"no {quoted(text)}", f"'{passage}'", path=self.at("text", index)))
         return tuple(out)
 
@@ -109,7 +113,7 @@ class Excludes(TurnCheck):
         return None if self.text else "it names no text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Equals(TurnCheck):
     """The response is this text."""
 
@@ -133,7 +137,8 @@ class Equals(TurnCheck):
         else:
             near = word_diff(fold(self.text), fold(self._part(response)))
         said = f"the response does not {self.verb[1]} {quoted(self.text, 80)}"
-        return (Finding(said, quoted(self.text), quoted(response), near=near, path=self.at("text")),)
+        remark = joined(what_was_left_out(seen.reply), near)
+        return (Finding(said, quoted(self.text), quoted(response), near=remark, path=self.at("text")),)
 
     @staticmethod
     def _holds(where: str, needle: str) -> bool:
@@ -147,7 +152,7 @@ class Equals(TurnCheck):
         return f"response {self.verb[0]} {quoted(self.text, 80)}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartsWith(Equals):
     """The response starts with this text."""
 
@@ -164,7 +169,7 @@ class StartsWith(Equals):
         return None if self.needle else "every response starts with an empty text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EndsWith(Equals):
     """The response ends with this text."""
 
@@ -181,7 +186,7 @@ class EndsWith(Equals):
         return None if self.needle else "every response ends with an empty text"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matches(TurnCheck):
     """The patterns are found in the response; their named groups can be saved."""
 
@@ -195,10 +200,9 @@ class Matches(TurnCheck):
         for index, pattern in enumerate(self.pattern):
             if pattern.search(response) is None:
                 said = f"the response does not match /{pattern.text}/"
+                near = joined(what_was_left_out(seen.reply), _other_case(pattern.text, response))
                 path = self.at("pattern", index)
-                out.append(
-                    Finding(said, f"/{pattern.text}/", quoted(response), near=_other_case(pattern.text, response), path=path)
-                )
+                out.append(Finding(said, f"/{pattern.text}/", quoted(response), near=near, path=path))
         return tuple(out)
 
     def groups(self, text: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
 from focal_eval.checks.assignment import cheapest
@@ -11,20 +11,23 @@ from focal_eval.checks.base import Moment, Ref, TurnCheck, Unreported, derived, 
 from focal_eval.checks.calls import Call, Path, called, called_in_all
 from focal_eval.checks.ordering import Order, blocks_of, found_in, longest_start
 from focal_eval.checks.ranges import Count
+from focal_eval.checks.remarks import why_skipped
 from focal_eval.checks.reported import known
-from focal_eval.records import Finding, ToolCall
+from focal_eval.records import Finding, Reply, ToolCall
 from focal_eval.registry import nearest
 from focal_eval.script.wording import counted
-from focal_eval.text import listed
+from focal_eval.text import listed, shorten
+from focal_eval.value import value
 
 UNKNOWN_DETAILS = "this engine does not report the arguments and results of its tool calls"
 MOST_COMPARED = 400  # observed calls looked at for the nearest miss
+SHOWN = 160  # characters of a call in the expectation's own words
 MOST_NAMED = 8  # calls beyond the expected ones, each in a finding of its own
 _OTHER_TOOL = 1000.0  # the cost of taking a call of another tool for the expected one
 Calls = tuple[ToolCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tools(TurnCheck):
     """The tools called in this turn; a list means these calls in this order, with others between."""
 
@@ -58,8 +61,8 @@ class Tools(TurnCheck):
         calls = known(seen.reply.tools, "tools")
         if self.plain and self._simply(calls):
             return ()
-        out = self._sequence(calls)
-        out += [found for tool, count in self.count.items() if (found := _miscounted(tool, count, calls))]
+        out = self._sequence(calls, seen.reply)
+        out += [found for tool, count in self.count.items() if (found := _miscounted(tool, count, calls, seen.reply))]
         doubtful = False
         for index, unwanted in enumerate(self.excludes):
             fits = [(call, unwanted.fits(call)) for call in calls]
@@ -81,7 +84,7 @@ class Tools(TurnCheck):
                 done += 1
         return done == len(wanted)
 
-    def _sequence(self, calls: Calls) -> list[Finding]:
+    def _sequence(self, calls: Calls, reply: Reply) -> list[Finding]:
         if not self.wanted and not self.closed:
             return []
         fits = [[call.fits(observed) for observed in calls] for call in self.wanted]
@@ -92,9 +95,9 @@ class Tools(TurnCheck):
         possible = [[fit is not False for fit in row] for row in fits]
         if room and found_in(self.order, possible, blocks):
             raise Unreported(UNKNOWN_DETAILS)
-        return self._explain(calls, possible, blocks)
+        return self._explain(calls, possible, blocks, reply)
 
-    def _explain(self, calls: Calls, possible: list[list[bool]], blocks: list[list[int]]) -> list[Finding]:
+    def _explain(self, calls: Calls, possible: list[list[bool]], blocks: list[list[int]], reply: Reply) -> list[Finding]:
         names = {call.name for call in self.wanted}
         near = [position for position, call in enumerate(calls) if call.name in names][:MOST_COMPARED]
         costs = [[_cost(call, calls[j], row[j]) for j in near] for call, row in zip(self.wanted, possible, strict=True)]
@@ -102,7 +105,7 @@ class Tools(TurnCheck):
         for index, (call, column) in enumerate(zip(self.wanted, cheapest(costs), strict=True)):
             cost = _OTHER_TOOL if column is None else costs[index][column]
             if column is None or cost >= _OTHER_TOOL:
-                out.append(_not_called(call, self._path(index), calls))
+                out.append(_not_called(call, self._path(index), calls, reply))
                 continue
             spoken_for.add(near[column])
             if cost > 0:
@@ -143,7 +146,7 @@ class Tools(TurnCheck):
         if self.none:
             return "no tool is called"
         how = {"strict": " one directly after the other", "any": " in any order", "in_order": ""}[self.order]
-        calls = [call.describe() for call in self.wanted]
+        calls = [shorten(call.describe(), SHOWN) for call in self.wanted]
         parts = []
         if self.closed:
             parts.append(f"tools called are exactly {listed(calls)}{how}")
@@ -174,17 +177,24 @@ def _cost(call: Call, observed: ToolCall, fit: bool) -> float:
 
 def times(count: Count) -> str:
     """How often, in words: `exactly once`, `never`, `at most 2 times`."""
-    return f"{count.describe()} times".replace("exactly 1 times", "exactly once").replace("exactly 0 times", "never")
+    if count.max == 0:
+        return "never"
+    return f"{count.describe()} times" if not count.describe().endswith(" 1") else f"{count.describe()[:-2]} once"
 
 
-def _not_called(call: Call, path: Path, calls: Calls) -> Finding:
+def _not_called(call: Call, path: Path, calls: Calls, reply: Reply) -> Finding:
     same = sum(observed.name == call.name for observed in calls)
-    if same:
-        said = f"'{call.name}' was called {counted(same, 'time')}, which is not often enough"
-        return Finding(said, call.describe(), called_in_all(calls), path=path)
-    near = nearest(call.name, {observed.name for observed in calls})
-    hint = f"'{near}' was called; is that the name that was meant?" if near else None
-    return Finding(f"'{call.name}' was not called", call.describe(), called_in_all(calls), near=hint, path=path)
+    said = f"was called {counted(same, 'time')}, which is not often enough" if same else "was not called"
+    hint = why_skipped(reply, call.name) if same else _why_never(call.name, calls, reply)
+    return Finding(f"'{call.name}' {said}", call.describe(), called_in_all(calls), near=hint, path=path)
+
+
+def _why_never(tool: str, calls: Sequence[ToolCall], reply: Reply) -> str | None:
+    """Why a tool was not called at all: the engine says so, or another name was meant."""
+    if why := why_skipped(reply, tool):
+        return why
+    near = nearest(tool, {call.name for call in calls})
+    return f"'{near}' was called; is that the name that was meant?" if near else None
 
 
 def _differently_called(call: Call, observed: ToolCall, path: Path) -> Finding:
@@ -204,11 +214,10 @@ def _forbidden(unwanted: Call, call: ToolCall, path: Path) -> Finding:
     return Finding(said, f"not {unwanted.describe()}", called(call), path=path)
 
 
-def _miscounted(tool: str, count: Count, calls: Sequence[ToolCall]) -> Finding | None:
+def _miscounted(tool: str, count: Count, calls: Calls, reply: Reply) -> Finding | None:
     number = sum(call.name == tool for call in calls)
     if count.holds(number):
         return None
     said = f"'{tool}' was called {counted(number, 'time')}"
-    near = nearest(tool, {call.name for call in calls}) if number == 0 else None
-    hint = f"'{near}' was called; is that the name that was meant?" if near else None
-    return Finding(said, times(count), called_in_all(tuple(calls)), near=hint, path=("count", tool))
+    hint = _why_never(tool, calls, reply) if number == 0 else why_skipped(reply, tool)
+    return Finding(said, times(count), called_in_all(calls), near=hint, path=("count", tool))

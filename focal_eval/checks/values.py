@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from focal_eval.checks.base import Conversation, ConversationCheck, Moment, Ref, TurnCheck, settle
+from focal_eval.checks.remarks import what_was_left_out
 from focal_eval.checks.reported import known
 from focal_eval.checks.whole import WholeValue
 from focal_eval.document import Shape, shape_of
 from focal_eval.document.shape import MapOf
-from focal_eval.records import Finding, Json
+from focal_eval.records import Finding, Json, Reply
 from focal_eval.registry import nearest
 from focal_eval.script.conditions import Condition, Literal, NotThere
 from focal_eval.script.matchers import Matcher
@@ -41,7 +42,12 @@ class OneValue(TurnCheck):
         if found is None:
             return ()
         said = f"there is no {self.named}" if value is None else f"the {self.named} is not as expected"
-        return (Finding(said, found.expected, found.observed, path=found.where),)
+        return (Finding(said, found.expected, found.observed, self.near(seen.reply), found.where),)
+
+    def near(self, reply: Reply) -> str | None:
+        """What explains another value."""
+        del reply
+        return None
 
     def describe(self) -> str:
         return f"{self.named} is {self.value.describe()}"
@@ -54,6 +60,9 @@ class Template(OneValue):
     needs: ClassVar[frozenset[str]] = frozenset({"template"})
     named: ClassVar[str] = "template"
     field: ClassVar[str] = "template"
+
+    def near(self, reply: Reply) -> str | None:
+        return what_was_left_out(reply)
 
     def refs(self) -> tuple[Ref, ...]:
         return tuple(Ref("template", name) for name in _names_in(self.value.condition))

@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with printing(sys.stderr):
             print("interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         if os.environ.get("FOCAL_EVAL_TRACEBACK"):
             raise
         with printing(sys.stderr):

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from focal_eval.cli.arguments import whole
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
@@ -17,7 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="folder, or file for a single report (default: the run folder)"
     )
-    parser.add_argument("--max-failures", type=int, default=20, metavar="N", help="failing cases shown in full (default 20)")
+    parser.add_argument(
+        "--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)"
+    )
     parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the paths that were written")

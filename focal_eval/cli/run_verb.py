@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a whole number above zero")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and 86400")
-    return value
+from focal_eval.cli.arguments import MOST, seconds, whole
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -38,16 +27,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("-k", dest="keyword", metavar="EXPR", help="cases whose name holds these words, with and, or, not")
     what.add_argument("--failed", metavar="RUN", help="only what did not pass in that run: a folder, an id's prefix, latest")
     how = parser.add_argument_group("how")
-    how.add_argument("--repeats", type=_whole, metavar="N", help="run each case N times")
-    how.add_argument("--concurrency", type=_whole, metavar="N", help="conversations at the same time")
-    how.add_argument("--timeout", type=_seconds, metavar="S", help="time limit of a turn, in seconds")
+    how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times")
+    how.add_argument("--concurrency", type=whole(MOST), metavar="N", help="conversations at the same time")
+    how.add_argument("--timeout", type=seconds, metavar="S", help="time limit of a turn, in seconds")
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
-    how.add_argument("--maxfail", type=_whole, metavar="N", help="start no new case after N failures")
+    how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
     how.add_argument("--no-python", action="store_true", help="refuse scripts and engines that run local Python")
     out = parser.add_argument_group("what comes out")
     out.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: reports/<run id>)")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
-    out.add_argument("--max-failures", type=_whole, default=20, metavar="N", help="failing cases shown in full (default 20)")
+    out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
     out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
     out.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
     out.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
@@ -83,7 +72,8 @@ def call(arguments: argparse.Namespace) -> int:
         allow_python=not arguments.no_python,
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
-    result = run(request, observer, clock)
+    with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result
+        result = run(request, observer, clock)
     with printing(sys.stdout):
         _print(arguments, result)
     return int(result.exit_code)

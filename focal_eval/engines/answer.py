@@ -68,21 +68,24 @@ _KNOWN: dict[type, frozenset[str]] = {
 }
 
 
-_NAMED: Mapping[str, type] = {"rules": RuleMatch, "tools": ToolCall}
+_TEXT = frozenset({str})
+_PLAIN = frozenset({"response", "rules", "tools"})
 
 
 def _plain(value: dict[str, Any]) -> Reply | None:
     """The reply of the commonest answer, texts and lists of names, without a closer look; None for any other."""
-    made: dict[str, Any] = {}
-    for key, part in value.items():
-        kind = _NAMED.get(key)
-        if kind is not None and type(part) is list and all(type(item) is str for item in part):
-            made[key] = tuple([kind(item) for item in part])
-        elif key == "response" and type(part) is str:
-            made[key] = part
-        else:
-            return None
-    return Reply(**made)
+    if not _PLAIN.issuperset(value):
+        return None
+    response, rules, tools = value.get("response", ""), value.get("rules", []), value.get("tools", [])
+    if type(response) is not str or type(rules) is not list or type(tools) is not list:
+        return None
+    if not _TEXT.issuperset(map(type, rules)) or not _TEXT.issuperset(map(type, tools)):
+        return None
+    return Reply(
+        response if "response" in value else UNKNOWN,
+        rules=tuple(map(RuleMatch, rules)) if "rules" in value else UNKNOWN,
+        tools=tuple(map(ToolCall, tools)) if "tools" in value else UNKNOWN,
+    )
 
 
 def _key(key: Any, who: str) -> str:

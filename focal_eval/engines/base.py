@@ -7,15 +7,16 @@ Refused by the factory before the run starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from focal_eval.clock import Clock
 from focal_eval.records import Json, MessageRecord, Reply, UnknownType
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolAnswer:
     """What a script's stub says a tool does: a result, or an error."""
 
@@ -28,7 +29,7 @@ StubAnswers = Callable[[str, Mapping[str, Json]], ToolAnswer | None]
 """(tool name, arguments) → the stub's answer, or None where the script has no stub for this call."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HistoryTurn:
     """A turn that lies before the conversation under test."""
 
@@ -36,7 +37,7 @@ class HistoryTurn:
     agent: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionStart:
     """How one conversation begins; `case` is unique to the attempt and safe as an external user id."""
 
@@ -51,7 +52,7 @@ class SessionStart:
     script: str = ""  # the script's id; a cassette finds its recording by it
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Abilities:
     """What an engine can do and which Reply fields it reports, known before the run."""
 
@@ -91,7 +92,7 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Setting:
     """Where an engine is set up: the folder relative paths start from, the clock, and whether local Python may run."""
 

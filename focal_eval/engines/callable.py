@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +11,14 @@ from focal_eval.clock import content_id
 from focal_eval.engines.alignment import REPORTS
 from focal_eval.engines.answer import REPORTABLE, reply_of
 from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.calls import Raised, call
 from focal_eval.engines.local import find_callable, find_object
 from focal_eval.engines.process_turn import Processor, ProcessTurnEngine, is_turn_processor
 from focal_eval.errors import EngineError, UsageError
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.registry import did_you_mean
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Conversation:
         return None if self.stubs is None else self.stubs(tool, arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LocalCallable:
     """A function `(message, conversation) -> text, mapping or Reply`, plain or async; or an object with `process_turn`."""
 
@@ -82,7 +82,6 @@ class CallableEngine:
 
     def __init__(self, config: LocalCallable, function: Callable[..., Any]) -> None:
         self.config, self.function = config, function
-        self.asynchronous = inspect.iscoroutinefunction(function)
         self.reports = frozenset(config.reports) | {"response"}
         self._abilities = Abilities(
             reports=self.reports,
@@ -122,14 +121,9 @@ class CallableSession:
     async def send(self, message: str | None) -> Reply:
         who, function = self._engine.config.target, self._engine.function
         try:
-            if self._engine.asynchronous:
-                value = await function(message, self._conversation)
-            else:
-                value = await asyncio.to_thread(function, message, self._conversation)
-                if inspect.isawaitable(value):
-                    value = await value
-        except Exception as problem:
-            said = f"{type(problem).__name__}: {problem}"
+            value = await call(function, message, self._conversation)
+        except Raised as problem:
+            said = str(problem)
             raise EngineError(f"{who} raised {shorten(said, 300)}", detail=said) from problem
         reply = reply_of(value, self._engine.reports, who)
         text = reply.response if isinstance(reply.response, str) else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from focal_eval.agent.score import Scorer
 from focal_eval.agent.turn import Called, Draft, Dropped, Match, Moved, Played, ToolRequest
 from focal_eval.clock import Clock, content_id
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting, StubAnswers
+from focal_eval.engines.calls import Raised, call
 from focal_eval.engines.local import find_callable
 from focal_eval.engines.wording import Generator, OpenAIWriter, Worded
 from focal_eval.errors import EngineError, Problems, Refused, UsageError
@@ -254,12 +253,9 @@ def _total(tokens: list[Tokens]) -> Tokens:
 async def _called(function: Callable[..., Any], arguments: Mapping[str, Json]) -> ToolOutcome:
     """A tool's own Python: what it raises is the tool's error, what is not plain data cannot be a result."""
     try:
-        if inspect.iscoroutinefunction(function):
-            result = await function(**arguments)
-        else:
-            result = await asyncio.to_thread(function, **arguments)
-    except Exception as problem:  # whatever a user's function raises is its answer
-        return ToolOutcome(error=f"{type(problem).__name__}: {problem}")
+        result = await call(function, **arguments)
+    except Raised as problem:
+        return ToolOutcome(error=str(problem))
     try:
         return ToolOutcome(result=json.loads(json.dumps(result, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as problem:

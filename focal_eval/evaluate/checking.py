@@ -9,12 +9,13 @@ from pathlib import Path
 from focal_eval.clock import Clock
 from focal_eval.document import Document, read_file
 from focal_eval.document.reader import MappingNode, ScalarNode
-from focal_eval.engines import Setting
-from focal_eval.errors import Diagnostic, Problems, UsageError
+from focal_eval.engines import Abilities, EngineConfig, Setting
+from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
+from focal_eval.evaluate.demands import check_demands
 from focal_eval.evaluate.target import unique
 from focal_eval.script.collect import collect, script_id
-from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, shown
+from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, check_idle, check_references
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
@@ -52,6 +53,17 @@ class _Files:
     fragments: list[Path] = field(default_factory=list)
     suites: dict[Path, Document] = field(default_factory=dict)
     agents: dict[Path, Document] = field(default_factory=dict)
+    engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
+    roots: dict[Path, Path] = field(default_factory=dict)  # of those too: the folder their includes must stay below
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What the engine of a suite can do, and what becomes of expectations on fields it does not report."""
+
+    abilities: Abilities
+    kind: str
+    unreported: str
 
 
 def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
@@ -98,7 +110,7 @@ def _gather(path: Path, files: _Files, checked: Checked) -> None:
 
 
 def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
-    resolved = path.resolve()
+    resolved = real(path)
     if is_fragment(path):
         files.fragments.append(resolved)
         return
@@ -125,14 +137,32 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
     if suite is None:
         return
     problems = Problems()
-    entries, _ = collect(suite, problems)
+    entries, root = collect(suite, problems)
     names = _agent_names(suite, problems)
+    engine = None if problems.errors else _engine(suite, problems)
     checked.problems.extend(problems)
     for script, _ in entries:
+        files.roots.setdefault(script, root)
+        if engine is not None:
+            files.engines.setdefault(script, engine)
         if script not in files.scripts:
             files.scripts[script] = read_file(script, shown(script))
         if names is not None:
             known.setdefault(script, names)
+
+
+def _engine(suite: Suite, problems: Problems) -> _Engine | None:
+    """The suite's engine as far as it can be known without running anything: local Python is left alone."""
+    entry = suite.fields.engine
+    if entry.missing:
+        return None
+    config: EngineConfig = entry.config
+    try:
+        engine = config.connect(Setting(suite.folder, Clock(), allow_python=False))
+    except Refused as problem:
+        problems.extend(problem.diagnostics)
+        return None
+    return _Engine(engine.abilities, entry.kind, suite.fields.unreported)
 
 
 def _agent_names(suite: Suite, problems: Problems) -> KnownNames | None:
@@ -150,18 +180,24 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
     everything = [*files.scripts, *files.fragments]
     if not everything:
         return
-    loader = Loader(_root(everything))
-    top = loader.root
+    top = _root(everything)
+    alone = Loader(top)
+    loaders = {root: Loader(root) for root in dict.fromkeys(files.roots.values())}
     for path, document in files.scripts.items():
         checked.scripts += 1
+        loader = loaders[files.roots[path]] if path in files.roots else alone
         script = loader.from_document(document, path, script_id(path, top))
         checked.problems.extend(document.problems)
         if script is not None:
             checked.problems.extend(_against(script, known.get(path, default)))
+            if (engine := files.engines.get(path)) is not None:
+                demands = check_demands([script], engine.abilities, engine.kind, unreported=engine.unreported)
+                checked.problems.extend(demands)
     for path in files.fragments:
         checked.fragments += 1
-        loader.check_fragment(path)
-    checked.problems.extend(loader.loaded.problems)
+        alone.check_fragment(path)
+    for loader in (alone, *loaders.values()):
+        checked.problems.extend(loader.loaded.problems)
 
 
 def _root(paths: list[Path]) -> Path:

@@ -10,29 +10,34 @@ from focal_eval.engines import Abilities
 from focal_eval.errors import Diagnostic, Problems
 from focal_eval.script.model import Script
 from focal_eval.script.names import expectations_of
+from focal_eval.script.previews import previews
 from focal_eval.script.suite import SuiteFields
 
 
 def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *, unreported: str) -> list[Diagnostic]:
-    """Errors for what this engine cannot be asked; unreported fields only under the policy `refuse`."""
+    """Errors for what this engine cannot be asked, unreported fields only under `refuse`; warnings of unheard stubs."""
     problems = Problems()
     for script in scripts:
         if unreported == "refuse":
             _reported(script, abilities, problems)
         _seeded(script, abilities, kind, problems)
+        if script.stubs and not abilities.stubs:
+            text = f"the engine '{kind}' takes no stubs: its tools answer what they will"
+            problems.warning("stubs-unheard", text, script.stubs[0].span)
     return problems.items
 
 
 def _reported(script: Script, abilities: Abilities, problems: Problems) -> None:
     for item in expectations_of(script):
-        if item.check is None:
+        seen = item if item.check is not None else next(previews(item, script), None)
+        if seen is None:
             continue
-        check = as_check(item.check)
+        check = as_check(seen.check)
         missing = sorted(check.needed() - abilities.reports)
         if missing:
             what = "before a run" if not isinstance(check, ConversationCheck) else "for the conversation"
             fix = "set 'unreported: skip' in the suite to judge the rest"
-            problems.error("unreported", f"{not_reported(missing[0])}, which is asked {what}", item.span, help=fix)
+            problems.error("unreported-field", f"{not_reported(missing[0])}, which is asked {what}", item.span, help=fix)
 
 
 def _seeded(script: Script, abilities: Abilities, kind: str, problems: Problems) -> None:

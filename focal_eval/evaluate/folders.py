@@ -58,11 +58,14 @@ def read_folder(ref: str, runs: Path = Path("reports")) -> ReportModel:
 
 
 def failed_cases(ref: str, runs: Path) -> frozenset[str]:
-    """The ids of cases that did not pass in a run, and of those it was cut off in. Raises UsageError where all passed."""
+    """The ids of cases that did not pass in a run, and of those it was cut off in. Raises UsageError where there are none."""
     model = read_folder(ref, runs)
-    ids = frozenset(case.id for case in model.attention)
+    cut_off = [case for case in model.cases if case.verdict == "not_run"]
+    ids = frozenset(case.id for case in (*model.attention, *cut_off))
+    if not ids and (missing := model.counts["not_run"]):
+        raise UsageError(f"no case of {ref} failed, but {missing:,} of {model.planned:,} were never begun; run them all again")
     if not ids:
-        raise UsageError(f"every case of {ref} passed; there is nothing to run again")
+        raise UsageError(f"no case of {ref} failed; there is nothing to run again")
     return ids
 
 

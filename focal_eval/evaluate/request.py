@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.report.model import ReportModel
+from focal_eval.value import value
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunRequest:
     """What to run; None leaves a setting to the suite."""
 
@@ -32,8 +32,24 @@ class RunRequest:
     reports: tuple[str, ...] = DEFAULT_REPORTS
     allow_python: bool = True
 
+    def again(self) -> dict[str, list[str]]:
+        """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
+        named = (
+            ("--suite", self.suite),
+            ("--agent", self.agent),
+            ("--engine", self.engine),
+            ("--repeats", self.repeats),
+            ("--timeout", self.timeout_s),
+        )
+        options = [word for option, given in named if given is not None for word in (option, _word(given))]
+        return {"paths": [str(path) for path in self.paths], "options": options + ["--no-python"] * (not self.allow_python)}
 
-@dataclass(frozen=True, slots=True)
+
+def _word(given: object) -> str:
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+@value
 class RunResult:
     """What a run came to; the model's folder holds everything that was recorded."""
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
-from focal_eval.errors import ExitCode, Problems, Refused, UsageError
+from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageError
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
 from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
 from focal_eval.records import Verdict
+from focal_eval.registry import did_you_mean
 from focal_eval.report.journal import read_run
 from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.journal import FORMAT, Journal
@@ -42,8 +43,8 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         target = find_target(request, clock)
         fields = with_overrides(target.fields, request)
         target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
-        _refuse_demands(target, fields, request)
-        target = replace(target, warnings=(*target.warnings, *unsaid_variants(target.scripts, fields)))
+        warnings = (*target.warnings, *_look_at_demands(target, fields, request), *unsaid_variants(target.scripts, fields))
+        target = replace(target, warnings=warnings)
         plan = _plan(target, fields, request)
     return _Run(request, target, fields, plan, clock).go(observer)
 
@@ -61,7 +62,8 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _refuse_demands(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -> list[Diagnostic]:
+    """Warnings about what the scripts ask of the engine. Raises Refused where it cannot be asked that."""
     abilities, kind = target.engine.abilities, target.entry.kind
     problems = Problems()
     problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
@@ -72,10 +74,12 @@ def _refuse_demands(target: Target, fields: SuiteFields, request: RunRequest) ->
                     problems.error("python-refused", "local Python is switched off by --no-python", item.span)
     if problems.errors:
         raise Refused("nothing was run", unique(problems))
+    return unique(problems)
 
 
 def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
+    _known_tags(target, fields, request)
     select = Selection(request.tags, request.keyword, ids)
     try:
         plan = make_plan(
@@ -91,6 +95,15 @@ def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     problems = Problems()
     problems.error("no-scripts", "no scripts were collected", place)
     raise Refused("nothing was run", problems)
+
+
+def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+    """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
+    known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
+    for tag in request.tags:
+        if not tag.startswith("!") and tag not in known:
+            fix = did_you_mean(tag, known)
+            raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
 
 
 class _Run:
@@ -136,6 +149,7 @@ class _Run:
                 "variants": fields.variants,
                 "unreported": fields.unreported,
                 "stop_after": request.stop_after,
+                "again": request.again(),
             },
             "counts": {},
             "gates": [],
@@ -175,7 +189,7 @@ class _Run:
             run_id="" if self.target.engine.abilities.deterministic else self.id,
         )
         return Schedule(
-            self.plan, terms, journal.line, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
+            self.plan, terms, journal.add, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
         )
 
     async def _play(self, schedule: Schedule) -> str:

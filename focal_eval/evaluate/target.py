@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,19 @@ from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
 from focal_eval.script.collect import collect, script_id
-from focal_eval.script.load import Loader, files_below, is_fragment, shown
+from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import check_idle, check_references
 from focal_eval.script.suite import Engine as EngineEntry
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.source import whole_file
+from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.agents import AgentFile
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """Everything a run needs, read and checked; nothing was sent to an engine."""
 
@@ -141,7 +142,7 @@ def _near_path(path: Path) -> str:
 
 def _suite_of(scripts: list[Path], problems: Problems) -> Suite | None:
     """The one suite below `evals/`, here or above, that contains all the scripts."""
-    wanted = {path.resolve() for path in scripts}
+    wanted = {real(path) for path in scripts}
     fitting: list[Suite] = []
     for folder in (Path.cwd(), *Path.cwd().parents):
         candidates = sorted((folder / "evals").glob("*.yaml")) if (folder / "evals").is_dir() else []
@@ -167,7 +168,7 @@ def _entries(suite: Suite | None, named: list[Path], problems: Problems) -> tupl
     if not named:
         return entries, root
     ids = dict(entries)
-    wanted = [path.resolve() for path in named]
+    wanted = [real(path) for path in named]
     top = Path(os.path.commonpath([path.parent for path in wanted]))
     out = [(path, ids.get(path) or script_id(path, top)) for path in wanted]
     return sorted(dict(out).items(), key=lambda entry: entry[1]), Path(os.path.commonpath([root.resolve(), top]))

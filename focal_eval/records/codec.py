@@ -37,22 +37,33 @@ T = TypeVar("T")
 
 def _flat(kind: type) -> Callable[[Any], dict[str, Json]]:
     """Writes a flat record: required fields always, the others where they are set."""
-    keys = tuple((spec.name, spec.default) for spec in fields(kind))
-    values = attrgetter(*(name for name, _ in keys))
+    names, unset = _fields(kind)
+    values = attrgetter(*names)
 
     def write(value: Any) -> dict[str, Json]:
-        out = {}
-        for (name, default), item in zip(keys, values(value), strict=True):
-            if item is not UNKNOWN and (item is not default or default is not None):
-                out[name] = item
-        return out
+        items = zip(names, values(value), unset, strict=True)
+        return {name: item for name, item, default in items if item is not default and item is not UNKNOWN}
 
     return write
 
 
-_rule = _flat(RuleMatch)
-_candidate = _flat(Candidate)
+def _fields(kind: type) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The names of a record's fields, and what each is where it is not set."""
+    specs = fields(kind)
+    return tuple(spec.name for spec in specs), tuple(spec.default for spec in specs)
+
+
+_scored_rule = _flat(RuleMatch)
+
+
+def _rule(match: RuleMatch) -> dict[str, Json]:
+    if match.score is None and match.id is None:  # as of engines that report no more than names
+        return {"name": match.name}
+    return _scored_rule(match)
+
+
 _tool = _flat(ToolCall)
+_candidate = _flat(Candidate)
 _state = _flat(ScenarioState)
 _transition = _flat(Transition)
 _enforcement = _flat(Enforcement)
@@ -75,23 +86,20 @@ _ONE: dict[str, tuple[Callable[[Any], dict[str, Json]], type]] = {
 
 
 def _writer(kind: type) -> Callable[[Any], dict[str, Json]]:
-    plan = []
-    for spec in fields(kind):
-        many, one = _MANY.get(spec.name), _ONE.get(spec.name)
-        plan.append((spec.name, many[0] if many else None, one[0] if one else None, spec.default))
-    values = attrgetter(*(name for name, *_ in plan))
+    names, unset = _fields(kind)
+    values = attrgetter(*names)
+    many = tuple((name, write) for name, (write, _) in _MANY.items() if name in names)
+    one = tuple((name, write) for name, (write, _) in _ONE.items() if name in names)
 
     def write(value: Any) -> dict[str, Json]:
-        out: dict[str, Json] = {}
-        for (name, many, one, default), item in zip(plan, values(value), strict=True):
-            if item is UNKNOWN or item is default:
-                continue
-            if many is not None:
-                out[name] = [many(part) for part in item]
-            elif item is None or one is None:
-                out[name] = item
-            else:
-                out[name] = one(item)
+        items = zip(names, values(value), unset, strict=True)
+        out = {name: item for name, item, default in items if item is not default and item is not UNKNOWN}
+        for name, item_to_json in many:
+            if name in out:
+                out[name] = list(map(item_to_json, out[name]))
+        for name, item_to_json in one:
+            if out.get(name) is not None:
+                out[name] = item_to_json(out[name])
         return out
 
     return write

@@ -6,15 +6,15 @@ It is registered by its name (`html`, `junit`, ...) in `focal_eval.registry` or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReportOptions:
     """What a reader may choose; each reporter reads those that concern it."""
 

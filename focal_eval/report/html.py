@@ -24,12 +24,23 @@ from focal_eval.report.base import ReportOptions, target
 from focal_eval.report.characters import visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
-from focal_eval.report.wording import WORDS, facts, gate_limit, gate_name, number, partial_note, tone, verdict_words
+from focal_eval.report.wording import (
+    WORDS,
+    beside_words,
+    facts,
+    gate_limit,
+    gate_name,
+    number,
+    partial_note,
+    tone,
+    verdict_words,
+)
 
 NAME = "report.html"
 CHUNK_CASES = 200
 CHUNK_BYTES = 4_000_000  # of journal lines: what one opened case may cost the browser
 GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
+MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
 SCRIPTS = ("dom", "store", "view", "list", "diff", "expectations", "lanes", "case", "app")
@@ -113,11 +124,18 @@ def _index(run: ReportModel, chunks: list[list[Case]]) -> dict[str, Any]:
         "verdicts": list(WORST_FIRST),
         "words": WORDS,
         "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
-        "suite": (run.header.get("suite") or {}).get("file"),
+        "again": _again(run),
         "scripts": list(scripts),
         "tags": list(tags),
         "cases": [list(row.values()) for row in rows],
     }
+
+
+def _again(run: ReportModel) -> dict[str, Any]:
+    """The words that run this run's cases again; without paths where naming the one script is shorter."""
+    suite = (run.header.get("suite") or {}).get("file")
+    given = (run.header.get("options") or {}).get("again") or {"paths": [suite] if suite else [], "options": []}
+    return {"paths": given["paths"] if len(given["paths"]) <= MOST_PATHS else [], "options": given["options"]}
 
 
 def _row(case: Case) -> dict[str, Any]:
@@ -150,6 +168,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> d
     return {
         "title": suite.get("title") or suite.get("file") or run.header.get("id") or run.folder.name,
         "verdict": verdict_words(run),
+        "beside": beside_words(run),
         "tone": tone(run),
         "note": partial_note(run),
         "partial": run.partial,

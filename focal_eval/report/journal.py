@@ -129,7 +129,7 @@ class Reading:
         fault = data.get("fault")
         if fault is not None:
             attempt.failed += 1
-            attempt.message = attempt.message or f"turn {index + 1}: {fault['kind']}: {fault['message']}"
+            _tell(attempt, f"turn {index + 1}: {fault['kind']}: {fault['message']}", broke=True)
         bad = _count(attempt, data.get("results") or ())
         if fault is not None or bad:
             attempt.broken.append(len(attempt.turns))
@@ -147,6 +147,9 @@ class Reading:
         attempt.reason = data.get("reason")
         attempt.elapsed_ms = data.get("elapsed_ms") or 0.0
         attempt.end = place
+        if (fault := data.get("fault")) is not None:  # outside a turn
+            attempt.failed += 1
+            _tell(attempt, f"{fault['kind']}: {fault['message']}", broke=True)
         _count(attempt, data.get("results") or ())
 
 
@@ -174,9 +177,14 @@ def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:
             attempt.soft += 1
             continue
         attempt.failed += 1
-        if attempt.message is None:
-            attempt.message = first_message(result)
+        _tell(attempt, first_message(result), broke=outcome == "errored")
     return bad
+
+
+def _tell(attempt: Attempt, message: str, *, broke: bool) -> None:
+    """Keeps the first message of an attempt; what broke comes before what failed, however late it did."""
+    if attempt.message is None or (broke and not attempt.broke):
+        attempt.message, attempt.broke = message, broke
 
 
 def first_message(result: Mapping[str, Any]) -> str:

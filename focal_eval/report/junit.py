@@ -100,6 +100,7 @@ def _headline(failure: Failure) -> str:
     place = "conversation" if failure.turn is None else f"turn {failure.turn + 1}"
     if failure.result is None:
         fault = failure.fault or {}
+        place = "outside a turn" if failure.turn is None else place
         return f"{place}: {fault.get('kind')}: {fault.get('message')}"
     return f"{place}: {failure.result.get('key')}: {first_message(failure.result)}"
 

@@ -19,6 +19,7 @@ from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.wording import (
     MARKS,
     WORDS,
+    beside_words,
     facts,
     gate_limit,
     gate_name,
@@ -53,6 +54,7 @@ def render(run: ReportModel, options: ReportOptions) -> str:
     text: str = _template().render(
         mark={"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind],
         verdict=verdict_words(run),
+        beside=beside_words(run),
         note=partial_note(run),
         facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Took")],
         counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
@@ -111,7 +113,7 @@ def _block(run: ReportModel, case: Case) -> str:
 
 def _words(failure: Failure, turn: int | None) -> str:
     if turn is None:
-        return "The whole conversation"
+        return "The whole conversation" if failure.fault is None else "Outside a turn"
     said = (
         f"Turn {turn + 1}, user: {escape(one_line(failure.user, 300)) if failure.user is not None else '*(the agent begins)*'}"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,14 +32,42 @@ class Place(NamedTuple):
     end: int
 
 
+class Places:
+    """Places in order, sixteen bytes each: there is one for every turn of a run."""
+
+    __slots__ = ("_flat",)
+
+    def __init__(self) -> None:
+        self._flat = array("q")
+
+    def append(self, place: Place) -> None:
+        """Adds a place at the end."""
+        self._flat.extend(place)
+
+    def __len__(self) -> int:
+        return len(self._flat) // 2
+
+    def __getitem__(self, index: int) -> Place:
+        return Place(self._flat[2 * index], self._flat[2 * index + 1])
+
+    def __iter__(self) -> Iterator[Place]:
+        flat = iter(self._flat)
+        return map(Place, flat, flat)
+
+
 class Failure(NamedTuple):
     """One thing that went wrong in a case, with the words said around it."""
 
-    turn: int | None  # from 0; None for an expectation of the conversation
+    turn: int | None  # from 0; None for what concerns the conversation
     user: str | None
     response: str | None
     result: Mapping[str, Json] | None  # the expectation; None where the engine broke
     fault: Mapping[str, Json] | None = None
+
+    @property
+    def broke(self) -> bool:
+        """Whether the engine or a check broke, rather than an expectation failed."""
+        return self.result is None or self.result["outcome"] == "errored"
 
 
 @dataclass(slots=True)
@@ -46,14 +75,15 @@ class Attempt:
     """One try of a case; `verdict` is None where it was cut off."""
 
     number: int
-    turns: list[Place] = field(default_factory=list)
+    turns: Places = field(default_factory=Places)
     end: Place | None = None
     verdict: str | None = None
     reason: str | None = None
     elapsed_ms: float = 0.0
     failed: int = 0  # expectations that failed the case; checks that crashed and faults count too
     soft: int = 0  # soft expectations that failed
-    message: str | None = None  # the first failure, in one sentence
+    message: str | None = None  # in one sentence: what broke first, else the first failure
+    broke: bool = False  # whether `message` says what broke
     broken: list[int] = field(default_factory=list)  # positions in `turns` of the turns with a failure
     last: int = -1  # index of the last turn read
 
@@ -97,7 +127,7 @@ class Case:
 
     @property
     def message(self) -> str | None:
-        """The first failure in one sentence, else why the case was skipped or cut off."""
+        """What broke or failed first, in one sentence, else why the case was skipped or cut off."""
         last = self.last
         if self.verdict == "not_run":
             return f"cut off after {len(last.turns)} of {self.planned} turns"
@@ -169,8 +199,13 @@ class ReportModel:
         return out
 
     def failures(self, case: Case) -> Iterator[Failure]:
-        """What went wrong in the last attempt, in order; soft failures come along with their mark."""
-        attempt = case.last
+        """What went wrong in the last attempt: what broke, then what failed, each in the order of the conversation.
+
+        Soft failures come along with their mark.
+        """
+        yield from sorted(self._failures(case.last), key=lambda failure: not failure.broke)
+
+    def _failures(self, attempt: Attempt) -> Iterator[Failure]:
         for position in attempt.broken:
             turn = self.document(attempt.turns[position])
             said = (turn["i"], turn.get("user"), (turn.get("reply") or {}).get("response"))
@@ -179,6 +214,8 @@ class ReportModel:
             yield from (Failure(*said, result) for result in turn.get("results") or () if result["outcome"] in _BAD)
         if attempt.end is not None:
             closing = self.document(attempt.end)
+            if "fault" in closing:
+                yield Failure(None, None, None, None, closing["fault"])
             yield from (
                 Failure(None, None, None, result) for result in closing.get("results") or () if result["outcome"] in _BAD
             )

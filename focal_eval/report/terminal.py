@@ -21,6 +21,7 @@ from focal_eval.report.progress import Observer, progress
 from focal_eval.report.wording import (
     MARKS,
     WORDS,
+    beside_words,
     elapsed_words,
     gate_limit,
     gate_name,
@@ -83,7 +84,7 @@ def case_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[str]:
 
 def _said(failure: Failure, turn: int | None, paint: Paint) -> Iterator[str]:
     if turn is None:
-        yield paint("  the whole conversation", "dim")
+        yield paint("  the whole conversation" if failure.fault is None else "  outside a turn", "dim")
         return
     begin = f"  turn {turn + 1}  "
     said = "(the agent speaks first)" if failure.user is None else one_line(failure.user, WIDTH)
@@ -153,11 +154,9 @@ def last_line(run: ReportModel, paint: Paint, report: Path | None) -> str:
     """The verdict in words, how long it took and where the report lies."""
     kind = tone(run)
     mark = {"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind]
-    told = () if kind == "passed" else ("passed", "xfailed", "skipped", "not_run")  # the verdict has said them
-    rest = [f"{run.counts[name]:,} {WORDS[name]}" for name in told if run.counts[name]]
     flaky = sum(case.flaky for case in run.cases)
-    if flaky:
-        rest.append(f"{flaky:,} flaky")
+    counts = ", ".join(filter(None, (beside_words(run), f"{flaky:,} flaky" if flaky else "")))
+    rest = [counts] if counts else []
     if run.header.get("elapsed_ms") is not None:
         rest.append(elapsed_words(run.header["elapsed_ms"]))
     if report is not None:

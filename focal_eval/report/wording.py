@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from focal_eval.records import Json
 from focal_eval.report.model import ReportModel
@@ -23,41 +23,95 @@ MARKS = {"errored": "!", "failed": "✗", "xpassed": "↑", "not_run": "…", "x
 Tone = Literal["passed", "failed", "errored", "partial"]
 
 
+class Said(NamedTuple):
+    """The verdict in one sentence without a full stop, and the counters the sentence has told already."""
+
+    words: str
+    told: frozenset[str]
+
+
+_SPOKEN = ("passed", "failed", "errored", "xpassed", "xfailed", "skipped", "not_run")  # the order of counters in a sentence
+_BAD = frozenset({"failed", "xpassed", "errored"})
+_ALL = frozenset(WORDS)
+_COUNTED = frozenset({"pass_rate", "failed", "errored"})  # gates that fail because of cases: naming the cases says it
+
+
 def tone(run: ReportModel) -> Tone:
-    """The colour of the whole: partial wins over a verdict that may still change, unless something failed already."""
-    verdict = run.header.get("verdict")
-    if verdict == "failed" or run.counts["failed"] or run.counts["xpassed"]:
-        return "failed"
-    if run.partial or not run.planned:
+    """The colour of the whole: the run's verdict; a partial run is red only where something failed already."""
+    verdict = _verdict(run)
+    if run.partial and verdict != "failed":
         return "partial"
-    return "errored" if verdict == "no-verdict" else "passed"
+    if not run.planned:
+        return "partial"
+    return {"failed": "failed", "no-verdict": "errored"}.get(verdict, "passed")  # type: ignore[return-value]  # all are tones
+
+
+def _verdict(run: ReportModel) -> str:
+    """The run's verdict, by its gates; from the counters where no gate has decided yet."""
+    verdict = run.header.get("verdict")
+    if verdict in ("passed", "failed", "no-verdict"):
+        return str(verdict)
+    if run.counts["failed"] or run.counts["xpassed"]:
+        return "failed"
+    return "no-verdict" if run.counts["errored"] else "passed"
 
 
 def verdict_words(run: ReportModel) -> str:
     """The verdict in one sentence without a full stop."""
-    counts, total = run.counts, run.planned
+    return _said(run).words
+
+
+def beside_words(run: ReportModel) -> str:
+    """The counters that the verdict's sentence leaves out: `954 passed, 46 failed`; empty where it has told them all."""
+    told = _said(run).told
+    rest = [name for name in _SPOKEN if name not in told and run.counts[name]]
+    return ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in rest)
+
+
+def _said(run: ReportModel) -> Said:
     if run.partial:
-        return _partial_words(run, total - counts["not_run"], total)
-    if not total:
-        return "No case was run"
-    bad = counts["failed"] + counts["xpassed"]
-    if bad:
-        return f"{bad} of {_cases(total)} failed" + (f" and {counts['errored']} errored" if counts["errored"] else "")
-    if counts["errored"]:
-        return f"No verdict: {counts['errored']} of {_cases(total)} errored"
+        return Said(_partial_words(run, run.planned - run.counts["not_run"], run.planned), _BAD)
+    if not run.planned:
+        return Said("No case was run", _ALL)
+    return {"failed": _failed, "no-verdict": _without}.get(_verdict(run), _passed)(run)
+
+
+def _failed(run: ReportModel) -> Said:
     missed = [str(gate["name"]) for gate in run.gates if not gate.get("passed")]
-    if missed:
-        return f"No case failed, but {'a gate' if len(missed) == 1 else f'{len(missed)} gates'} did: {', '.join(missed)}"
+    others = [gate_name({"name": name}) for name in missed if name not in _COUNTED]
+    named = f"{'gate' if len(others) == 1 else f'{len(others)} gates:'} {', '.join(others)}"
+    bad, errored = run.counts["failed"] + run.counts["xpassed"], run.counts["errored"]
+    if not bad:
+        return Said(f"Failed, though no case did: {named} missed", frozenset())
+    if others and len(others) == len(missed):
+        return Said(f"Failed: {named} missed", frozenset())
+    words = f"{bad:,} of {_cases(run.planned)} failed" + (f" and {errored:,} errored" if errored else "")
+    return Said(words + (f"; {named} missed" if others else ""), _BAD)
+
+
+def _without(run: ReportModel) -> Said:
+    if run.counts["errored"]:
+        return Said(f"No verdict: {run.counts['errored']:,} of {_cases(run.planned)} errored", frozenset({"errored"}))
+    blind = [gate_name(gate) for gate in run.gates if gate.get("observed") is None]
+    if blind and any(run.counts[name] for name in ("passed", "failed", "xpassed", "xfailed")):
+        return Said(f"No verdict: {', '.join(blind)} could not be measured", frozenset())
+    return Said("No verdict: no case was judged", frozenset())
+
+
+def _passed(run: ReportModel) -> Said:
+    counts, total = run.counts, run.planned
+    if any(counts[name] for name in _BAD):
+        return Said("Passed: every gate holds" if len(run.gates) > 1 else "Passed: the gate holds", frozenset())
     if counts["passed"] == total:
-        return f"All {_cases(total)} passed" if total > 1 else "The case passed"
+        return Said(f"All {_cases(total)} passed" if total > 1 else "The case passed", _ALL)
     rest = ", ".join(f"{counts[name]:,} {WORDS[name]}" for name in ("xfailed", "skipped", "not_run") if counts[name])
-    return f"{counts['passed']:,} of {_cases(total)} passed, {rest}"
+    return Said(f"{counts['passed']:,} of {_cases(total)} passed, {rest}", _ALL)
 
 
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
     begin = {"interrupted": "Interrupted", "stopped": "Stopped at a failure"}.get(str(run.header.get("state")), "Cut off")
-    bad = ", ".join(f"{run.counts[name]} {WORDS[name]}" for name in ("errored", "failed", "xpassed") if run.counts[name])
-    return f"{begin} after {done} of {_cases(total)}: {bad or 'no failure so far'}"
+    bad = ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in ("errored", "failed", "xpassed") if run.counts[name])
+    return f"{begin} after {done:,} of {_cases(total)}: {bad or 'no failure so far'}"
 
 
 def partial_note(run: ReportModel) -> str | None:
@@ -77,11 +131,6 @@ def partial_note(run: ReportModel) -> str | None:
 
 def _cases(count: int) -> str:
     return "1 case" if count == 1 else f"{count:,} cases"
-
-
-def counts_words(counts: Mapping[str, int]) -> str:
-    """`2 failed, 46 passed`: the counters that are not zero, worst first."""
-    return ", ".join(f"{count:,} {WORDS[name]}" for name, count in counts.items() if count) or "no cases"
 
 
 def elapsed_words(ms: float | None) -> str:
@@ -123,6 +172,8 @@ def gate_limit(gate: Mapping[str, Json]) -> str:
 
 def number(value: Json) -> str:
     """A figure without noise: rates to a millionth, other small figures to four digits, from a thousand on whole."""
+    if value is None:
+        return "not measured"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if abs(value) >= 1000:

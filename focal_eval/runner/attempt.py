@@ -7,13 +7,13 @@ from typing import Any
 
 from focal_eval.checks.base import Conversation, Moment
 from focal_eval.engines import Session
-from focal_eval.errors import EngineError, StorageError
+from focal_eval.errors import EngineError, StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.limits import within
 from focal_eval.runner.lines import case_line
-from focal_eval.runner.opening import Terms, fault_of, named, open_session, timed_out
+from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
 from focal_eval.runner.scope import NothingThere, read_source, sources
@@ -32,9 +32,9 @@ class PreparedScript:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.turns = tuple(tuple(Ready(item) for item in turn.expect) for turn in script.turns)
-        self.whens = tuple(None if turn.when is None else tuple(Ready(item) for item in turn.when) for turn in script.turns)
-        self.closing = tuple(Ready(item) for item in script.conversation)
+        self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
+        self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
+        self.closing = tuple(map(Ready, script.conversation))
 
 
 class Attempt:
@@ -45,6 +45,7 @@ class Attempt:
         self.write = write
         self.script: Script = case.script
         self.values: dict[str, Any] = {**self.script.given.variables, **case.row}
+        self.filler = Filler(self.values)  # sees what turns save, too
         self.saved: dict[str, Any] = {}
         self.judging = Judging(self.script.texts, terms.unreported, self.values)
         self.turns: list[TurnRecord] = []
@@ -85,11 +86,10 @@ class Attempt:
         if self.fault is not None:
             return self._skip(turn, None, "not sent: the engine broke before")
         try:
-            filler = Filler(self.values)
             if turn.user:
-                user = filler.said(turn.user[self.case.pick % len(turn.user)])
+                user = self.filler.said(turn.user[self.case.pick % len(turn.user)])
             if turn.agent is not None:
-                golden = filler.said(turn.agent)
+                golden = self.filler.said(turn.agent)
         except TemplateProblem as problem:
             return self._skip(turn, user, f"not sent: {problem}")
         if turn.when is not None and (why := self._withheld(turn)):
@@ -146,8 +146,8 @@ class Attempt:
             found = fault_of(problem)
         except StorageError:
             raise
-        except Exception as problem:  # an adapter's bug is the engine's fault, and never stops the run
-            found = Fault("engine-crash", f"the engine's adapter crashed: {named(problem)}")
+        except (Exception, SystemExit) as problem:  # an adapter's bug is the engine's fault, and never stops the run
+            found = Fault("engine-crash", f"the engine's adapter crashed: {told(problem)}")
         return found, (elapsed() - start) * 1000
 
     def _save(self, turn: Turn, reply: Reply, readies: tuple[Ready, ...]) -> dict[str, Any]:
@@ -206,8 +206,8 @@ class Attempt:
             raise timed_out("reading the stored messages", self.terms.timeout_s) from None
         except (EngineError, StorageError):
             raise
-        except Exception as problem:
-            raise EngineError(f"the engine's adapter crashed while reading stored messages: {named(problem)}") from problem
+        except (Exception, SystemExit) as problem:
+            raise EngineError(f"the engine's adapter crashed while reading stored messages: {told(problem)}") from problem
 
     def _conversation(self, messages: Any) -> None:
         closing = self.prepared.closing
@@ -225,7 +225,7 @@ class Attempt:
         if self.fault is not None:
             self.verdict, self.reason = Verdict.ERRORED, self.fault.message
         elif tally.errored:
-            self.verdict, self.reason = Verdict.ERRORED, tally.first
+            self.verdict, self.reason = Verdict.ERRORED, tally.crash
         elif tally.failed:
             self.verdict, self.reason = Verdict.FAILED, tally.first
         elif not tally.judged:
@@ -242,6 +242,8 @@ class Attempt:
         line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
         if self.reason is not None:
             line += b',"reason":' + dumps(self.reason)
+        if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
+            line += b',"fault":' + dumps(fault_to_json(self.fault))
         line += b',"results":[' + self.judging.tally.take() + b"]"
         if messages is not UNKNOWN:
             line += b',"messages":' + dumps([message_to_json(message) for message in messages])
@@ -251,5 +253,5 @@ class Attempt:
 async def _close(session: Session) -> None:
     try:
         await session.close()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         del problem  # closing must not change a verdict; an adapter that fails here has answered all turns

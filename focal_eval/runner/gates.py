@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
 from focal_eval.script.suite import GATES, Limit
+from focal_eval.value import value
 
 DEFAULT = {"pass_rate": Limit(min=1.0)}
 """What must hold where a suite names no gates: every judged case passes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GateResult:
     """One gate, decided; `observed` is None where there was nothing to measure, and then it has not passed."""
 

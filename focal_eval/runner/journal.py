@@ -1,17 +1,19 @@
 """The journal: append-only, a line a turn and a line an attempt, and the header beside it.
 
-Each line is one `write` of the operating system on a file opened for appending, so what a killed run has finished is there.
+Whole lines are written, by one `write` of the operating system on a file opened for appending: before an engine is waited for
+and between conversations, so what a killed run has finished is there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from focal_eval.errors import StorageError
+from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.redact import Redactor
 
 JOURNAL, HEADER = "journal.jsonl", "run.json"
@@ -23,7 +25,7 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except (TypeError, ValueError, RecursionError):
-        return orjson.dumps(_plain(value), option=orjson.OPT_NON_STR_KEYS, default=str)
+        return orjson.dumps(_plain(value), option=orjson.OPT_NON_STR_KEYS)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -33,36 +35,77 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, float):
         return value
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
+        return value if -(2**63) <= value < 2**64 else _spelt(value)
     if depth > 100:
         return "[nested too deep]"
     if isinstance(value, dict):
         return {str(_plain(key)): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item, depth + 1) for item in value]
-    return _plain(str(value))
+    return _plain(_spelt(value))
+
+
+def _spelt(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # its own `__str__` is broken, or an integer is longer than Python writes out
+        return f"[a {type(value).__name__} that cannot be shown]"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise StorageError(f"{folder} is a file; --out names a folder") from None
 
 
 class Journal:
-    """Writes a run's folder. Any failure to write is a StorageError; what was written stays."""
+    """Writes a run's folder, which must not hold a run already (UsageError). Any failure to write is a StorageError."""
 
     def __init__(self, folder: Path, header: dict[str, Any], redact: Redactor) -> None:
         self.folder, self.header, self._redact = folder, header, redact
-        self._first = True
+        self._lines: list[bytes] = []  # not written yet
+        self._failure: StorageError | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._file = os.open(folder / JOURNAL, flags, 0o644)
         except FileExistsError:
-            raise StorageError(f"{folder} already holds a run; give another --out or remove it") from None
+            raise UsageError(f"{folder} already holds a run; give another --out or remove it") from None
         except OSError as problem:
             raise StorageError(f"the run folder {folder} cannot be written: {problem.strerror or problem}") from None
         self.write_header()
         self.line(b'{"t":"run",' + dumps(header)[1:])
 
     def line(self, data: bytes) -> None:
-        """Appends one line."""
-        data = self._redact(data) + b"\n"
+        """Appends one line, at once."""
+        self._lines.append(data)
+        self._write()
+
+    def add(self, data: bytes) -> None:
+        """Appends one line when the event loop next gets control: before anything is waited for.
+
+        The lines of a conversation that never waits are so written together. A failure to write is raised by the next line.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write_now)
+        self._lines.append(data)
+
+    def _write_now(self) -> None:
+        try:
+            self._write()
+        except StorageError as problem:
+            self._failure = problem
+
+    def _write(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if not self._lines:
+            return
+        data = self._redact(b"\n".join(self._lines)) + b"\n"
+        self._lines.clear()
         try:
             while data:
                 written = os.write(self._file, data)
@@ -87,5 +130,8 @@ class Journal:
         self.write_header()
 
     def close(self) -> None:
-        """Gives the file back; further lines are an error."""
-        os.close(self._file)
+        """Writes what is left and gives the file back; further lines are an error."""
+        try:
+            self._write()
+        finally:
+            os.close(self._file)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from focal_eval.clock import Clock
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
-from focal_eval.errors import EngineError, EngineTimeout, StorageError
+from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import Fault
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
@@ -18,9 +18,10 @@ from focal_eval.script.model import Answer, Script
 from focal_eval.script.stubs import Answering, read_answer
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """What every attempt of a run shares."""
 
@@ -50,8 +51,8 @@ async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], numb
         raise timed_out("opening the conversation", terms.timeout_s) from None
     except (EngineError, StorageError):
         raise
-    except Exception as problem:
-        raise EngineError(f"the engine's adapter crashed while opening: {named(problem)}") from problem
+    except (Exception, SystemExit) as problem:
+        raise EngineError(f"the engine's adapter crashed while opening: {told(problem)}") from problem
 
 
 async def _opened(engine: Engine, start: SessionStart, case: Case, filler: Filler) -> Session:
@@ -117,8 +118,3 @@ def fault_of(problem: Exception) -> Fault:
 def timed_out(what: str, limit: float) -> EngineTimeout:
     """The error of a time limit."""
     return EngineTimeout(f"{what} took longer than {limit:g} s")
-
-
-def named(problem: Exception) -> str:
-    """An unforeseen exception in words: its type, and what it says."""
-    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.clock import content_id
 from focal_eval.script.model import Script
 from focal_eval.text import shorten
+from focal_eval.value import value
+
+MAX_CASES = 1_000_000  # of one run
+_MAX_NESTED = 100  # parentheses and `not` in -k
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Case:
     """One script with one row of params, one pick of variants and one repeat number."""
 
@@ -24,7 +28,7 @@ class Case:
     repeat: int  # from 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Selection:
     """Which cases of a plan are run."""
 
@@ -34,7 +38,7 @@ class Selection:
     scripts: frozenset[str] | None = None  # only these files, as resolved paths
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The cases in the order they are started, and how many there were before selection."""
 
@@ -46,8 +50,12 @@ class Plan:
 def make_plan(
     scripts: Iterable[Script], *, repeats: int, variants: str, select: Selection, extra_tags: tuple[str, ...] = ()
 ) -> Plan:
-    """The plan, longest conversations first; raises ValueError where the keyword expression is not one."""
+    """The plan, longest conversations first. Raises ValueError for a broken keyword expression and for too many cases."""
     keep = keyword_filter(select.keyword)
+    scripts = list(scripts)
+    many = repeats * sum(len(script.rows) * (_variants(script) if variants == "all" else 1) for script in scripts)
+    if many > MAX_CASES:
+        raise ValueError(f"these scripts give {many:,} cases; the limit of a run is {MAX_CASES:,}")
     cases: list[Case] = []
     collected = 0
     for script in scripts:
@@ -62,7 +70,7 @@ def make_plan(
 
 def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
     """Every case of one script; a case's id stays when rows are added after it."""
-    most = max((len(turn.user) for turn in script.turns), default=1) or 1
+    most = _variants(script)
     for number, row in enumerate(script.rows):
         picks = range(most) if variants == "all" else (number,)
         for pick in picks:
@@ -73,6 +81,11 @@ def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
                 key = json.dumps(row, sort_keys=True, default=str)
                 identity = content_id(script.id, key, str(at) if varied else "", str(repeat))
                 yield Case(identity, name, script, row, at, repeat)
+
+
+def _variants(script: Script) -> int:
+    """How many cases the wordings of its turns make, where each is tried."""
+    return max((len(turn.user) for turn in script.turns), default=1) or 1
 
 
 def _label(row: Mapping[str, Any], variant: int | None) -> str:
@@ -112,10 +125,11 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Keyword:
-    """A recursive descent over `-k`; depth is bounded by the command line."""
+    """A recursive descent over `-k`."""
 
     def __init__(self, tokens: list[str], source: str) -> None:
         self.tokens, self.source, self.at = tokens, source, 0
+        self._depth = 0
 
     def _peek(self) -> str | None:
         return self.tokens[self.at] if self.at < len(self.tokens) else None
@@ -136,6 +150,14 @@ class _Keyword:
         return lambda name: all(part(name) for part in parts)
 
     def _one(self) -> Any:
+        self._depth += 1
+        if self._depth > _MAX_NESTED:
+            raise ValueError(f"-k {shorten(self.source, 60)!r}: nested deeper than {_MAX_NESTED}")
+        tree = self._word()
+        self._depth -= 1
+        return tree
+
+    def _word(self) -> Any:
         word = self._peek()
         self.at += 1
         if word is None or word in ("and", "or", ")"):

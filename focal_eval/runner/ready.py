@@ -1,4 +1,4 @@
-"""Expectations made ready for judging: described once, their passing result written once, groups resolved.
+"""Expectations made ready for judging: described when it is told, their passing result written once, groups resolved.
 
 A result leaves here as JSON bytes, because most results pass and are only ever written down.
 """
@@ -6,17 +6,15 @@ A result leaves here as JSON bytes, because most results pass and are only ever 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import orjson
 
 from focal_eval.checks.judging import judge_check
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.records import CheckResult, Finding, Outcome
 from focal_eval.records.codec import result_to_json
-from focal_eval.script.expectations import shape_of_check
+from focal_eval.runner.journal import dumps
+from focal_eval.script.kinds import shape_of_check
 from focal_eval.script.model import Expectation
 from focal_eval.script.places import place
 from focal_eval.script.templates import Filler
@@ -29,24 +27,28 @@ Judgement = tuple[Outcome, tuple[Finding, ...], str | None]
 
 
 class Ready:
-    """One expectation, ready to be judged any number of times."""
+    """One expectation, ready to be judged any number of times; it is put into words only when a result is written."""
 
-    __slots__ = ("_words", "check", "children", "item", "passed", "text")
+    __slots__ = ("_passing", "_text", "check", "children", "item")
 
     def __init__(self, item: Expectation) -> None:
-        self.item = item
-        self.check = item.check
+        self.item, self.check = item, item.check
         self.children: tuple[tuple[Ready, ...], ...] = ()
-        self.text: str
-        self._words: bytes | None = None  # the text as JSON, where it is known already
-        self.passed: bytes | None = None
-        if item.check is not None:
-            self.text, self._words = described(item.check)
-        else:
-            self.children = tuple(tuple(Ready(child) for child in group) for group in item.children)
-            self.text = self._described()
+        if item.children:
+            self.children = tuple(tuple(map(Ready, group)) for group in item.children)
+        self._text: str | None = None
+        self._passing: bytes | None = None
+
+    @property
+    def text(self) -> str:
+        """The expectation in words."""
+        if self._text is None:
+            self._text = self._described()
+        return self._text
 
     def _described(self) -> str:
+        if self.check is not None:
+            return str(self.check.describe())
         if not self.children:
             return f"{self.item.key} (filled per case)"
         groups = [" and ".join(child.text for child in group) for group in self.children]
@@ -56,39 +58,37 @@ class Ready:
 
     def passing(self) -> bytes:
         """The JSON of the result where it passes, as `result_to_json` would have it."""
-        if self.passed is None:
+        if self._passing is None:
             item = self.item
-            span = item.span
-            line = b'{"key":"%b","text":%b,"outcome":"passed","at":[%b,%d,%d,%d,%d]' % (
-                item.key.encode(), self._words or orjson.dumps(self.text),
-                _quoted(span.file), span.line, span.column, span.end_line, span.end_column,
-            )  # fmt: skip
+            line = self._opening() + dumps(tuple(item.span))
             if item.soft:
                 line += b',"soft":true'
             if item.because is not None:
-                line += b',"because":' + orjson.dumps(item.because)
-            self.passed = line + b"}"
-        return self.passed
+                line += b',"because":' + dumps(item.because)
+            self._passing = line + b"}"
+        return self._passing
+
+    def _opening(self) -> bytes:
+        """The result up to its place; suites share their short checks, so that one is known for many expectations."""
+        check = self.check
+        known = _OPENINGS.get(id(check))
+        if known is not None and known[0] is check:
+            return known[1]
+        opening = b'{"key":%b,"text":%b,"outcome":"passed","at":' % (dumps(self.item.key), dumps(self.text))
+        if check is not None:
+            if len(_OPENINGS) >= _MOST_OPENINGS:
+                _OPENINGS.clear()
+            _OPENINGS[id(check)] = (check, opening)
+        return opening
 
 
-@lru_cache(maxsize=64)
-def _quoted(text: str) -> bytes:
-    return orjson.dumps(text)
+_OPENINGS: dict[int, tuple[Any, bytes]] = {}
+_MOST_OPENINGS = 2_000
 
 
-_DESCRIBED: dict[int, tuple[Any, str, bytes]] = {}
-_MOST_DESCRIBED = 20_000
-
-
-def described(check: Any) -> tuple[str, bytes]:
-    """A check in words, and the words as JSON; the same instance is described once."""
-    found = _DESCRIBED.get(id(check))
-    if found is None or found[0] is not check:
-        text = str(check.describe())
-        if len(_DESCRIBED) >= _MOST_DESCRIBED:
-            _DESCRIBED.clear()
-        found = _DESCRIBED[id(check)] = (check, text, orjson.dumps(text))
-    return found[1], found[2]
+def _explained(finding: Finding, because: str) -> Finding:
+    """A finding of a group's part with that part's own `because`; the group's result has but one."""
+    return replace(finding, message=f"{finding.message} ({because})")
 
 
 @dataclass(slots=True)
@@ -101,6 +101,7 @@ class Tally:
     errored: int = 0
     skipped: int = 0
     first: str | None = None  # why the attempt is not passed, in words
+    crash: str | None = None  # why the first check that crashed did
 
     def take(self) -> bytes:
         """The results since the last call, as the inside of a JSON list."""
@@ -125,7 +126,7 @@ class Judging:
             if ready.check is not None:
                 judgement = judge_check(ready.check, seen)
                 if judgement[0] is PASSED:
-                    tally.results.append(ready.passed or ready.passing())
+                    tally.results.append(ready.passing())
                     tally.judged += 1
                     continue
                 self._record(ready, judgement)
@@ -140,18 +141,19 @@ class Judging:
     def note(self, result: CheckResult) -> None:
         """Records a result that no check gave."""
         tally = self.tally
-        tally.results.append(orjson.dumps(result_to_json(result), option=orjson.OPT_NON_STR_KEYS, default=str))
+        tally.results.append(dumps(result_to_json(result)))
         if result.outcome in (PASSED, FAILED):
             tally.judged += 1
         if result.outcome is SKIPPED:
             tally.skipped += 1
         elif result.outcome is not PASSED and not result.soft:
+            why = result.findings[0].message if result.findings else result.reason
             if result.outcome is FAILED:
                 tally.failed += 1
             else:
                 tally.errored += 1
-            if tally.first is None:
-                tally.first = result.findings[0].message if result.findings else result.reason
+                tally.crash = tally.crash or why
+            tally.first = tally.first or why
 
     def _record(self, ready: Ready, judgement: Judgement) -> None:
         outcome, findings, reason = judgement
@@ -188,7 +190,8 @@ class Judging:
         findings: list[Finding] = []
         for ready in readies:
             judgement = self.verdict_of(ready, seen)
-            findings.extend(judgement[1])
+            why = ready.item.because
+            findings.extend(judgement[1] if why is None else [_explained(one, why) for one in judgement[1]])
             if rank[judgement[0]] > rank[worst[0]]:
                 worst = judgement
         return (worst[0], tuple(findings) if worst[0] is FAILED else worst[1], worst[2])

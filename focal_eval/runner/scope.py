@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from focal_eval.checks.json_reply import NO_JSON, json_in
 from focal_eval.records import UNKNOWN, Reply
 from focal_eval.records.codec import reply_to_json
 from focal_eval.runner.ready import Ready
@@ -22,8 +20,8 @@ class NothingThere(Exception):
 def sources(reply: Reply, readies: Sequence[Ready]) -> dict[str, Any]:
     """The names `save` reads from, each as plain data.
 
-    `response` holds `text`, `messages`, `json` (where the response is JSON) and the named groups of the turn's `matches`;
-    `tools` the last call of each tool by name.
+    `response` holds `text`, `messages`, `json` (where the response is JSON or holds a block of it) and the named groups of
+    the turn's `matches`; `tools` the last call of each tool by name.
     """
     data = reply_to_json(reply)
     out: dict[str, Any] = {
@@ -31,9 +29,8 @@ def sources(reply: Reply, readies: Sequence[Ready]) -> dict[str, Any]:
     }
     text = reply.response if reply.response is not UNKNOWN else ""
     response: dict[str, Any] = {"text": text, "messages": list(reply.messages)}
-    if text[:1] in ("{", "["):
-        with contextlib.suppress(orjson.JSONDecodeError):
-            response["json"] = orjson.loads(text)
+    if (found := json_in(text)) is not NO_JSON:
+        response["json"] = found
     for ready in readies:
         groups = getattr(ready.check, "groups", None)
         if groups is not None and ready.item.key == "response.matches":

@@ -62,8 +62,9 @@ def collect(suite: Suite, problems: Problems) -> tuple[list[tuple[Path, str]], P
 
 def script_id(path: Path, top: Path) -> str:
     """`returns/damaged-mug` for `<top>/returns/damaged-mug.yaml`."""
-    relative = path.relative_to(top) if path.is_relative_to(top) else Path(path.name)
-    return relative.with_suffix("").as_posix()
+    text, folder = str(path), str(top).rstrip(os.sep) + os.sep
+    relative = text.removeprefix(folder) if text.startswith(folder) else path.name
+    return relative.removesuffix(path.suffix).replace(os.sep, "/")
 
 
 def _matches(base: Path, below: str) -> list[Path]:
@@ -78,7 +79,7 @@ def _matches(base: Path, below: str) -> list[Path]:
             out.append(path)
             if len(out) >= MAX_FILES:
                 break
-    return sorted(out)
+    return sorted(out, key=str)
 
 
 def _nothing(pattern: Pattern, base: Path, below: str, problems: Problems) -> None:

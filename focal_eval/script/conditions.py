@@ -7,15 +7,15 @@ there. `ABSENT` stands for a value that is not there at all; only `absent`, `not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.script.wording import ABSENT, counted, is_number, kind_of, show, typed
+from focal_eval.value import value
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mismatch:
     """Why a value is not what was asked for: `path` leads to it from the judged value, `where` from the matcher's YAML."""
 
@@ -56,7 +56,7 @@ def same_scalar(expected: Any, value: Any) -> bool:
     return is_number(value) and value == expected
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Literal(Condition):
     """A scalar, equal to itself alone."""
 
@@ -74,7 +74,7 @@ class Literal(Condition):
         return show(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Equals(Condition):
     """Any data, equal in full: no operators inside, no keys beyond those given."""
 
@@ -108,7 +108,7 @@ def _differs(expected: Any, value: Any, path: Path) -> Mismatch | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnyValue(Condition):
     """There, whatever it is; null too."""
 
@@ -119,7 +119,7 @@ class AnyValue(Condition):
         return "any value"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NotThere(Condition):
     """Not there at all; null is there."""
 
@@ -135,7 +135,7 @@ def not_wanted(name: str, value: Any) -> Mismatch:
     return Mismatch((name,), "no such key, as only: true", show(value))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fields(Condition):
     """A mapping with these keys; others may be there unless `only`."""
 
@@ -159,7 +159,7 @@ class Fields(Condition):
         return "{" + inner + "}" + (" and no more" if self.only else "")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Items(Condition):
     """A list with exactly these items, in this order."""
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from focal_eval.document import INVALID, Reader, Shape, shape_of
+from focal_eval.document import INVALID, Reader, Shape
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
-from focal_eval.document.shape import Boolean, JsonSchema, Record, SchemaBuilder, Text
+from focal_eval.document.shape import Boolean, JsonSchema, SchemaBuilder, Text
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.script.check_schema import check_schema
+from focal_eval.script.kinds import Kind, Kinds, shape_of_check
 from focal_eval.script.model import Expectation
 from focal_eval.script.templates import may_hold_templates, note_templates
 
@@ -21,24 +22,6 @@ GROUPS = ("any_of", "all_of", "not")
 _SOFT = Boolean()
 _BECAUSE = Text(may_be_empty=False)
 RESPONSE, CONVERSATION = "response.", "conversation."
-
-
-@lru_cache(maxsize=512)
-def shape_of_check(key: str) -> Shape | None:
-    """The shape of the check registered under `key`, None where there is none."""
-    kind = find("checks", key)
-    return None if kind is None else shape_of(kind)
-
-
-@lru_cache(maxsize=512)
-def _kind_of(key: str) -> tuple[Shape, bool, frozenset[str]] | None:
-    """Of a check: its shape, whether its keys are free, and which of the language's words are fields of its own."""
-    kind = find("checks", key)
-    if kind is None:
-        return None
-    shape = shape_of(kind)
-    own = frozenset(shape.entries) if isinstance(shape, Record) else frozenset()
-    return shape, getattr(kind, "open_keys", False), own
 
 
 @lru_cache(maxsize=8)
@@ -85,6 +68,7 @@ class Block(Shape):
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+_KINDS = {"": Kinds("", "response"), RESPONSE: Kinds(RESPONSE), CONVERSATION: Kinds(CONVERSATION)}
 BLOCKS = {prefix: Block(prefix) for prefix in ("", RESPONSE, CONVERSATION)}
 
 
@@ -102,8 +86,16 @@ def _block(node: Node, reader: Reader, prefix: str, shape: Shape) -> Any:
     soft, because, rest = _reserved(reader.pairs(node), reader)
     out: list[Expectation] = []
     sound = soft is not INVALID and because is not INVALID
+    kinds = _KINDS[prefix]
     for name, key, value in rest:
-        found = _entry(name, key, value, reader, prefix)
+        kind = kinds[name]
+        if kind is not None and type(value) is not MappingNode:  # as most are: nothing of the language can be in it
+            found = _leaf(kind, key, value, value, reader)
+            if found is not INVALID:
+                out.append(found)
+                continue
+        else:
+            found = _entry(name, key, value, reader, prefix)
         if found is INVALID:
             sound = False
         else:
@@ -143,11 +135,12 @@ def _entry(name: str, key: ScalarNode, value: Node, reader: Reader, prefix: str)
     if not prefix and name == "response":
         if isinstance(value, MappingNode):
             return _block(value, reader, RESPONSE, BLOCKS[RESPONSE])
-        return _check("response.contains", key, value, reader)
-    if shape_of_check(prefix + name) is None:
+        return _check(_KINDS[RESPONSE]["contains"], key, value, reader)
+    kind = _KINDS[prefix][name]
+    if kind is None:
         _unknown(name, key, reader, prefix)
         return INVALID
-    return _check(prefix + name, key, value, reader)
+    return _check(kind, key, value, reader)
 
 
 def _unknown(name: str, key: Node, reader: Reader, prefix: str) -> None:
@@ -172,19 +165,23 @@ def _group(name: str, key: ScalarNode, value: Node, reader: Reader, read: Any) -
         reader.leave()
     if INVALID in children:
         return INVALID
+    if soft := next((item for child in children for item in child if item.soft), None):
+        fix = f"write 'soft: true' beside '{name}', for all of it"
+        reader.problems.error(
+            "soft-in-group", f"'{name}' holds or fails as a whole, so no part of it can be soft", soft.span, help=fix
+        )
+        return INVALID
     if not all(children):
         reader.warning("empty-expect", f"'{name}' holds nothing to judge", key)
     groups = tuple(tuple(child) for child in children)
     return [Expectation(name, reader.span(key), reader.span(value), children=groups)]
 
 
-def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
+def _check(kind: Kind | None, key: ScalarNode, value: Node, reader: Reader) -> Any:
     """One check's entry: its groups, its `soft` and `because`, and the check itself."""
-    kind = _kind_of(key_name)
     assert kind is not None
-    shape, open_keys, fields = kind
-    if type(value) is not MappingNode or open_keys or not _has_words(value):
-        found = _leaf(key_name, key, value, value, reader, shape)
+    if type(value) is not MappingNode or kind.open_keys or not _has_words(value):
+        found = _leaf(kind, key, value, value, reader)
         return found if found is INVALID else [found]
     if not reader.enter(value):
         return INVALID
@@ -193,8 +190,8 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
     sound = soft is not INVALID and because is not INVALID
     kept = []
     for entry in rest:
-        if entry[0] in GROUPS and entry[0] not in fields:
-            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(key_name, key, child, reader))
+        if entry[0] in GROUPS and entry[0] not in kind.own_words:
+            found = _group(entry[0], entry[1], entry[2], reader, lambda child: _check(kind, key, child, reader))
             if found is INVALID:
                 sound = False
             else:
@@ -206,53 +203,24 @@ def _check(key_name: str, key: ScalarNode, value: Node, reader: Reader) -> Any:
         return INVALID
     if kept or not out:
         own = MappingNode(value.tag, kept, value.start_mark, value.end_mark, value.flow_style)
-        found = _leaf(key_name, key, value, own, reader, shape)
+        found = _leaf(kind, key, value, own, reader)
         if found is INVALID:
             return INVALID
         out.insert(0, found)
     return _marked(out, soft, because)
 
 
-_WORDS = frozenset({*GROUPS, "soft", "because"})
+_WORDS = frozenset({*GROUPS, "soft", "because", "<<"})  # what is merged in may hold the others
 
 
 def _has_words(node: MappingNode) -> bool:
     return any(type(key) is ScalarNode and key.value in _WORDS for key, _ in node.value)
 
 
-def _leaf(key_name: str, key: ScalarNode, value: Node, own: Node, reader: Reader, shape: Shape) -> Any:
-    check: Any = None
-    templated = note_templates(own, reader) if may_hold_templates(reader) else False
-    if templated is INVALID:
-        return INVALID
-    if not templated:
-        check = _read_check(key_name, shape, own, reader)
-        if check is INVALID:
+def _leaf(kind: Kind, key: ScalarNode, value: Node, own: Node, reader: Reader) -> Any:
+    if may_hold_templates(reader) and (templated := note_templates(own, reader)):
+        if templated is INVALID:
             return INVALID
-    span = reader.span
-    return Expectation(key_name, span(key), span(value), check, node=own if templated else None, templated=templated)
-
-
-_READ: dict[tuple[Any, ...], Any] = {}
-_MOST_READ = 20_000
-_LONGEST = 8
-
-
-def _read_check(key_name: str, shape: Shape, node: Node, reader: Reader) -> Any:
-    """The check, shared by all places that say the very same: suites repeat their short expectations thousands of times."""
-    signature: tuple[Any, ...] | None = None
-    if type(node) is ScalarNode:
-        signature = (key_name, node.tag, node.value, node.style)
-    elif type(node) is SequenceNode and len(node.value) <= _LONGEST and all(type(item) is ScalarNode for item in node.value):
-        signature = (key_name, *[(item.tag, item.value, item.style) for item in node.value])
-    if signature is None:
-        return shape.read(node, reader)
-    check = _READ.get(signature)
-    if check is None:
-        said = len(reader.problems)
-        check = shape.read(node, reader)
-        if check is not INVALID and len(reader.problems) == said:
-            if len(_READ) >= _MOST_READ:
-                _READ.clear()
-            _READ[signature] = check
-    return check
+        return Expectation(kind.key, reader.span(key), reader.span(value), node=own, templated=True)
+    check = kind.read(own, reader)
+    return INVALID if check is INVALID else Expectation(kind.key, reader.span(key), reader.span(value), check)

@@ -17,8 +17,9 @@ from focal_eval.registry import nearest
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
-from focal_eval.script.templates import Trail
+from focal_eval.script.templates import Trail, may_hold_templates
 from focal_eval.source import whole_file
+from focal_eval.value import value
 
 MAX_FILES = 100_000
 _SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
@@ -26,6 +27,9 @@ _SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 
 def is_fragment(path: Path) -> bool:
     """Whether a file is spliced into scripts and not one itself: `*.fragment.yaml`, or in a folder `fragments`."""
+    text = str(path)
+    if "fragment" not in text:  # as most paths: a path's parts are slow to have
+        return False
     return path.stem.endswith(".fragment") or "fragments" in path.parts[:-1]
 
 
@@ -37,6 +41,11 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def real(path: Path) -> Path:
+    """The path with links followed as far as they lead: a link to itself stays what it is, and cannot be read."""
+    return Path(os.path.realpath(path))
+
+
 def is_folder(path: Path) -> bool:
     """Whether a folder is at a path."""
     return is_there(path) and path.is_dir()
@@ -44,8 +53,8 @@ def is_folder(path: Path) -> bool:
 
 def shown(path: Path) -> str:
     """The path as messages show it: relative to the current folder where that is shorter."""
-    folder, name = os.path.split(path)
-    return os.path.join(_shown_folder(folder, os.getcwd()), name)  # noqa: PTH109, PTH118  # on text: once a file
+    folder, separator, name = str(path).rpartition(os.sep)
+    return _shown_folder(folder + separator, os.getcwd()) + name  # noqa: PTH109  # on text: once a file
 
 
 @lru_cache(maxsize=256)
@@ -53,7 +62,7 @@ def _shown_folder(folder: str, here: str) -> str:
     text = os.path.relpath(folder or ".", here)
     if text == ".":
         return ""
-    return folder if text.startswith("..") and len(text) > len(folder) else text
+    return folder if text.startswith("..") and len(text) > len(folder) else text + os.sep
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -100,7 +109,7 @@ class Loader:
     def check_fragment(self, path: Path) -> None:
         """Reads a fragment on its own: names may come from the scripts that include it."""
         self.loaded.files += 1
-        resolved = path.resolve()
+        resolved = real(path)
         if resolved not in self._fragments:
             self._read_fragment(resolved, ())
 
@@ -115,7 +124,8 @@ class Loader:
         reader = Reader(document)
         reader.scratch["include"] = _Splice(self, path, ()).include
         script = read_script(document, id, reader)
-        if script is not None and not document.problems.errors:
+        templated = may_hold_templates(reader) or "texts" in reader.scratch  # here, or perhaps in a fragment
+        if script is not None and templated and not document.problems.errors:
             document.problems.extend(check_fillings(script))
         if document.problems.errors:
             return None
@@ -149,14 +159,14 @@ def _with_digest(script: Script, digests: list[str]) -> Script:
     return replace(script, digest=content_id(script.digest, *digests))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Fragment:
     document: Document
     value: Any
     scratch: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Splice:
     """What `include` does for one file: resolves the path, refuses cycles and escapes, returns the fragment's turns."""
 

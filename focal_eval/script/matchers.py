@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, SchemaBuilder, Shape, plain
@@ -24,11 +23,12 @@ from focal_eval.document.shape import Number, is_number
 from focal_eval.script import operators as op
 from focal_eval.script.conditions import AnyValue, Condition, Equals, Fields, Items, Literal, Mismatch, NotThere, not_wanted
 from focal_eval.script.wording import ABSENT
+from focal_eval.value import value
 
 JsonSchema = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matcher:
     """What one value must be."""
 

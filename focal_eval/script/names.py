@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from focal_eval.document import Reader
 from focal_eval.errors import Diagnostic, Label, Problems
@@ -14,6 +14,7 @@ from focal_eval.script.previews import previews
 from focal_eval.script.templates import Trail
 from focal_eval.source import Span
 from focal_eval.template import has_template
+from focal_eval.value import value
 
 SAVE_SOURCES = (
     "response", "tools", "scenario", "metadata", "variables", "rules", "citations", "follow_ups", "turn_id", "session_id",
@@ -27,6 +28,8 @@ def check_names(reader: Reader) -> None:
     """Reports names used in `{{ }}` before they have a value, sources nobody knows, and params nobody uses."""
     trail, problems = Trail.of(reader), reader.problems
     params: Mapping[str, Span] | None = reader.scratch.get("params", {})
+    if not (params or trail.uses or trail.closing or trail.sources or any(uses for uses, _ in trail.turns)):
+        return
     closed = params is not None and "open" not in reader.scratch
     known: set[str] = set(params or ()) | set(reader.scratch.get("variables", ()))
     later = {name: span for _, saved in reversed(trail.turns) for name, span in saved.items()}
@@ -56,7 +59,7 @@ def check_names(reader: Reader) -> None:
             problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KnownNames:
     """What the target agent has; scripts are checked against it before a run."""
 
@@ -108,7 +111,7 @@ def check_references(script: Script, known: KnownNames, *, replay: bool = False)
     return list(dict.fromkeys(problems))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Missing:
     """What the agent does not have, in words, and what it has instead."""
 
@@ -163,8 +166,12 @@ def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
 
 
 def check_idle(script: Script) -> list[Diagnostic]:
-    """Warnings for expectations that cannot fail."""
+    """Warnings for expectations that cannot fail, and for a first turn that is never sent."""
     problems = Problems()
+    first = script.turns[0]
+    if first.when:
+        text = "this turn is never sent: 'when' looks at earlier turns, and there is none"
+        problems.warning("never-sent", text, first.when[0].span, help="drop 'when'")
     for item in expectations_of(script):
         if item.check is not None and (why := item.check.idle()):
             problems.warning("cannot-fail", f"this cannot fail: {why}", item.value_span)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +11,10 @@ from focal_eval.pattern import Pattern
 from focal_eval.script.conditions import AnyValue, Condition, Literal, Mismatch
 from focal_eval.script.wording import ABSENT, SHOWN_WIDTH, is_number, kind_of, show, typed
 from focal_eval.text import fold, listed
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matching(Condition):
     """A text in which the pattern is found."""
 
@@ -29,7 +29,7 @@ class Matching(Condition):
         return f"text matching /{self.pattern.text}/"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OneOf(Condition):
     """Any of these."""
 
@@ -44,7 +44,7 @@ class OneOf(Condition):
         return "one of " + listed([choice.describe() for choice in self.choices], last="or")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Approx(Condition):
     """A number near `centre`; `within` is the distance allowed, inclusive, judged as the numbers are written."""
 
@@ -68,7 +68,7 @@ def _decimal(value: float) -> Decimal:
     return Decimal(value) if isinstance(value, int) else Decimal(repr(value))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Between(Condition):
     """A number within bounds, both inclusive."""
 
@@ -89,7 +89,7 @@ class Between(Condition):
         return " and ".join(part for part in (low, high) if part)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Containing(Condition):
     """A text with all of these in it, or a list with an item for each of these."""
 
@@ -118,7 +118,7 @@ class Containing(Condition):
 KINDS = ("text", "number", "integer", "boolean", "null", "list", "mapping")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfKind(Condition):
     """A value of one of these kinds; `integer` is a number without a fraction."""
 
@@ -138,7 +138,7 @@ class OfKind(Condition):
         return listed(words, last="or")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not(Condition):
     """There, and not that; `not: any` is `absent`."""
 
@@ -155,7 +155,7 @@ class Not(Condition):
         return "nothing" if isinstance(self.inner, AnyValue) else f"anything but {self.inner.describe()}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HasLength(Condition):
     """A text, list or mapping whose length is as asked."""
 
@@ -172,7 +172,7 @@ class HasLength(Condition):
         return f"length {self.length.describe()}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AllOf(Condition):
     """All of these at once."""
 

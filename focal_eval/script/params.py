@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import field
 from itertools import product
 from typing import Any
 
@@ -12,12 +13,13 @@ from focal_eval.document.reader import MappingNode, Node, SequenceNode
 from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.errors import Label
 from focal_eval.source import Span
+from focal_eval.value import value as a_value
 
 MAX_CASES = 10_000  # of one script
 _COUNTED = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Params:
     """The cases' values, multiplied out, and where each name is defined."""
 
@@ -78,7 +80,7 @@ class ParamsShape(Shape):
             return [values]
         if not values:
             return reader.error("no-cases", "an empty list gives no cases", node)
-        return values
+        return values if _each_once(zip(values, node.value, strict=True), reader) else INVALID
 
     @staticmethod
     def _table(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:
@@ -87,6 +89,7 @@ class ParamsShape(Shape):
         if not reader.enter(node):
             return INVALID
         rows: list[dict[str, Any]] = []
+        nodes: list[Node] = []
         sound = True
         for item in node.value:
             row = _row(item, reader, spans)
@@ -98,8 +101,9 @@ class ParamsShape(Shape):
                 reader.error("uneven-rows", f"the rows do not have the same names: {', '.join(missing)}", item)
                 sound = False
             rows.append(row)
+            nodes.append(item)
         reader.leave()
-        return rows if sound else INVALID
+        return rows if _each_once(zip(rows, nodes, strict=True), reader) and sound else INVALID
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         return {
@@ -108,6 +112,22 @@ class ParamsShape(Shape):
             "properties": {"rows": {"type": "array", "minItems": 1, "items": {"type": "object", "minProperties": 1}}},
             "additionalProperties": {},
         }
+
+
+def _each_once(values: Iterable[tuple[Any, Node]], reader: Reader) -> bool:
+    """Whether no value comes twice: a case is known by its values, so two alike could not be told apart."""
+    seen: dict[str, Node] = {}
+    sound = True
+    for value, node in values:
+        key = json.dumps(value, sort_keys=True)
+        if key in seen:
+            label = (Label(reader.span(seen[key]), "the first"),)
+            reader.error(
+                "duplicate-case", "this makes the same case once more", node, help="drop it, or use 'repeats'", labels=label
+            )
+            sound = False
+        seen.setdefault(key, node)
+    return sound
 
 
 def _row(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:

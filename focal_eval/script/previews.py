@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.errors import Diagnostic, Label, Problems
-from focal_eval.script.expectations import shape_of_check
+from focal_eval.script.kinds import shape_of_check
 from focal_eval.script.model import Expectation, Said, Script
+from focal_eval.script.stubs import read_answer
 from focal_eval.script.templates import Filler
 from focal_eval.source import Span
 from focal_eval.template import TemplateProblem, compile_template, has_template
@@ -41,12 +42,15 @@ def check_fillings(script: Script) -> list[Diagnostic]:
     certain = [turn for turn in script.turns if turn.when is None]
     texts = [said for turn in certain for said in turn.user if said.template]
     items = [*_templated(item for turn in certain for item in turn.expect), *_templated(script.conversation)]
+    answers = [answer for stub in script.stubs for answer in stub.answers if answer.node is not None]
     problems = Problems()
-    for values in rows_of(script) if texts or items else ():
+    for values in rows_of(script) if texts or items or answers else ():
         for said in texts:
             _look_said(said, values, script, problems)
         for item in items:
-            _look(item, values, script, problems)
+            _look((item.node, item.value_span, _shape(item).read), values, script, problems)
+        for answer in answers:
+            _look((answer.node, answer.span, read_answer), values, script, problems)
     return list({(found.code, found.span): found for found in reversed(problems.items)}.values())[::-1]
 
 
@@ -75,18 +79,19 @@ def _look_said(said: Said, values: Values, script: Script, problems: Problems) -
             problems.error("bad-template", f"the template cannot be filled: {problem}", said.span, labels=labels)
 
 
-def _look(item: Expectation, values: Values, script: Script, problems: Problems) -> None:
+def _look(what: tuple[Node, Span, Callable[[Node, Reader], Any]], values: Values, script: Script, problems: Problems) -> None:
+    node, span, read = what
     partial = _Partial(values)
     try:
-        node = partial.node(item.node)
+        filled = partial.node(node)
     except TemplateProblem as problem:
         labels = _labels(partial.used, values, script)
-        problems.error("bad-template", f"the template cannot be filled: {problem}", item.value_span, labels=labels)
+        problems.error("bad-template", f"the template cannot be filled: {problem}", span, labels=labels)
         return
     if partial.kept:
         return
-    reader = Reader(Document(item.span.file, "", node))
-    if _shape(item).read(node, reader) is INVALID:
+    reader = Reader(Document(span.file, "", filled))
+    if read(filled, reader) is INVALID:
         labels = _labels(partial.used, values, script)
         problems.extend(replace(found, labels=(*found.labels, *labels)) for found in reader.problems.errors)
 

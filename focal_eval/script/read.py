@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Any
 
 from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_of
@@ -44,7 +44,7 @@ class MarkShape(Shape):
         return {"anyOf": [reason, mapping]}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Reason:
     reason: Annotated[str, Text(may_be_empty=False)]
 
@@ -64,7 +64,7 @@ class DataShape(Shape):
         return {"type": "object"}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _History:
     """A turn before the conversation under test."""
 
@@ -72,7 +72,7 @@ class _History:
     agent: Annotated[Said | None, SaidText()] = None
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Given:
     """Where the conversation starts."""
 
@@ -121,6 +121,9 @@ class TurnFields:
     name: Annotated[str | None, Text(may_be_empty=False)] = None
 
 
+_SAID = SaidText(may_be_empty=False)
+
+
 class TurnShape(Shape):
     """A turn: its mapping, or the user's text alone."""
 
@@ -136,19 +139,23 @@ class TurnShape(Shape):
         """The turn that stands at `index` of its script."""
         trail = Trail.of(reader)
         start = len(trail.uses)
+        values: Any = INVALID
         if isinstance(node, ScalarNode):
-            said = SaidText(may_be_empty=False).read(node, reader)
-            value: Any = INVALID if said is INVALID else TurnFields((said,))
+            said = _SAID.read(node, reader)
+            if said is not INVALID:
+                values = {"user": (said,)}
         elif isinstance(node, MappingNode):
-            value = self.fields.read(node, reader)
-            self._look(node, reader)
+            values = self.fields.fields(node, reader)
+            if values is INVALID or not (values.get("user") and values.get("expect")):
+                self._look(node, reader)
         else:
             return self.wrong(node, reader)
-        trail.turns.append((trail.take(start), _saved(node, reader)))
-        if value is INVALID:
+        if values is INVALID:
+            trail.turns.append((trail.take(start), _saved(node, reader)))
             return INVALID
-        return Turn(index, value.user, reader.span(node), value.expect, value.agent, value.save, value.when, value.timeout_s,
-                    value.name)  # fmt: skip
+        saves = _saved(node, reader) if "save" in values else {}
+        trail.turns.append((trail.take(start), saves))
+        return Turn(index=index, span=reader.span(node), **{"user": (), **values})
 
     @staticmethod
     def _look(node: MappingNode, reader: Reader) -> None:
@@ -194,7 +201,7 @@ class TurnsShape(Shape):
             return INVALID
         out: list[Any] = []
         for item in node.value:
-            if isinstance(item, MappingNode) and any(getattr(key, "value", None) == "include" for key, _ in item.value):
+            if isinstance(item, MappingNode) and "include" in [key.value for key, _ in item.value]:
                 spliced = self._include(item, reader)
                 out.extend(spliced if spliced is not INVALID else [INVALID])
             else:
@@ -219,7 +226,7 @@ class TurnsShape(Shape):
         return {"type": "array", "minItems": 1, "items": self._turn.schema(into)}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Include:
     include: Annotated[str, Text(may_be_empty=False)]
 
@@ -265,7 +272,7 @@ class ScriptFields:
     origin: Annotated[Mapping[str, Any], DataShape()] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class FragmentFields:
     """A fragment: turns that scripts splice in by `include`, and stubs that come with them."""
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from focal_eval.document import INVALID, Reader, Shape, plain
+from focal_eval.document import INVALID, Document, Reader, Shape, plain
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, Record, SchemaBuilder, record_of, shape_of
 from focal_eval.errors import Label
 from focal_eval.script.matchers import Matcher, match_arguments
 from focal_eval.script.model import Answer, Step, Stub
-from focal_eval.script.templates import note_templates
+from focal_eval.script.templates import note_templates, scalars_below
+from focal_eval.template import has_template
+from focal_eval.value import value as a_value
 
 _MAX_DELAY_MS = 3_600_000
 
@@ -41,7 +43,7 @@ class FailureShape(Shape):
 _DELAY = Number(minimum=0, maximum=_MAX_DELAY_MS)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Step:
     """One answer of a sequence."""
 
@@ -50,7 +52,7 @@ class _Step:
     delay_ms: Annotated[float | None, _DELAY] = field(default=None, metadata={"doc": "Reported as the call's duration."})
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class _Answer:
     """One answer of a tool: the first whose `when` fits is taken."""
 
@@ -81,7 +83,7 @@ def read_answer(node: Node, reader: Reader) -> Any:
     """One answer, or INVALID; where it holds templates they are checked and the node is kept for the case."""
     keys = _keys(node, reader)
     templated = note_templates(node, reader)
-    value = _ANSWER.read(node, reader)
+    value = _ANSWER.read(node, reader) if templated is False else _as_far_as_known(node, reader)
     if value is INVALID or templated is INVALID:
         return INVALID
     given = [name for name in ("returns", "fails", "sequence") if name in keys]
@@ -90,17 +92,32 @@ def read_answer(node: Node, reader: Reader) -> Any:
             "an answer needs 'returns', 'fails' or 'sequence'" if not given else f"an answer has one of {', '.join(given)}"
         )
         return reader.error("bad-stub", problem, node)
-    if value.only and value.when is None:
+    if "only" in keys and "when" not in keys:
         return reader.error("bad-stub", "'only' needs 'when'", keys["only"])
+    fits = keys.get("when")
+    spans = {name: reader.span(key) for name, key, _ in reader.pairs(fits)} if isinstance(fits, MappingNode) else {}
+    if value is None:
+        return Answer(reader.span(node), (), node=node, argument_spans=spans)
     if given == ["sequence"]:
         steps = _steps(keys["sequence"], value.sequence, reader)
         if steps is INVALID:
             return INVALID
     else:
         steps = (Step(value.returns, value.fails, value.delay_ms),)
-    fits = keys.get("when")
-    spans = {name: reader.span(key) for name, key, _ in reader.pairs(fits)} if isinstance(fits, MappingNode) else {}
     return Answer(reader.span(node), steps, value.when, value.only, value.times, node if templated else None, spans)
+
+
+def _as_far_as_known(node: Node, reader: Reader) -> Any:
+    """The answer's fields, None where only its templates keep them from being read, INVALID where anything else does."""
+    probe = Reader(Document(reader.file, reader.document.text, node))
+    value = _ANSWER.read(node, probe)
+    if value is not INVALID:
+        reader.problems.extend(probe.problems)
+        return value
+    places = {probe.document.place(item) for item in scalars_below(node) if has_template(item.value)}
+    rest = [problem for problem in probe.problems if problem.span not in places]
+    reader.problems.extend(rest)
+    return INVALID if any(problem.severity == "error" for problem in rest) else None
 
 
 def _steps(node: Node, read: tuple[_Step, ...], reader: Reader) -> Any:
@@ -151,6 +168,8 @@ def _reachable(answers: list[Answer], reader: Reader) -> None:
     any_call: Answer | None = None
     taken: dict[str, Answer] = {}  # by what they match, in words: equal matchers are written alike
     for answer in answers:
+        if answer.node is not None:
+            continue  # what it fits is known per case
         fits = repr(answer.when)
         earlier = any_call or taken.get(fits) or (taken.get(f"only {fits}") if answer.only else None)
         if earlier is not None:

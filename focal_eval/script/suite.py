@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from focal_eval.document.reading import Filled
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.registry import did_you_mean, find, names
 from focal_eval.source import Span, whole_file
+from focal_eval.value import value as a_value
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -57,7 +58,7 @@ class TolerableShape(Shape):
         return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Limit:
     """A threshold; both ends are inclusive."""
 
@@ -69,7 +70,7 @@ class Limit:
             raise ValueError("a gate needs 'min' or 'max'")
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Engine:
     """An engine entry: its kind, its configuration, and the environment variables that were missing."""
 
@@ -160,7 +161,7 @@ def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]
     return made
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Golden:
     """How a turn's `agent:` text is compared."""
 
@@ -184,7 +185,7 @@ class GoldenShape(Shape):
         return {"anyOf": [{"enum": ["equal", "off"]}, record_of(Golden).schema(into)]}
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Pattern:
     """A script pattern with its place."""
 
@@ -239,7 +240,7 @@ _COUNT = Number(whole=True, minimum=1, maximum=10_000)
 _SECONDS = Number(minimum=0.001, maximum=86_400)
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class SuiteFields:
     """What to run, on which engine, with which gates."""
 
@@ -281,7 +282,7 @@ class SuiteFields:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@a_value
 class Suite:
     """A suite as authored; paths in it start from `folder`."""
 

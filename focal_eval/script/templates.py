@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from focal_eval.document.shape import JsonSchema, SchemaBuilder
 from focal_eval.script.model import Said
 from focal_eval.source import Span
 from focal_eval.template import TemplateProblem, compile_template, has_template
+from focal_eval.value import value
 
 Uses = list[tuple[str, Span]]
 
@@ -35,6 +36,8 @@ class Trail:
 
     def take(self, start: int) -> Uses:
         """The uses noted since `start`, taken out."""
+        if len(self.uses) == start:
+            return []
         taken = self.uses[start:]
         del self.uses[start:]
         return taken
@@ -87,6 +90,19 @@ def note_templates(node: Node, reader: Reader) -> Any:
     return found
 
 
+def scalars_below(node: Node) -> Iterator[ScalarNode]:
+    """Every scalar of a value that was counted before, keys left out."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, ScalarNode):
+            yield here
+        elif isinstance(here, SequenceNode):
+            stack.extend(here.value)
+        else:
+            stack.extend(value for _, value in here.value)
+
+
 class SaidText(Shape):
     """Text that may hold `{{ }}`, with its place."""
 
@@ -101,7 +117,7 @@ class SaidText(Shape):
         text = reader.text(node) if reader.comments else str(node.value)
         if not text and not self.may_be_empty:
             return reader.error("empty-text", "this text must not be empty", node)
-        templated = has_template(text)
+        templated = may_hold_templates(reader) and has_template(text)
         if templated and note_use(text, node, reader) is INVALID:
             return INVALID
         return Said(text, reader.span(node), templated)
@@ -110,7 +126,7 @@ class SaidText(Shape):
         return {"type": "string"} if self.may_be_empty else {"type": "string", "minLength": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Filler:
     """Fills templates with one case's values. Raises TemplateProblem, UndefinedName among them."""
 

@@ -13,6 +13,7 @@ from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNo
 from focal_eval.records import UNKNOWN, Finding, Outcome, Reply, Transcript, TurnRecord
 from focal_eval.testing.doubles import moment, transcript
 from focal_eval.testing.promises import Kit
+from focal_eval.value import is_settled
 
 Seen = Reply | str | Moment | Transcript
 _LANGUAGE = ("soft", "because")
@@ -57,8 +58,7 @@ def _class(kit: Kit, kind: Any) -> None:
     kit.holds(
         issubclass(kind, (TurnCheck, ConversationCheck)), "a check is a TurnCheck or a ConversationCheck", "it is neither"
     )
-    made = vars(kind).get("__dataclass_params__")
-    kit.holds(made is not None and made.frozen, "a check is a frozen dataclass", "it is not")
+    kit.holds(is_settled(kind), "a check is a frozen dataclass", "it is not")
     kit.holds("__slots__" in vars(kind), "a check has slots: suites hold thousands", "add slots=True")
     doc = (kind.__doc__ or "").strip().split("\n")[0]
     kit.holds(bool(doc) and not doc.startswith(f"{kind.__name__}("), "its docstring helps in an editor", "there is none")

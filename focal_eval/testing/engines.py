@@ -14,6 +14,7 @@ from focal_eval.errors import EngineError
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, ToolCall
 from focal_eval.records.codec import reply_from_json, reply_to_json
 from focal_eval.testing.promises import Kit
+from focal_eval.value import is_settled
 
 T = TypeVar("T")
 _REPORTABLE = frozenset(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
@@ -45,7 +46,7 @@ def engine_conformance(
 
 def _configuration(kit: Kit, config: Any, setting: Setting) -> None:
     kind: Any = type(config)
-    kit.holds(kind.__dataclass_params__.frozen, "a configuration is a frozen dataclass", "it is not frozen")
+    kit.holds(is_settled(kind), "a configuration is a frozen dataclass", "it is not frozen")
     try:
         shape = shape_of(kind)
     except TypeError as problem:

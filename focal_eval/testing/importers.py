@@ -15,6 +15,7 @@ from focal_eval.importers import Imported, Importer, Source
 from focal_eval.importers.run import gather, prove
 from focal_eval.script.suite import read_suite
 from focal_eval.testing.promises import Kit
+from focal_eval.value import is_settled
 
 _KIND = re.compile(r"[a-z]+(-[a-z]+)*\Z")
 _HOSTILE = (
@@ -52,8 +53,7 @@ def importer_conformance(importer: Importer, paths: Sequence[Path]) -> None:
 
 def _class(kit: Kit, importer: Any) -> None:
     kind = type(importer)
-    frozen = getattr(kind, "__dataclass_params__", None)
-    kit.holds(frozen is not None and frozen.frozen, "an importer is a frozen dataclass", "it is not")
+    kit.holds(is_settled(kind), "an importer is a frozen dataclass", "it is not")
     suffixes = kind.suffixes
     good = isinstance(suffixes, tuple) and bool(suffixes) and all(suffix.startswith(".") for suffix in suffixes)
     kit.holds(good, "`suffixes` is a tuple such as ('.json',)", f"it is {suffixes!r}")

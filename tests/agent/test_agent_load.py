@@ -249,6 +249,7 @@ def test_circles_are_refused(text: str, code: str, message: str) -> None:
         ),
         ("templates: {t: x, f: {mode: FALLBACK, text: x}}", "unused-definition", "nothing says template 't'"),
         ("triggers: {t: {any_words: [x]}}", "unused-definition", "nothing uses trigger 't'"),
+        ("slots: {o: {pattern: x}}", "unread-slot", "nothing ever reads slot 'o'"),
         (
             "greeting: t\ntemplates: {t: x}",
             "no-fallback",

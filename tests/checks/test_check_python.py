@@ -176,3 +176,14 @@ def test_an_interrupt_is_not_swallowed() -> None:
     """The user's interrupt passes through."""
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         judge_check(Interrupted(), conversation())
+
+
+@pytest.mark.parametrize("line", ["import sys; sys.exit(0)", "import pytest; pytest.fail('not nice')", "raise Mute()"])
+def test_a_check_that_exits_is_errored(tmp_path: Path, line: str) -> None:
+    """A local check that calls `sys.exit(0)` or `pytest.fail()` has crashed: it ends no run and passes nothing."""
+    mute = "class Mute(Exception):\n    def __str__(self): raise ValueError\n"
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "own.py").write_text(f"{mute}def leaves(seen):\n    {line}\n")
+    outcome, _, reason = judged("own.py:leaves", tmp_path)
+    assert outcome is Outcome.ERRORED
+    assert (reason or "").startswith("the check crashed: ")

@@ -66,7 +66,7 @@ def test_a_missing_rule_is_named_with_what_matched() -> None:
             "'upsell' scored 0.90, but was suppressed by cooldown: 2 turns left",
         ),
         (Candidate("upsell", None, "outranked", "apologise"), "'upsell' was suppressed by outranked: apologise"),
-        (Candidate("other"), "'upsell' was not a candidate: nothing of its condition was found"),
+        (Candidate("other"), "'upsell' was no candidate; candidates: other"),
     ],
 )
 def test_a_missing_rule_says_what_dropped_it(candidate: Candidate, near: str) -> None:

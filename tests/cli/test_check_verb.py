@@ -269,3 +269,62 @@ def test_hundreds_of_problems_end_in_a_count(folder: Path, capsys: pytest.Captur
     assert out.count("error[unknown-key]") == 200
     assert "and 100 more\n" in out
     assert out.endswith("300 errors in 1 of 1 files; read 1 script\n")
+
+
+def test_links_that_lead_nowhere_are_unreadable_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link to itself or to nothing in a folder is a problem at its place, for `check` and for `run` alike."""
+    (folder / "links").mkdir()
+    (folder / "links" / "loop.yaml").symlink_to("loop.yaml")
+    (folder / "links" / "lost.yaml").symlink_to("nothing.yaml")
+    code, out, _ = check(capsys, "links")
+    assert (code, out.count("error[unreadable-file]")) == (2, 2)
+    (folder / "links" / "lost.yaml").unlink()
+    agent = folder / "links" / "agent.txt"
+    agent.write_text("agent: kiosk\n")
+    assert main(["run", "links", "--agent", str(agent)]) == 2
+    assert "links/loop.yaml:1:1: error[unreadable-file]: the file cannot be read" in capsys.readouterr().err
+
+
+def test_check_says_what_a_run_would_be_refused_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An expectation on what the suite's engine does not report is an error before any run, and the same one."""
+    (folder / "agent.txt").write_text(
+        "agent: kiosk\nrules: [{id: greet, match: {any_words: hello}, template: hi}]\ntemplates: {hi: Hi}\n"
+    )
+    (folder / "suite.yaml").write_text("scripts: [one.yaml]\nengine: {kind: embedded, agent: agent.txt}\n")
+    (folder / "one.yaml").write_text("turns:\n  - user: hello\n    expect: {citations: [policy]}\n")
+    code, out, _ = check(capsys, "suite.yaml")
+    line = "one.yaml:3:14: error[unreported-field]: this engine does not report citations"
+    assert (code, line in out) == (2, True)
+    assert main(["run", "suite.yaml"]) == 2
+    assert line in capsys.readouterr().err
+    (folder / "suite.yaml").write_text("scripts: [one.yaml]\nengine: {kind: embedded, agent: agent.txt}\nunreported: skip\n")
+    assert check(capsys, "suite.yaml")[0] == 0
+
+
+def test_check_runs_no_local_python(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A suite of a local function is checked without importing it."""
+    (folder / "bot.py").write_text("raise SystemExit('run')\n")
+    (folder / "suite.yaml").write_text(
+        "scripts: [good.yaml]\nengine: {kind: callable, target: 'bot.py:answer', reports: [rules]}\n"
+    )
+    assert check(capsys, "suite.yaml")[0] == 0
+
+
+@pytest.mark.parametrize(("include", "outside"), [("../shared/login.yaml", False), ("../../far/login.yaml", True)])
+def test_check_and_run_agree_on_what_may_be_included(
+    folder: Path, capsys: pytest.CaptureFixture[str], include: str, outside: bool
+) -> None:
+    """Includes stay below the folder that a suite and its scripts share, whichever verb reads them."""
+    for place in ("proj/scripts", "proj/shared", "far"):
+        (folder / place).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text("")
+    for place in ("proj/shared", "far"):
+        (folder / place / "login.yaml").write_text("turns: [hello]\n")
+    (folder / "proj/agent.txt").write_text("agent: kiosk\n")
+    (folder / "proj/suite.yaml").write_text("scripts: [scripts/*.yaml]\nengine: {kind: embedded, agent: agent.txt}\n")
+    script = f"turns:\n  - include: {include}\n  - {{user: bye, expect: {{response: {{min_words: 1}}}}}}\n"
+    (folder / "proj/scripts/one.yaml").write_text(script)
+    _, out, _ = check(capsys, "proj/suite.yaml")
+    assert ("error[include-outside]" in out) is outside
+    code = main(["run", "proj/suite.yaml", "--report", "none"])
+    assert (code, "error[include-outside]" in capsys.readouterr().err) == ((2, True) if outside else (0, False))

@@ -108,9 +108,14 @@ def test_every_problem_of_every_file_is_said_in_one_pass(suite: Path, capsys: py
         (["run", "suite.yaml", "--engine", "staging"], "has no engine 'staging'"),
         (["run", "suite.yaml", "-k", "nothing-like-it"], "none of 3 cases fits"),
         (["run", "suite.yaml", "-k", "(a"], "a parenthesis is not closed"),
-        (["run", "suite.yaml", "--tag", "nope"], "none of 3 cases fits"),
+        (["run", "suite.yaml", "--tag", "smok"], "no script has the tag 'smok'; did you mean 'smoke'?"),
         (["run", "suite.yaml", "--report", "htlm"], "no report is named 'htlm'; did you mean 'html'?"),
         (["run", "suite.yaml", "--concurrency", "0"], "is not a whole number above zero"),
+        (["run", "suite.yaml", "--concurrency", "many"], "many is not a whole number above zero"),
+        (["run", "suite.yaml", "--repeats", "100000"], "100000 is more than 10,000"),
+        (["run", "suite.yaml", "--timeout", "soon"], "soon is not a number of seconds between 0 and 86400"),
+        (["run", "suite.yaml", "--timeout", "nan"], "nan is not a number of seconds"),
+        (["report", "latest", "--max-failures", "-3"], "-3 is not a whole number above zero"),
         (["run", "suite.yaml", "--repeat", "2"], "did you mean '--repeats'?"),
         (["rnu", "suite.yaml"], "did you mean 'run'?"),
         (["run", "suite.yaml", "--failed", "latest"], "there is no latest run"),
@@ -161,10 +166,10 @@ def test_repeats_are_cases_of_their_own(suite: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_run_folder_is_never_written_over(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run into the same --out says so and exits 3, the first run stays."""
+    """A second run into the same --out is refused, exit 2, and the first run stays."""
     assert main(["run", str(suite), "--out", "out", "-q"]) == 0
     before = Path("out/journal.jsonl").read_bytes()
-    assert main(["run", str(suite), "--out", "out", "-q"]) == 3
+    assert main(["run", str(suite), "--out", "out", "-q"]) == 2
     assert "already holds a run" in capsys.readouterr().err
     assert Path("out/journal.jsonl").read_bytes() == before
 
@@ -255,9 +260,36 @@ def test_a_killed_run_can_be_rendered_too(suite: Path, capsys: pytest.CaptureFix
     assert "partial" in capsys.readouterr().out.lower()
 
 
+def test_failed_of_a_run_that_was_cut_off(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--failed takes the case a kill cut off; where nothing failed it does not say that every case passed."""
+    assert main(["run", str(suite), "-q", "--out", "out", "--concurrency", "1"]) == 0
+    journal = Path("out/journal.jsonl")
+    whole = journal.read_bytes().splitlines(keepends=True)
+    capsys.readouterr()
+    assert main(["run", str(suite), "--failed", "out"]) == 2
+    assert "no case of out failed; there is nothing to run again" in capsys.readouterr().err
+    ends = [number for number, line in enumerate(whole) if b'"t":"attempt"' in line]
+    journal.write_bytes(b"".join(whole[: ends[0] + 1]))
+    assert main(["run", str(suite), "--failed", "out"]) == 2
+    assert "no case of out failed, but 2 of 3 were never begun; run them all again" in capsys.readouterr().err
+    journal.write_bytes(b"".join(whole[: ends[0]]))
+    assert main(["run", str(suite), "--failed", "out", "--out", "again"]) == 0
+    assert "✓ The case passed" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_exit_3_with_a_sentence(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A report that cannot be written is said so; the journal is there already."""
     assert main(["run", str(suite), "-q", "--out", "out", "--report", "none"]) == 0
     assert main(["report", "out", "--report", "html", "--out", "/dev/full"]) == 3
     assert "No space left" in capsys.readouterr().err
+
+
+def test_what_user_code_prints_is_not_in_the_result(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A local check that prints does not break --json: its words go to stderr."""
+    Path("loud.py").write_text("def loud(seen):\n    print('NOISE')\n    return True\n")
+    edit("scenarios/greeting.yaml", "rules: [greet],", "python: loud.py:loud, rules: [greet],")
+    assert main(["run", str(suite), "--json", "--report", "none"]) == 0
+    seen = capsys.readouterr()
+    assert json.loads(seen.out)["counts"]["passed"] == 3
+    assert "NOISE" in seen.err

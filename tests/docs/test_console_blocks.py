@@ -17,6 +17,8 @@ ELSEWHERE = {"import.md"}  # executed beside the importers, which know its input
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name not in ELSEWHERE)]
 BLOCK = re.compile(r"^```console( skip=[\w-]+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("evals", "scenarios", "docs", "benchmarks")
+TITLED = re.compile(r'^```\w+ title="([\w./-]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+FROM_NOTHING = "<!-- commands start in an empty folder -->"
 
 
 @dataclass
@@ -57,9 +59,16 @@ def same(wanted: str, line: str) -> bool:
     "page", [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))], ids=lambda p: p.name
 )
 def test_commands_of_a_page_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    """Each command of a page, run in order in a copy of the project, prints the lines beneath it."""
+    """Each command of a page, run in order in a copy of the project, prints the lines beneath it.
+
+    A page that says so starts in an empty folder; the files it shows with a title are there as shown.
+    """
+    text = page.read_text(encoding="utf-8")
+    for name, content in TITLED.findall(text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
     for name in COPIED:
-        if (ROOT / name).is_dir():
+        if FROM_NOTHING not in text and (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".work", "__pycache__"))
     beside = tmp_path.parent / "shared"
     if (ROOT.parent / "shared").is_dir() and not beside.exists():

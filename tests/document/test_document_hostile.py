@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -129,3 +130,13 @@ def test_what_cannot_be_opened_is_a_diagnostic(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.yaml", Path("a\0b"), tmp_path / ("x" * 300)):
         (problem,) = read_file(path).problems
         assert problem.code == "unreadable-file"
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe nobody writes into, a device and a folder are refused at once."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "device.yaml").symlink_to("/dev/zero")
+    for name in ("pipe.yaml", "folder.yaml", "device.yaml"):
+        document = read_file(tmp_path / name, name)
+        assert [(item.code, str(item.span)) for item in document.problems] == [("unreadable-file", f"{name}:1:1")]

@@ -146,7 +146,7 @@ def test_a_refused_connection_is_tried_again(transport: str) -> None:
 
 def test_a_refused_connection_is_said_in_plain_words(transport: str) -> None:
     """Where to, why, and how often it was tried."""
-    with refused() as url, pytest.raises(EngineUnreachable) as problem:  # noqa: PT011  # the whole text is compared below
+    with refused() as url, pytest.raises(EngineUnreachable) as problem:  # the whole text is compared below
         asked(url, post)
     assert str(problem.value) == f"cannot connect to {url}: connection refused"
     assert (problem.value.detail or "").startswith("asked 3 times")
@@ -229,7 +229,7 @@ def test_a_server_that_takes_everything_and_answers_nothing_is_given_up() -> Non
 
         async def use(wire: Wire) -> None:
             for _ in range(3):
-                with pytest.raises(TimeoutError):  # noqa: PT012
+                with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.05):
                         await wire.request("POST", "/", body="hostile:hangs!")
             with pytest.raises(EngineUnreachable, match="gives no answer") as problem:

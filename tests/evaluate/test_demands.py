@@ -17,7 +17,7 @@ def codes(text: str, abilities: Abilities = LITTLE, unreported: str = "refuse") 
 def test_unreported_fields_refuse_under_the_default_policy() -> None:
     """An expectation on rules cannot be judged on an engine that reports none; its key is pointed at."""
     text = "turns:\n  - user: hi\n    expect:\n      response: hello\n      rules: [greet]\n"
-    assert codes(text) == ["5:7 unreported"]
+    assert codes(text) == ["5:7 unreported-field"]
     assert codes(text, unreported="skip") == []
     assert codes(text, Abilities(reports=frozenset({"response", "rules"}))) == []
 
@@ -25,7 +25,7 @@ def test_unreported_fields_refuse_under_the_default_policy() -> None:
 def test_unreported_fields_are_found_inside_groups_and_conditions() -> None:
     """Groups, negation and `when` are looked through."""
     text = "turns:\n  - hi\n  - user: x\n    when: {rules: [a]}\n    expect: {any_of: [{response: a}, {not: {tools: [t]}}]}\n"
-    assert sorted(codes(text)) == ["4:12 unreported", "5:45 unreported"]
+    assert sorted(codes(text)) == ["4:12 unreported-field", "5:45 unreported-field"]
 
 
 def test_an_engine_that_cannot_be_seeded_refuses_variables_and_scenario_but_not_history() -> None:
@@ -37,3 +37,16 @@ def test_an_engine_that_cannot_be_seeded_refuses_variables_and_scenario_but_not_
 def test_an_engine_that_waits_for_the_user_refuses_bot_first_turns() -> None:
     """A turn without `user` needs an engine that speaks first."""
     assert codes("turns:\n  - expect: {response: hello}\n") == ["2:5 cannot-speak-first"]
+
+
+def test_templated_expectations_are_looked_through_too() -> None:
+    """What a template fills in changes nothing about the field that is asked for."""
+    text = "params: {n: [a, b]}\nturns:\n  - user: 'hi {{ n }}'\n    expect: {rules: ['{{ n }}'], response: '{{ n }}'}\n"
+    assert codes(text) == ["4:14 unreported-field"]
+
+
+def test_stubs_that_nobody_hears_are_warned_of() -> None:
+    """An engine that takes no stubs would leave them unheard in silence."""
+    text = "tools: {lookup: {returns: 1}}\nturns: [hi]\n"
+    assert codes(text) == ["1:9 stubs-unheard"]
+    assert codes(text, Abilities(stubs=True)) == []

@@ -28,7 +28,7 @@ def test_a_failing_case_tells_why(reader: Reader) -> None:
     assert "cooldown: 1 of 2 turns left" in rules.locator("table").inner_text()
     assert rules.locator("mark").inner_text() == "offer-refund"
     assert "policy 4.2" in rules.inner_text()
-    assert page.inner_text(".diff del >> nth=0") == "I"
+    assert page.inner_text(".diff del >> nth=0") == "I can refund your parcel today, if you like"
     assert "Not sent: the case failed at turn 1" in page.inner_text("#detail")
     page.click(".wrong a >> nth=1")
     assert "'refund' is not in the response" in page.evaluate("document.activeElement.innerText")

@@ -19,7 +19,7 @@ from tests.report.sample_run import Attempt, Case, Turn, failed, write_run
 def test_it_begins_with_the_verdict_and_the_counters(rich: ReportModel) -> None:
     """A reader sees verdict, facts, counters and gates before anything else."""
     lines = render(rich, ReportOptions()).splitlines()
-    assert lines[0] == "## ✗ 5 of 26 cases failed and 2 errored"
+    assert lines[0] == "## ✗ 5 of 26 cases failed and 2 errored · 17 passed, 1 failed as expected, 1 skipped"
     assert lines[2] == "Retail support · evals/retail.yaml · embedded · retail-support · evals/agents/retail.yaml · 3.2 s"
     assert lines[6] == "| 2 | 4 | 1 | 1 | 1 | 17 | 26 |"
     assert "| pass rate | ≥ 1 | 0.72 | ✗ **missed** |" in lines

@@ -187,7 +187,7 @@ def test_a_case_without_turns_is_read(tmp_path: Path) -> None:
     """A case that was skipped as a whole has an attempt and no turn."""
     skipped = Case("a", "A", [Attempt([], Verdict.SKIPPED, reason="later")])
     case = read_run(write_run(tmp_path, [skipped])).cases[0]
-    assert (case.verdict, case.message, case.last.turns) == ("skipped", "later", [])
+    assert (case.verdict, case.message, len(case.last.turns)) == ("skipped", "later", 0)
 
 
 def test_a_big_journal_is_not_held_in_memory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_a_failure_is_framed_at_its_expectation(tmp_path: Path) -> None:
 def test_the_last_line_is_the_verdict_with_the_report(rich: ReportModel) -> None:
     """The last line stands alone: verdict in words, counts, how long, where the report lies."""
     assert printed(rich).rstrip().splitlines()[-1] == (
-        "✗ 5 of 26 cases failed and 2 errored · 17 passed · 1 failed as expected · 1 skipped · 1 flaky · 3.2 s"
+        "✗ 5 of 26 cases failed and 2 errored · 17 passed, 1 failed as expected, 1 skipped, 1 flaky · 3.2 s"
         " · reports/x/report.html"
     )
 
@@ -81,6 +82,14 @@ def test_gates_are_said(rich: ReportModel) -> None:
     text = printed(rich)
     assert "✗ gate pass rate: 0.72, asked for ≥ 1" in text
     assert "✓ gate p95 latency ms: 412.7, asked for ≤ 2,000" in text
+
+
+def test_a_gate_without_a_figure_is_not_measured(rich: ReportModel) -> None:
+    """Where no case was judged there is no rate, and none is made up."""
+    run = copy.copy(rich)
+    gate = {"name": "pass_rate", "limit": {"min": 1.0}, "observed": None, "passed": False}
+    run.header = {**rich.header, "gates": [gate]}
+    assert "✗ gate pass rate: not measured, asked for ≥ 1" in printed(run)
 
 
 def test_a_partial_run_says_so(partial: ReportModel) -> None:

@@ -72,6 +72,15 @@ def test_groups_and_negation_are_resolved(expect: str, verdict: Verdict) -> None
     assert attempt.verdict is verdict
 
 
+def test_because_inside_a_group_is_shown_with_its_part() -> None:
+    """The reason an alternative gives stands behind what that alternative found."""
+    expect = "any_of: [{rules: [bill], because: policy 1}, {rules: [greet]}]"
+    _, lines = play(f"turns:\n  - user: A REFUND please\n    expect: {{{expect}}}\n")
+    said = [finding["message"] for finding in results(lines, 0)[0]["findings"]]
+    assert said[1].endswith("(policy 1)")
+    assert "(" not in said[2]
+
+
 def test_a_field_the_engine_does_not_report_is_skipped_and_never_passes() -> None:
     """Unknown is not empty: the only expectation was skipped, so the case is skipped."""
     silent = Desk(answer=lambda message, start: Reply(response="hm"))
@@ -278,3 +287,72 @@ def test_cancelling_leaves_no_attempt_line() -> None:
     assert any(b'"t":"turn"' in line for line in lines)
     assert not any(b'"t":"attempt"' in line for line in lines)
     assert desk.closed == 1
+
+
+class ClosedDesk(Desk):
+    """Nobody opens."""
+
+    async def open(self, start: SessionStart) -> Any:
+        raise EngineUnreachable("the desk is closed")
+
+
+def test_a_fault_outside_a_turn_is_kept_with_the_attempt() -> None:
+    """No session could be opened: the attempt's line holds the fault; a fault of a turn stands in the turn's line alone."""
+    attempt, lines = play("turns: [hi]\n", ClosedDesk())
+    assert (attempt.verdict, attempt.reason) == (Verdict.ERRORED, "the desk is closed")
+    assert lines[-1]["fault"] == {"kind": "engine-unreachable", "message": "the desk is closed"}
+
+    def broken(message: str | None, start: SessionStart) -> Reply:
+        raise EngineUnreachable("nobody answers")
+
+    _, lines = play("turns: [hi]\n", Desk(answer=broken))
+    assert "fault" not in lines[-1]
+
+
+class Odd:
+    """Data no JSON knows, which cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "data", ["a\ud800b", {"\udfff": 1}, [Odd()], float("nan"), 10**5000, {1: {2}}], ids=lambda value: type(value).__name__
+)
+def test_a_reply_that_json_cannot_say_is_recorded_and_judged_all_the_same(data: Any) -> None:
+    """Lone surrogates, odd objects and giant numbers end up in the journal as text; the case fails as any other."""
+
+    def answer(message: str | None, start: SessionStart) -> Reply:
+        return Reply(response="lone \ud83d", metadata={"data": data})
+
+    expect = "{response: {contains: zebra}, metadata: {data: {equals: zebra}}}"
+    attempt, lines = play(f"turns:\n  - user: hi\n    expect: {expect}\n", Desk(answer))
+    assert results(lines, 0)[0]["outcome"] == "failed"
+    assert lines[1]["reply"]["response"] == "lone ?"
+    assert attempt.verdict in (Verdict.FAILED, Verdict.ERRORED)
+
+
+def test_an_adapter_that_exits_breaks_its_case_and_nothing_else() -> None:
+    """`sys.exit(0)` in an engine's adapter is a fault of the engine, not the end of the run with exit code 0."""
+
+    def answer(message: str | None, start: SessionStart) -> Reply:
+        raise SystemExit(0)
+
+    attempt, lines = play("turns:\n  - user: hi\n    expect: {rules: [greet]}\n", Desk(answer))
+    assert attempt.verdict is Verdict.ERRORED
+    assert lines[1]["fault"] == {"kind": "engine-crash", "message": "the engine's adapter crashed: SystemExit: 0"}
+
+
+@pytest.mark.parametrize("text", ['{"id": "r-1"}', ' \n{"id": "r-1"}', 'Here:\n```json\n{"id": "r-1"}\n```\nDone.'])
+def test_save_finds_the_json_that_the_check_finds(text: str) -> None:
+    """JSON after white space or in a fenced block is read by `save` as `response.json` reads it."""
+    script = """
+turns:
+  - user: go
+    expect: {response: {json: {where: {id: r-1}}}}
+    save: {id: response.json.id}
+  - user: "then {{ id }}"
+"""
+    _, lines = play(script, Desk(lambda message, start: Reply(response=text if message == "go" else "ok")))
+    assert lines[1]["results"][0]["outcome"] == "passed"
+    assert lines[2]["user"] == "then r-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from focal_eval.errors import StorageError
+from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.journal import Journal, dumps
 from focal_eval.runner.redact import Redactor
 
@@ -35,7 +36,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     """A second run into the same folder is refused; the first one stays whole."""
     Journal(tmp_path, {"id": "a"}, Redactor()).close()
     before = (tmp_path / "journal.jsonl").read_bytes()
-    with pytest.raises(StorageError, match="already holds a run"):
+    with pytest.raises(UsageError, match="already holds a run"):
         Journal(tmp_path, {"id": "b"}, Redactor())
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
@@ -45,6 +46,8 @@ def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> No
     (tmp_path / "taken").write_text("x")
     with pytest.raises(StorageError, match="cannot be written"):
         Journal(tmp_path / "taken" / "run", {}, Redactor())
+    with pytest.raises(StorageError, match="taken is a file; --out names a folder"):
+        Journal(tmp_path / "taken", {}, Redactor())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -58,6 +61,41 @@ def test_a_full_disk_is_said_and_loses_nothing_recorded(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
         journal.line(dumps({"t": "turn"}))
     assert [line["t"] for line in lines(tmp_path)] == ["run", "turn"]
+
+
+def test_lines_that_are_added_are_on_disk_before_anything_is_waited_for(tmp_path: Path) -> None:
+    """Added lines are written together and in order as soon as the event loop gets control, and the rest at the end."""
+    journal = Journal(tmp_path, {"id": "a"}, Redactor())
+
+    async def play() -> None:
+        journal.add(dumps({"t": "turn", "i": 0}))
+        journal.add(dumps({"t": "turn", "i": 1}))
+        await asyncio.sleep(0)
+        assert [line.get("i") for line in lines(tmp_path)] == [None, 0, 1]
+        journal.add(dumps({"t": "turn", "i": 2}))
+
+    asyncio.run(play())
+    journal.close()
+    assert [line.get("i") for line in lines(tmp_path)] == [None, 0, 1, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_failure_to_write_stops_the_next_line(tmp_path: Path) -> None:
+    """What the event loop could not write is said by the line after it, and by the end."""
+    journal = Journal(tmp_path, {"id": "a"}, Redactor())
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._file)
+    os.close(full)
+
+    async def play() -> None:
+        journal.add(dumps({"t": "turn"}))
+        await asyncio.sleep(0)
+        with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
+            journal.add(dumps({"t": "turn"}))
+
+    asyncio.run(play())
+    with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
+        journal.end({"state": "finished"})
 
 
 @pytest.mark.parametrize(

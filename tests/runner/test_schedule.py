@@ -141,7 +141,7 @@ def test_keywords_select_by_name(expression: str, names: list[str]) -> None:
     assert [name for name in ("returns/refund[order=A-1]", "refund-late", "Hello") if keep(name)] == names
 
 
-@pytest.mark.parametrize("expression", ["and", "(a", "a or", "not", "a )", ""])
+@pytest.mark.parametrize("expression", ["and", "(a", "a or", "not", "a )", "", "(" * 5000, "not " * 5000 + "a"])
 def test_a_broken_keyword_expression_is_said_so(expression: str) -> None:
     """What is not an expression is a ValueError with a sentence."""
     with pytest.raises(ValueError, match="-k "):
@@ -173,3 +173,11 @@ def test_ids_come_from_content() -> None:
 
     assert ids(more)[:4] == ids(few)
     assert len(set(ids(more))) == 6
+
+
+def test_a_run_of_too_many_cases_is_refused_before_it_fills_the_memory() -> None:
+    """Rows, wordings and repeats are multiplied first; beyond a million cases the number is said."""
+    script = script_of("params: {n: [1, 2, 3]}\nturns: [{user: [a, b]}]\n")
+    assert len(make_plan([script], repeats=2, variants="all", select=Selection()).cases) == 12
+    with pytest.raises(ValueError, match="give 6,000,000 cases; the limit of a run is 1,000,000"):
+        make_plan([script], repeats=1_000_000, variants="all", select=Selection())

@@ -154,3 +154,32 @@ def test_a_check_with_keys_of_the_authors_own_knows_no_words() -> None:
     """A variable may be called `not` or `soft`: under `variables` nothing is read as the language's."""
     (item,) = expect("{variables: {not: 5, soft: true, because: law}}")
     assert (item.key, item.children, item.soft, item.because) == ("variables", (), False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("{all_of: [{rules: [a]}, {response: b, soft: true}]}", 52),
+        ("{any_of: [{rules: {includes: [a], soft: true}}]}", 38),
+        ("{not: {rules: [a], soft: true}}", 34),
+        ("{rules: {any_of: [{includes: [a], soft: true}, [b]]}}", 28),
+    ],
+)
+def test_a_part_of_a_group_cannot_be_soft(text: str, column: int) -> None:
+    """A group has one result, so a soft part of it is refused and not passed over."""
+    (found,) = said(f"turns: [{{user: a, expect: {text}}}]")
+    assert f"error[soft-in-group]: '{text[1:].replace('rules: {', '').split(':')[0]}' holds or fails as a whole" in found
+    assert found.startswith(f"1:{column}: ")
+
+
+def test_the_words_of_the_language_may_be_merged_in() -> None:
+    """`<<` brings `soft` and `because` along as it brings any key."""
+    (item,) = expect("{rules: {<<: {soft: true, because: law}, includes: [a]}}")
+    assert shown(item) == "rules~<law>"
+
+
+def test_a_condition_on_the_first_turn_is_warned_of() -> None:
+    """There is nothing it could look at, so the turn would never be sent."""
+    (found,) = said("turns: [{user: a, when: {rules: [b]}}]")
+    assert found.startswith("1:26: warning[never-sent]: this turn is never sent")
+    assert said("turns: [hi, {user: a, when: {rules: [b]}}]") == []

@@ -81,3 +81,22 @@ def test_ten_thousand_cases_and_no_more() -> None:
     assert line == "1:9: error[too-many-cases]: these params give 100,000 cases; the limit is 10,000"
     (line,) = said("params: {" + ", ".join(f"p{number}: {ten}" for number in range(5_000)) + "}\nturns: [hello]")
     assert line == "1:9: error[too-many-cases]: these params give more than 1,000,000,000 cases; the limit is 10,000"
+
+
+@pytest.mark.parametrize(
+    ("params", "place"),
+    [
+        ("{a: [1, 2, 1], b: x}", "1:20"),
+        ("{rows: [{a: 1, b: {c: 1, d: 2}}, {b: {d: 2, c: 1}, a: 1}]}", "1:42"),
+        ("{a: [&x {k: 1}, {k: 2}, *x], b: 1}", "1:14"),
+    ],
+)
+def test_the_same_case_twice_is_refused(params: str, place: str) -> None:
+    """Two cases with the same values would have one id; equal in content counts, as written does not."""
+    (found,) = said(f"params: {params}\n{USE}")
+    assert found.startswith(f"{place}: error[duplicate-case]: this makes the same case once more")
+
+
+def test_values_of_different_kinds_are_different_cases() -> None:
+    """The number 1, the text 1 and true are three cases."""
+    assert len(rows('{a: [1, "1", true], b: x}')) == 3

@@ -82,6 +82,25 @@ def test_a_templated_answer_keeps_its_node() -> None:
     assert [answer.node is not None for answer in script.stubs[0].answers] == [True, False]
 
 
+def test_numbers_and_patterns_of_an_answer_may_come_from_rows() -> None:
+    """What an answer needs as a number or a pattern may be a template; a row that does not fit is found before a run."""
+    text = """
+params: {n: [5, %s], p: ['^A']}
+tools:
+  t: {when: {total: {approx: "{{ n }}"}, id: {matches: "{{ p }}"}}, returns: "{{ n }}", delay_ms: "{{ n }}"}
+turns: [hello]
+"""
+    (answer,) = script_of(text % "6").stubs[0].answers
+    assert answer.node is not None
+    assert list(answer.argument_spans) == ["total", "id"]
+    found = problems_of("script", (text % "six").encode())
+    assert [str(item).removeprefix("a.yaml:") for item in found] == [
+        "4:30: error[wrong-type]: expected a number, found the text 'six'",
+        "4:99: error[wrong-type]: expected a number, found the text 'six'",
+    ]
+    assert [[label.text for label in item.labels] for item in found] == [["where n is six", "where p is ^A"]] * 2
+
+
 @pytest.mark.parametrize(
     ("tools", "line"),
     [

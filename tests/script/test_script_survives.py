@@ -194,11 +194,11 @@ EXPECTS = st.recursive(
     LEAVES,
     lambda child: st.one_of(
         st.fixed_dictionaries({"any_of": st.lists(child, min_size=1, max_size=3)}),
-        st.fixed_dictionaries({"all_of": st.lists(child, min_size=1, max_size=2), "soft": st.booleans()}),
+        st.fixed_dictionaries({"all_of": st.lists(child, min_size=1, max_size=2)}),
         st.fixed_dictionaries({"not": child, "because": TEXTS}),
     ),
     max_leaves=5,
-)
+).flatmap(lambda made: st.sampled_from([made, {**made, "soft": True}]))
 TURNS = st.one_of(
     TEXTS,
     st.fixed_dictionaries({"user": st.lists(TEXTS, min_size=1, max_size=3), "expect": EXPECTS}),

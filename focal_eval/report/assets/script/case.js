@@ -10,8 +10,13 @@ function keyword(name) {
   return name.split('"').filter((part) => part.trim()).map((part) => `"${part}"`).join(" and ");
 }
 
+// Without paths the script is named, whose cases are then told apart by their parameters alone.
 function rerunCommand(item, header) {
-  return `focal-eval run ${quoted(index.suite || header.file)} -k ${quoted(keyword(item.name))}`;
+  const { paths, options } = index.again;
+  const words = paths.length ? [...paths, ...options, "-k", keyword(item.name)] : [header.file, ...options];
+  const rest = item.name.slice(item.script.length);
+  if (!paths.length && rest) words.push("-k", keyword(rest));
+  return ["focal-eval", "run", ...words].map(quoted).join(" ");
 }
 
 function bubble(who, text, extra) {
@@ -23,14 +28,18 @@ function chat(turn) {
   if (turn.user === null || turn.user === undefined) out.push(h("p", { class: "quiet-note" }, "The agent speaks first."));
   else out.push(bubble(turn.skipped === undefined ? "user" : "user unsent", turn.user));
   if (turn.fault) {
-    out.push(h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(turn.fault.message),
-      h("code", { class: "fault-kind" }, visible(turn.fault.kind)), turn.fault.detail && said("pre", "fault-detail", turn.fault.detail))));
+    out.push(faultView(turn.fault));
   } else if (turn.skipped !== undefined) {
-    out.push(h("p", { class: "not-sent" }, icon("skipped"), h("span", null, "Not sent: ", said("span", "", turn.skipped))));
+    out.push(h("p", { class: "not-sent" }, icon("skipped"), h("span", null, "Not sent: ", said("span", "", turn.skipped.replace(/^not sent: /, "")))));
   } else {
     out.push(...answer(turn));
   }
   return h("div", { class: "chat" }, out);
+}
+
+function faultView(fault) {
+  return h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(fault.message),
+    h("code", { class: "fault-kind" }, visible(fault.kind)), fault.detail && said("pre", "fault-detail", fault.detail)));
 }
 
 function answer(turn) {
@@ -42,7 +51,7 @@ function answer(turn) {
   if (reply.follow_ups && reply.follow_ups.length) out.push(h("ul", { class: "follow-ups", "aria-label": "Follow-ups" }, reply.follow_ups.map((text) => said("li", "", text))));
   if (reply.citations && reply.citations.length) {
     out.push(h("ol", { class: "citations", "aria-label": "Citations" }, reply.citations.map((item) =>
-      h("li", null, visible([item.source, item.text, item.url].filter(Boolean).join(" · "))))));
+      h("li", null, visible([item.source, item.text, item.url, item.score !== undefined && `score ${figure(item.score)}`].filter(Boolean).join(" · "))))));
   }
   if (turn.agent !== undefined && reply.response !== undefined) {
     const same = turn.agent.split(/\s+/).join(" ") === reply.response.split(/\s+/).join(" ");
@@ -66,12 +75,31 @@ function turnView(turn) {
   const held = (turn.results || []).filter((result) => result.outcome === "passed").length;
   const title = h("h3", { id: `turn-${turn.i}`, tabindex: "-1" }, state ? icon(state, index.words[state]) : h("span", { class: "icon-space" }),
     `Turn ${turn.i + 1}`, turn.name && said("span", "turn-name", turn.name),
-    h("span", { class: "turn-facts" }, judged ? `${held} of ${plural(judged, "expectation")} held` : turn.reply ? "nothing expected" : "not judged", turn.reply && turn.elapsed_ms !== undefined && ` · ${duration(turn.elapsed_ms)}`));
+    h("span", { class: "turn-facts" }, !turn.reply ? "not judged" : judged ? `${held} of ${plural(judged, "expectation")} held` : "nothing expected", turn.reply && turn.elapsed_ms !== undefined && ` · ${duration(turn.elapsed_ms)}`));
   const saved = turn.saved && Object.keys(turn.saved).length ? folded("Saved here", () => argumentsView(turn.saved)) : null;
   return h("section", { class: `turn ${state ? `v-${state}` : ""}`, "aria-labelledby": `turn-${turn.i}` }, title,
     h("div", { class: `turn-grid${lanes.length ? "" : " alone"}` },
       h("div", { class: "turn-said" }, chat(turn), h("div", { class: "turn-extras" }, saved, rawView("Raw JSON of this turn", turn))),
       lanes.length > 0 && h("div", { class: "lanes" }, lanes)));
+}
+
+const MANY_UNSENT = 3; // turns in a row that were not sent for one reason are folded
+
+function conversationView(turns) {
+  const out = [];
+  for (let place = 0; place < turns.length; place += 1) {
+    let end = place;
+    while (end < turns.length && turns[end].skipped !== undefined && turns[end].skipped === turns[place].skipped) end += 1;
+    if (end - place < MANY_UNSENT) {
+      out.push(turnView(turns[place]));
+      continue;
+    }
+    const unsent = turns.slice(place, end);
+    out.push(folded(`Turns ${unsent[0].i + 1} to ${unsent[unsent.length - 1].i + 1} were not sent: ${visible(unsent[0].skipped.replace(/^not sent: /, ""))}`,
+      () => h("div", null, unsent.map(turnView)), "unsent-turns"));
+    place = end - 1;
+  }
+  return out;
 }
 
 function rawView(title, value) {
@@ -85,9 +113,13 @@ function closing(attempt) {
   const end = attempt.end;
   if (!end) return [h("p", { class: "partial-note", role: "note" }, h("strong", null, "Cut off."), " This attempt was not over when the run ended.")];
   const out = [];
+  if (end.fault) out.push(h("div", { class: "turn", id: "closing-fault", tabindex: "-1" }, faultView(end.fault)));
   if (end.results && end.results.length) {
+    const reasons = new Set(end.results.map((result) => (result.outcome === "skipped" ? result.reason : null)));
+    const [reason] = reasons.size === 1 ? reasons : [null];
     out.push(h("section", { class: "closing", "aria-labelledby": "closing-title" }, h("h3", { id: "closing-title" }, "Over the whole conversation"),
-      h("ul", { class: "expectations" }, end.results.map((result, place) => expectation(result, BAD.has(result.outcome) ? anchor("end", place) : null)))));
+      reason && h("p", { class: "closing-reason muted" }, "Not judged: ", said("span", "", reason)),
+      h("ul", { class: "expectations" }, end.results.map((result, place) => expectation(result, BAD.has(result.outcome) ? anchor("end", place) : null, reason)))));
   }
   if (end.messages) out.push(folded(`${plural(end.messages.length, "message")} stored by the engine`, () => recordTable(end.messages), "records"));
   out.push(rawView("Raw JSON of the attempt's end", end));
@@ -103,17 +135,20 @@ function recordTable(messages) {
     h("td", { class: "number" }, visible(item.created_at || "")))));
 }
 
-// The expectations that did not hold, each a way to its place below.
+// What broke, then the expectations that did not hold, each a way to its place below.
 function wrongList(attempt) {
-  const links = [];
-  const add = (turn, result, id) => links.push(h("li", null, h("a", { href: `#${id}`, "data-jump": id },
+  const broke = [];
+  const failed = [];
+  const add = (turn, result, id) => (result.outcome === "failed" ? failed : broke).push(h("li", { class: result.outcome || "errored" }, h("a", { href: `#${id}`, "data-jump": id },
     h("span", { class: "wrong-turn" }, turn), h("span", { class: "wrong-key" }, visible(result.key)),
     said("span", "wrong-message", (result.findings && result.findings[0] && result.findings[0].message) || result.reason || result.text), softBadge(result))));
   for (const turn of attempt.turns) {
     if (turn.fault) add(`Turn ${turn.i + 1}`, { key: turn.fault.kind, reason: turn.fault.message }, `turn-${turn.i}`);
     (turn.results || []).forEach((result, place) => BAD.has(result.outcome) && add(`Turn ${turn.i + 1}`, result, anchor(turn.i, place)));
   }
+  if (attempt.end && attempt.end.fault) add("Outside a turn", { key: attempt.end.fault.kind, reason: attempt.end.fault.message }, "closing-fault");
   ((attempt.end && attempt.end.results) || []).forEach((result, place) => BAD.has(result.outcome) && add("At the end", result, anchor("end", place)));
+  const links = [...broke, ...failed];
   return links.length ? h("nav", { class: `wrong v-${(attempt.end && attempt.end.verdict) || "not_run"}`, "aria-label": "What went wrong" }, h("h2", null, "What went wrong"), h("ul", null, links)) : null;
 }
 
@@ -179,7 +214,7 @@ async function drawCase(item) {
     const attempt = attempts.find((other) => other.number === view.attempt) || attempts[attempts.length - 1];
     content = [caseHead(item, found, attempt), attemptTabs(item, attempts, attempt), wrongList(attempt),
       h("h2", { class: "sr-only" }, "The conversation"),
-      attempt.turns.length ? attempt.turns.map(turnView) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
+      attempt.turns.length ? conversationView(attempt.turns) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
   } catch (problem) {
     const words = typeof DecompressionStream === "undefined" ? "This browser is too old to unpack the details of a case." : `The details of this case could not be unpacked: ${problem.message}`;
     content = [h("p", { class: "partial-note" }, words), h("a", { class: "button", href: hrefOf({ case: null }) }, "All cases")];

@@ -6,7 +6,7 @@ function words(text) {
   return text.match(/\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) || [];
 }
 
-// Pairs of [kind, text] for both sides, kind is "same" or "other"; null where the texts are too long.
+// The runs of words that are the same and that differ, in order; null where the texts are too long.
 function wordDiff(left, right) {
   const a = words(left);
   const b = words(right);
@@ -20,35 +20,62 @@ function wordDiff(left, right) {
         : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
     }
   }
-  const sides = [[], []];
+  const runs = [];
   let i = 0;
   let j = 0;
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i] === b[j]) {
-      extend(sides[0], "same", a[i]);
-      extend(sides[1], "same", b[j]);
+      extend(runs, a[i], a[i]);
       i += 1;
       j += 1;
     } else if (j >= b.length || (i < a.length && table[(i + 1) * width + j] >= table[i * width + j + 1])) {
-      extend(sides[0], "other", a[i]);
+      extend(runs, a[i], "");
       i += 1;
     } else {
-      extend(sides[1], "other", b[j]);
+      extend(runs, "", b[j]);
       j += 1;
     }
   }
-  return sides;
+  return calmed(runs);
 }
 
-function extend(side, kind, text) {
-  const last = side[side.length - 1];
-  if (last && last[0] === kind) last[1] += text;
-  else side.push([kind, text]);
+// A run is {same, gone, come}: words both sides share, or what stands on either side instead.
+function extend(runs, gone, come) {
+  const same = gone === come;
+  const last = runs[runs.length - 1];
+  if (!last || last.same !== same) runs.push({ same, gone, come });
+  else {
+    last.gone += gone;
+    last.come += come;
+  }
+}
+
+// Shared words that are fewer than what differs on both sides of them explain nothing: they are counted among it.
+function calmed(runs) {
+  const size = (run) => Math.max(run.gone.length, run.come.length);
+  let out = runs;
+  for (let before = 0; before !== out.length;) {
+    before = out.length;
+    const next = [];
+    out.forEach((run, place) => {
+      const island = run.same && place > 0 && place + 1 < out.length && size(run) <= Math.min(size(out[place - 1]), size(out[place + 1]));
+      const kept = { ...run, same: run.same && !island };
+      const last = next[next.length - 1];
+      if (last && last.same === kept.same) {
+        last.gone += kept.gone;
+        last.come += kept.come;
+      } else next.push(kept);
+    });
+    out = next;
+  }
+  return out;
 }
 
 function diffColumns(golden, observed) {
-  const sides = wordDiff(golden, observed) || [[["same", golden]], [["same", observed]]];
-  const column = (title, side, tag) => h("div", { class: "diff-side" }, h("h4", null, title),
-    h("p", { dir: "auto" }, side.map(([kind, text]) => (kind === "same" ? visible(text) : h(tag, null, visible(text))))));
-  return h("div", { class: "diff" }, column("Golden reply", sides[0], "del"), column("Observed", sides[1], "ins"));
+  const found = wordDiff(golden, observed);
+  const runs = found && found.some((run) => run.same) ? found : null; // where nothing is shared, marks would only hide the words
+  const marked = (side, tag) => runs.filter((run) => run[side]).map((run) => (run.same ? visible(run[side]) : h(tag, null, visible(run[side]))));
+  const column = (title, text, side, tag) => h("div", { class: "diff-side" }, h("h4", null, title),
+    h("p", { dir: "auto" }, runs ? marked(side, tag) : visible(text)));
+  return h("div", { class: "diff" }, column("Golden reply", golden, "gone", "del"), column("Observed", observed, "come", "ins"));
 }

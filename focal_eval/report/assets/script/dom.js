@@ -53,6 +53,7 @@ function plural(count, one, many) {
 
 function duration(ms) {
   if (ms === null || ms === undefined) return "";
+  if (ms > 0 && ms < 0.05) return "<0.1 ms";
   if (ms < 1000) return `${ms < 10 && ms !== 0 ? ms.toFixed(1) : Math.round(ms)} ms`;
   if (ms < 59950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);

@@ -1,17 +1,19 @@
 // One expectation, judged: a line where it held, a card with the reason and the script's line where it did not.
 
 const OUTCOMES = { passed: "held", failed: "failed", skipped: "not judged", errored: "the check crashed" };
+const GOLDEN = "response.golden"; // what differs is marked in the chat
 const BAD = new Set(["failed", "errored"]);
 
 function placeText(at) {
   return `${at[0]}:${at[1]}:${at[2]}`;
 }
 
-function expectation(result, id) {
+// `told`: why nothing was judged stands beside it already.
+function expectation(result, id, told) {
   if (!BAD.has(result.outcome)) {
     return h("li", { class: `expectation ${result.outcome}` }, icon(result.outcome, OUTCOMES[result.outcome]),
       h("div", { class: "expectation-body" }, said("span", "expectation-text", result.text), softBadge(result),
-        result.reason && said("div", "expectation-why", result.reason)));
+        result.reason && !told && said("div", "expectation-why", result.reason)));
   }
   const findings = result.findings || [];
   const message = findings.length ? findings[0].message : result.reason;
@@ -20,7 +22,7 @@ function expectation(result, id) {
     h("div", { class: "expectation-body" },
       said("span", "expectation-text", result.text), softBadge(result),
       message && said("div", "expectation-message", message),
-      findings.map((finding, place) => findingView(finding, result.text, place > 0)),
+      result.key !== GOLDEN && findings.map((finding, place) => findingView(finding, result.text, place > 0)),
       result.because && h("p", { class: "because" }, h("b", null, "Because"), " ", said("span", "", result.because)),
       frameView(result)));
 }

@@ -21,8 +21,14 @@ function none(words) {
   return h("p", { class: "quiet-note" }, words);
 }
 
+// JSON in one line that may be broken at its blanks; a line feed in indented JSON never stands in a text.
+function oneLine(value) {
+  const text = JSON.stringify(value, null, 1);
+  return text && text.replace(/([{[])\n\s*/g, "$1").replace(/\n\s*([}\]])/g, "$1").replace(/\n\s*/g, " ");
+}
+
 function json(value) {
-  const short = JSON.stringify(value);
+  const short = oneLine(value);
   if (short === undefined) return null;
   if (short.length <= 160) return said("code", "json", short);
   return folded(`${short.length.toLocaleString("en")} characters of JSON`, () => said("pre", "json", JSON.stringify(value, null, 2)));
@@ -69,7 +75,8 @@ function callView(call, parallel) {
   return h("li", { class: "call" },
     h("div", { class: "call-head" }, said("code", "call-name", call.name),
       parallel && h("span", { class: "badge" }, `in parallel, group ${call.group}`),
-      call.duration_ms !== undefined && call.duration_ms !== null && h("span", { class: "score" }, duration(call.duration_ms))),
+      [call.type, call.status, call.parent && `within ${call.parent}`].filter(Boolean).map((text) => said("span", "badge", text)),
+      call.duration_ms > 0 && h("span", { class: "score" }, duration(call.duration_ms))),
     call.arguments === undefined ? none("arguments not reported") : argumentsView(call.arguments),
     answered);
 }
@@ -102,7 +109,12 @@ function responseLane(reply) {
   fact("confidence", reply.confidence);
   fact("latency", reply.latency_ms === undefined ? undefined : duration(reply.latency_ms));
   const tokens = reply.tokens;
-  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`].filter(Boolean).join(", "));
+  fact("model", reply.model);
+  fact("finish", reply.finish_reason);
+  fact("type", reply.type);
+  fact("format", reply.format);
+  fact("cost", reply.cost === undefined ? undefined : `$${figure(reply.cost)}`);
+  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`, tokens.cached !== undefined && `${tokens.cached} cached`, tokens.reasoning !== undefined && `${tokens.reasoning} reasoning`].filter(Boolean).join(", "));
   const out = [];
   if (facts.length) out.push(h("dl", { class: "small-facts" }, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, figure(value))))));
   for (const item of reply.enforcement || []) {
@@ -110,7 +122,8 @@ function responseLane(reply) {
     out.push(h("p", { class: `enforcement${bad ? " acted" : ""}` }, icon(bad ? "errored" : "passed"), "constraint ", said("b", "", item.rule), ": ", visible(item.action),
       item.violation && [", ", said("span", "", item.violation)]));
   }
-  if (reply.reasoning) out.push(folded("Reasoning", () => longText(reply.reasoning, "said")));
+  if (reply.progress && reply.progress.length) out.push(folded("Progress", () => h("ul", null, reply.progress.map((text) => said("li", "", text)))));
+  if (reply.reasoning) out.push(folded(["Reasoning", duration(reply.reasoning_ms)].filter(Boolean).join(", "), () => longText(reply.reasoning, "said")));
   if (reply.variables && Object.keys(reply.variables).length) out.push(folded("Variables after the turn", () => argumentsView(reply.variables)));
   return out;
 }
@@ -122,12 +135,13 @@ function lanesOf(turn) {
     : { rules: [], tools: [], step: [], response: [], turn: [] };
   const judged = {};
   (turn.results || []).forEach((result, place) => {
-    (judged[laneOf(result)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null));
+    (judged[laneOf(result)] ||= []).push(expectation(result, BAD.has(result.outcome) ? anchor(turn.i, place) : null, !turn.reply));
   });
   const out = [];
   for (const [lane, title] of LANES) {
     if (!observed[lane].length && !judged[lane]) continue;
-    out.push(h("section", { class: `lane lane-${lane}`, "aria-label": `${title} of turn ${turn.i + 1}` },
+    const quiet = !judged[lane] && observed[lane].length === 1 && observed[lane][0].classList.contains("quiet-note");
+    out.push(h("section", { class: `lane lane-${lane}${quiet ? " quiet" : ""}`, "aria-label": `${title} of turn ${turn.i + 1}` },
       h("h4", null, title),
       h("div", { class: "lane-body" }, h("div", { class: "observed" }, observed[lane]), judged[lane] && h("ul", { class: "expectations" }, judged[lane]))));
   }

@@ -1,7 +1,7 @@
 // The list: as many rows as there are cases, only those in sight as elements.
 
-const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66, grouped: 40 };
-const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92, grouped: 42 };
+const HEIGHTS = { section: 44, group: 40, calm: 40, attention: 66, "grouped calm": 40, "grouped attention": 66 };
+const NARROW_HEIGHTS = { section: 44, group: 56, calm: 60, attention: 92, "grouped calm": 42, "grouped attention": 68 };
 const narrowScreen = matchMedia("(max-width: 720px)");
 const OVERSCAN = 600; // pixels above and below the window
 
@@ -52,7 +52,7 @@ function layOut() {
   list.total = 0;
   for (const row of list.rows) {
     list.tops.push(list.total);
-    row.height = heights[row.grouped && row.kind === "calm" ? "grouped" : row.kind];
+    row.height = heights[row.grouped ? `grouped ${row.kind}` : row.kind];
     list.total += row.height;
   }
 }
@@ -88,14 +88,30 @@ function caseRow(row, position) {
   const label = row.grouped ? [name] : [said("span", "row-title", item.title), name];
   const link = h("a", { class: "row-link", href: hrefOf({ case: item.id }), "data-row": position }, ...label);
   const second = item.attention || (item.message && item.verdict !== "passed");
-  const tags = item.tags.slice(0, 3).map((tag) => said("span", "tag", tag));
-  if (item.tags.length > 3) tags.push(h("span", { class: "tag more" }, `+${item.tags.length - 3}`));
+  const telling = item.tags.filter((tag) => !sharedTags.has(tag));
+  const fitting = fittingTags(telling);
+  const tags = telling.slice(0, fitting).map((tag) => said("span", "tag", tag));
+  if (telling.length > fitting) tags.push(h("span", { class: "tag more", title: visible(telling.slice(fitting).join(", ")) }, `+${telling.length - fitting}`));
   return h("div", { role: "row", class: `row ${row.kind} v-${item.verdict}${row.grouped ? " grouped" : ""}`, "aria-rowindex": position + 2 },
     cell("cell", "cell-verdict", icon(item.verdict), h("span", { class: "sr-only" }, words)),
     cell("cell", "cell-case", h("div", { class: "row-line" }, link, flakyMark(item)), second && said("div", "row-message", item.message || words)),
     cell("cell", "cell-tags", ...tags),
     cell("cell", "cell-turns", plural(item.turns, "turn")),
     cell("cell", "cell-time", duration(item.ms)));
+}
+
+// Tags that every case has tell no case from another.
+const sharedTags = new Set(cases.length > 1 ? index.tags.filter((tag) => cases.every((item) => item.tags.includes(tag))) : []);
+
+const TAGS_WIDTH = 264; // pixels of the column; a tag is shown whole or counted, unless it is the only one
+
+function fittingTags(tags) {
+  let left = TAGS_WIDTH;
+  for (let count = 0; count < tags.length; count += 1) {
+    left -= tags[count].length * 6.6 + 23;
+    if (left < (count + 1 < tags.length ? 36 : 0)) return Math.max(count, 1);
+  }
+  return tags.length;
 }
 
 // What tells a case from its sisters: `[order=A-1]#2` of the name, in words.

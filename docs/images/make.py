@@ -1,0 +1,70 @@
+"""Makes the pictures of the report in this folder: `make pictures`.
+
+The example suite is replayed on an agent whose rule `refund-limit` was deleted, so that a few cases fail.
+Needs Chromium and the development tools (`pip install -e '.[dev]'`).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+WIDTH, HEIGHT = 1440, 1000
+MOST_BYTES = 250_000
+CASE = "refunds/above-fifty-a-supervisor"
+RULE = re.compile(r"(?m)^  - id: refund-limit\n(?:    .*\n|\n)*")
+
+
+def main() -> int:
+    """Writes `report.png` and `case.png`; 1 where one is too big."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        print("no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        page = report_below(Path(folder))
+        window = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        view = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", device_scale_factor=1)
+        view.goto(page.as_uri())
+        sizes = [picture(view, "report.png")]
+        view.fill("#search", CASE)
+        view.click(".row-link >> nth=0")
+        view.wait_for_selector("#case-title")
+        view.locator("section.turn.v-failed").first.evaluate("turn => scrollTo(0, turn.offsetTop - 16)")
+        sizes.append(picture(view, "case.png"))
+        window.close()
+    return int(max(sizes) > MOST_BYTES)
+
+
+def report_below(folder: Path) -> Path:
+    """The page of a run in which the deleted rule is missed."""
+    for name in ("evals", "scenarios"):
+        shutil.copytree(ROOT / name, folder / name)
+    agent = folder / "evals" / "agents" / "retail.yaml"
+    text = agent.read_text(encoding="utf-8")
+    assert RULE.search(text), f"{agent.name} has no rule 'refund-limit' to delete"
+    agent.write_text(RULE.sub("", text), encoding="utf-8")
+    command = [sys.executable, "-m", "focal_eval", "run", "evals/retail.yaml", "--out", "run", "--report", "html", "--quiet"]
+    done = subprocess.run(command, cwd=folder, check=False)  # noqa: S603  # our own command
+    assert done.returncode == 1, f"the run gave exit code {done.returncode}; some cases should have failed"
+    return folder / "run" / "report.html"
+
+
+def picture(view: Page, name: str) -> int:
+    """The size in bytes of the picture it wrote."""
+    view.mouse.move(0, 0)
+    data = view.screenshot(path=HERE / name)
+    print(f"docs/images/{name}: {len(data):,} bytes")
+    return len(data)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

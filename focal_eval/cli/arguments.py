@@ -1,0 +1,34 @@
+"""Values of options, read with a sentence for what they are not."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
+_LONGEST_S = 86_400
+
+
+def whole(most: int | None = None) -> Callable[[str], int]:
+    """Reads a whole number above zero, at most `most`."""
+
+    def read(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+        if value < 1:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number above zero")
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"{text} is more than {most:,}")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Reads a time limit."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and {_LONGEST_S}")
+    return value
