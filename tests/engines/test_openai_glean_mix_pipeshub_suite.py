@@ -21,8 +21,8 @@ turns:
   - user: hello
     expect:
       response: {contains: 'hello'}
-      tools: none
-      rules: none
+      tools: {none: true}
+      rules: {exactly: []}
       first_token_ms: 20000
       tokens: {min: 1}
   - user: and now?
