@@ -122,12 +122,11 @@ class Wire:
         await self._connections.close()
 
     async def _whole(self, call: Call) -> Answer:
-        async with self._connections.room():
-            exchange = await self._sender.begin(call)
-            try:
-                return await exchange.whole(self._faults.max_reply_bytes)
-            finally:
-                await exchange.close()
+        exchange = await self._sender.begin(call)
+        try:
+            return await exchange.whole(self._faults.max_reply_bytes)
+        finally:
+            await exchange.close()
 
     async def _stream(self, call: Call) -> AsyncGenerator[tuple[bytes, float], None]:
         """The unpacked body as it comes, with the time of its first byte."""

@@ -107,7 +107,7 @@ class Sender:
             await self.connections.release(pool)
             if isinstance(problem, asyncio.CancelledError):  # the turn's time is over; a server that hangs is as good as dead
                 self.breaker.failed(EngineUnreachable(f"{self.origin} gives no answer"))
-            error = self._no_answer(problem, call) if isinstance(problem, Exception) else None
+            error = self._no_answer(problem, call, pool.proxy) if isinstance(problem, Exception) else None
             if error is None:
                 raise
             raise error from problem
@@ -126,8 +126,8 @@ class Sender:
             call.method, _url(call.url), headers=call.headers, content=call.content, extensions={"timeout": timeout}
         )
 
-    def _no_answer(self, problem: Exception, call: Call) -> Exception | None:
-        error = before_answer(problem, self.origin, self.faults.connect_timeout_s)
+    def _no_answer(self, problem: Exception, call: Call, proxy: str | None) -> Exception | None:
+        error = before_answer(problem, self.origin, proxy, self.faults.connect_timeout_s)
         if not isinstance(error, EngineUnreachable):
             return error
         again = nothing_sent(problem) or call.safe or self.faults.retry == "unsafe"

@@ -1,4 +1,4 @@
-"""Connections to one server: httpx is the interface, aiohttp carries it where it is installed, and errors get their names."""
+"""Connections to one server: httpx is the interface, aiohttp carries it, and errors get their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import ssl
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
-PLAIN_MOST = 20  # requests at once without aiohttp: httpx's own pool gets slower with every connection beyond
 _HERE = ("localhost", "127.0.0.1", "::1")
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class Pool:
     """A transport with its connections, and how many requests use it."""
 
     transport: httpx.AsyncBaseTransport
-    room: asyncio.Semaphore | None  # for whole answers; a stream may wait for other requests, so it needs no room
+    proxy: str | None = None  # host:port, for messages
     users: int = 0
     retired: bool = False
 
@@ -66,11 +65,6 @@ class Connections:
         if self._pool is pool:
             self._pool = None
 
-    def room(self) -> AbstractAsyncContextManager[object]:
-        """To be held while a whole answer is had."""
-        pool = self._current()
-        return nullcontext() if pool.room is None else pool.room
-
     async def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is None or self._loop is not asyncio.get_running_loop():
@@ -81,24 +75,19 @@ class Connections:
 
 
 def _make_pool(origin: SplitResult) -> Pool:
-    import httpx
+    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+    from httpx_aiohttp import AiohttpTransport
 
     secure = origin.scheme == "https"
     context = tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if secure else _no_tls()
     proxy = _proxy(origin)
-    try:
-        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-        from httpx_aiohttp import AiohttpTransport
-    except ImportError:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=PLAIN_MOST, keepalive_expiry=IDLE_S)
-        transport = httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=proxy)
-        return Pool(transport, asyncio.Semaphore(PLAIN_MOST))
 
     def session() -> ClientSession:
         connector = TCPConnector(limit=0, ssl=context, keepalive_timeout=IDLE_S)
         return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=(_once,))
 
-    return Pool(AiohttpTransport(verify=context, proxy=proxy, client=session), None)
+    way = None if proxy is None else f"{proxy.url.host}:{proxy.url.port or _PORTS[proxy.url.scheme]}"
+    return Pool(AiohttpTransport(verify=context, proxy=proxy, client=session), way)
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -128,34 +117,41 @@ def _no_tls() -> ssl.SSLContext:
 
 
 def _proxy(origin: SplitResult) -> httpx.Proxy | None:
+    """The proxy that the environment names for this server. Raises EngineUnreachable, without the proxy's password."""
     import httpx
 
     host = origin.hostname or ""
     url = None if host in _HERE or proxy_bypass(host) else getproxies().get(origin.scheme)
-    return None if url is None else httpx.Proxy(url if "://" in url else f"http://{url}")
+    if not url:
+        return None
+    try:
+        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in _PORTS or not proxy.url.host:
+        name = f"{origin.scheme.upper()}_PROXY"
+        raise EngineUnreachable(f"the proxy that the environment names ({name}) is not of the form http://host:port")
+    return proxy
 
 
 def nothing_sent(problem: Exception) -> bool:
     """Whether the request cannot have reached the server: there was no connection yet.
 
-    The transport over aiohttp calls a connection that broke a ConnectTimeout, so its own error is asked where there is one.
+    The transport calls a connection that broke a ConnectTimeout, so the error of aiohttp that is behind it is asked.
     """
-    import httpx
+    from aiohttp import ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError
 
-    cause = problem.__cause__
-    if cause is not None and type(cause).__module__.startswith("aiohttp"):
-        from aiohttp import ClientConnectorError, ConnectionTimeoutError
-
-        return isinstance(cause, ClientConnectorError | ConnectionTimeoutError)
-    return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+    return isinstance(problem.__cause__, ClientConnectorError | ClientHttpProxyError | ConnectionTimeoutError)
 
 
-def before_answer(problem: Exception, origin: str, connect_s: float) -> EngineError | None:
+def before_answer(problem: Exception, origin: str, proxy: str | None, connect_s: float) -> EngineError | None:
     """The error of a request that got no answer; None for an exception that is no fault of the engine."""
     if not _foreign(problem):
         return None
     if nothing_sent(problem):
-        return EngineUnreachable(f"cannot connect to {origin}: {_why(problem, connect_s)}", detail=plain(str(problem), 500))
+        way = "" if proxy is None else f" through the proxy {proxy}"
+        said = f"cannot connect to {origin}{way}: {_why(problem, connect_s)}"
+        return EngineUnreachable(said, detail=plain(str(problem), 500))
     if _malformed(problem):
         return EngineProtocol(f"{origin} answered something that is not HTTP", detail=plain(str(problem), 500))
     said = f"{origin} closed the connection before it answered"

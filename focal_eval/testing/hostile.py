@@ -79,9 +79,10 @@ class _Trial:
             seen = await session.send("hello")
         except EngineUnreachable as problem:
             return problem
+        else:
+            self.kit.broken("a refused connection is EngineUnreachable", f"it answered {seen}")
         finally:
             await engine.close()
-        self.kit.broken("a refused connection is EngineUnreachable", f"it answered {seen}")
 
     async def _open(self, engine: Engine) -> Session:
         self.opened += 1

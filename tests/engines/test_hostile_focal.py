@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from focal_eval.engines.base import Setting
-from focal_eval.engines.focal import Focal, FocalEngine
+from focal_eval.engines.base import Engine, Setting
+from focal_eval.engines.focal import Focal
 from focal_eval.engines.wire import Faults
 from focal_eval.errors import EngineError
 from focal_eval.evaluate import RunRequest, run
@@ -23,8 +23,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "faults.md"
 BEGIN, END = "<!-- made by tests/engines/test_hostile_focal.py -->\n", "<!-- end -->"
 
 
-def engine_for(*, stream: bool) -> object:
-    def connect(url: str) -> FocalEngine:
+def engine_for(*, stream: bool) -> Callable[[str], Engine]:
+    def connect(url: str) -> Engine:
         return Focal(url, tenant=TENANT, stream=stream, faults=Faults(attempts=2)).connect(Setting(Path()))
 
     return connect
@@ -50,17 +50,7 @@ def table(whole: dict[str, EngineError], streamed: dict[str, EngineError]) -> st
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture(params=["aiohttp", "httpx"])
-def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to carry a request: with the `remote` extra, and without it."""
-    if request.param == "httpx":
-        monkeypatch.setitem(sys.modules, "httpx_aiohttp", None)
-    else:
-        pytest.importorskip("httpx_aiohttp", reason="pip install 'focal-eval[remote]'")
-    return str(request.param)
-
-
-def test_every_misdeed_is_an_error_with_a_name(transport: str) -> None:
+def test_every_misdeed_is_an_error_with_a_name() -> None:
     """In time, without harm to conversations beside it, and as the page on faults says, whatever carries the requests."""
     whole, streamed = suffered(stream=False), suffered(stream=True)
     assert set(whole) == {"refuses"} | {deed.name for deed in MISDEEDS.values() if deed.of != "stream"}

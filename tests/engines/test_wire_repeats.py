@@ -19,9 +19,7 @@ from focal_eval.errors import EngineError, EngineStatus, EngineUnreachable
 from focal_eval.evaluate import RunRequest, run
 from focal_eval.testing.hostile_server import Said, Turn, hostile_server, refused
 from tests.engines.four_ways import Silent
-from tests.engines.test_wire import GOOD, answering, asked, get, post, transport
-
-__all__ = ["transport"]
+from tests.engines.test_wire import GOOD, answering, asked, get, post
 
 BUSY = Said(b"{}", status=503)
 
@@ -70,7 +68,7 @@ def test_an_error_is_met_by_asking_again_where_that_is_safe(
     [("POST", False, "safe", 1), ("POST", False, "unsafe", 3), ("GET", True, "safe", 3), ("GET", True, "off", 1)],
 )
 def test_a_message_whose_answer_was_lost_is_not_sent_twice(
-    transport: str, act: str, method: str, safe: bool, retry: Literal["safe", "unsafe", "off"], asked_times: int
+    act: str, method: str, safe: bool, retry: Literal["safe", "unsafe", "off"], asked_times: int
 ) -> None:
     """It may have been acted on, so only `unsafe` repeats it; a request that only reads is repeated."""
 
@@ -86,7 +84,7 @@ def test_a_message_whose_answer_was_lost_is_not_sent_twice(
     assert ("asked 3 times" in (problem.value.detail or "")) == (asked_times == 3)
 
 
-def test_a_message_lost_on_an_old_connection_is_not_sent_twice(transport: str) -> None:
+def test_a_message_lost_on_an_old_connection_is_not_sent_twice() -> None:
     """The connection served before and breaks under the second message: this is no refused connection."""
 
     async def lost(turn: Turn) -> None:
@@ -120,7 +118,7 @@ def test_the_wait_a_server_asks_for_is_kept() -> None:
     assert (problem.value.detail or "").startswith("it asks to wait 3,600 s")
 
 
-def test_a_refused_connection_is_tried_again(transport: str) -> None:
+def test_a_refused_connection_is_tried_again() -> None:
     """Nothing was sent, so a server that comes up in time answers the message, once."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -144,7 +142,7 @@ def test_a_refused_connection_is_tried_again(transport: str) -> None:
     assert len(heard) == 1
 
 
-def test_a_refused_connection_is_said_in_plain_words(transport: str) -> None:
+def test_a_refused_connection_is_said_in_plain_words() -> None:
     """Where to, why, and how often it was tried."""
     with refused() as url, pytest.raises(EngineUnreachable) as problem:  # the whole text is compared below
         asked(url, post)
@@ -155,13 +153,15 @@ def test_a_refused_connection_is_said_in_plain_words(transport: str) -> None:
     assert "asked" not in (problem.value.detail or "")
 
 
-def test_a_name_that_no_host_has_is_said(transport: str) -> None:
+def test_a_name_that_no_host_has_is_said() -> None:
     """The usual slip in a URL."""
-    with pytest.raises(EngineUnreachable, match="cannot connect to http://no-such-host.invalid: there is no host of this name"):
+    with pytest.raises(
+        EngineUnreachable, match=r"cannot connect to http://no-such-host\.invalid: there is no host of this name"
+    ):
         asked("http://no-such-host.invalid", get, Faults(attempts=1))
 
 
-def test_a_connection_that_is_never_taken_ends_in_time(transport: str) -> None:
+def test_a_connection_that_is_never_taken_ends_in_time() -> None:
     """A full backlog answers nothing at all."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -179,12 +179,12 @@ def test_a_connection_that_is_never_taken_ends_in_time(transport: str) -> None:
             filler.close()
 
 
-def test_a_server_that_is_gone_is_given_up(transport: str) -> None:
+def test_a_server_that_is_gone_is_given_up() -> None:
     """After so many failures in a row everything is refused at once, in the words of the last failure."""
     with refused() as url:
 
         async def use(wire: Wire) -> list[EngineError]:
-            out = []
+            out: list[EngineError] = []
             for _ in range(200):
                 with pytest.raises(EngineUnreachable, match="connection refused") as problem:
                     await post(wire)
