@@ -45,13 +45,20 @@ class Conversation:
 class LocalCallable:
     """A function `(message, conversation) -> text, mapping or Reply`, plain or async; or an object with `process_turn`."""
 
-    target: str  # module:name, or path/to/file.py:name below the suite's folder
-    reports: tuple[str, ...] = ()  # nothing said: the response, and of `process_turn` all that its results tell
-    speaks_first: bool = False
-    seeds: tuple[Literal["variables", "history", "scenario"], ...] = ()
-    stubs: bool = False
-    deterministic: bool = False
-    agent: str | None = None  # an agent file that names in scripts are checked against
+    target: str = field(metadata={"doc": "`module:name`, or `path/to/file.py:name` below the suite's folder."})
+    reports: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Fields of the reply it tells; nothing said: the response, and of `process_turn` all that its results tell."
+        },
+    )
+    speaks_first: bool = field(default=False, metadata={"doc": "It is asked for what it says unasked."})
+    seeds: tuple[Literal["variables", "history", "scenario"], ...] = field(
+        default=(), metadata={"doc": "What a conversation may begin with; it reads them from the conversation it is given."}
+    )
+    stubs: bool = field(default=False, metadata={"doc": "It takes tool answers from the script."})
+    deterministic: bool = field(default=False, metadata={"doc": "It answers the same each time."})
+    agent: str | None = field(default=None, metadata={"doc": "An agent file that names in scripts are checked against."})
 
     def __post_init__(self) -> None:
         for name in self.reports:

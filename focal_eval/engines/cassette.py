@@ -7,7 +7,7 @@ Which conversation a session replays is said by the script's `metadata: {cassett
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,8 +26,10 @@ _REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNO
 class Cassette:
     """A recording, replayed: `file` is the cassette; under `match: position` the user's words need not be the recorded ones."""
 
-    file: str
-    match: Literal["text", "position"] = "text"
+    file: str = field(metadata={"doc": "The cassette; the path starts at the suite's folder."})
+    match: Literal["text", "position"] = field(
+        default="text", metadata={"doc": "`text`: the words must be the recorded ones; `position`: the turn's number counts."}
+    )
 
     def connect(self, setting: Setting) -> CassetteEngine:
         problems = Problems()

@@ -45,9 +45,13 @@ _REPORTS = frozenset(
 class Embedded:
     """An agent file, played in this process."""
 
-    agent: str  # path, from the suite's folder
-    generator: Generator = field(default_factory=Generator)
-    scorer: str | None = None  # local Python that scores conditions, instead of the words in common
+    agent: str = field(metadata={"doc": "The agent file; the path starts at the suite's folder."})
+    generator: Generator = field(
+        default_factory=Generator, metadata={"doc": "Who words what may be reworded: `template`, or a model."}
+    )
+    scorer: str | None = field(
+        default=None, metadata={"doc": "Local Python that scores conditions, instead of the words in common."}
+    )
 
     def connect(self, setting: Setting) -> EmbeddedEngine:
         agent = open_agent(setting.root / self.agent, self.agent)

@@ -52,7 +52,7 @@ class Focal:
         default=None, metadata={"doc": "A file that says what scripts call rules, scenarios, steps and tools."}
     )
     delete_sessions: bool = field(default=False, metadata={"doc": "Delete each session when its case has ended."})
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
     def __post_init__(self) -> None:
         if self.tenant is not None and not is_uuid(self.tenant):

@@ -40,15 +40,15 @@ class Glean:
         default=True, metadata={"doc": "Save the chat and go on in it; else all that was said is sent each time."}
     )
     assistant: str | None = field(default=None, metadata={"doc": "DEFAULT, GPT, UNIVERSAL, FAST, ADVANCED or AUTO."})
-    mode: Literal["DEFAULT", "QUICK"] | None = None
+    mode: Literal["DEFAULT", "QUICK"] | None = field(default=None, metadata={"doc": "How thoroughly the assistant works."})
     application: str | None = field(default=None, metadata={"doc": "The application's id."})
     glean_agent: str | None = field(default=None, metadata={"doc": "The id of an agent made in Glean."})
-    locale: str | None = None
+    locale: str | None = field(default=None, metadata={"doc": "The user's language, such as en or fr-CA."})
     timezone_offset: int | None = field(default=None, metadata={"doc": "In minutes from UTC."})
     timeout_ms: int | None = field(default=None, metadata={"doc": "After which Glean itself gives up, with status 408."})
     delete_sessions: bool = field(default=False, metadata={"doc": "Delete each saved chat when its case has ended."})
     extra: Mapping[str, Any] = field(default_factory=dict, metadata={"doc": "More keys of the request's body."})
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
     def __post_init__(self) -> None:
         if self.act_as is not None and not (self.act_as.isascii() and self.act_as.isprintable()):

@@ -56,18 +56,22 @@ class Mix:
     read_back: bool = field(
         default=True, metadata={"doc": "Read the stored messages after each turn: only they tell results, tokens and costs."}
     )
-    browser_mode: Literal["electron-embedded-browser", "local-browser-service", "remote-cdp-websocket"] = (
-        "local-browser-service"
+    browser_mode: Literal["electron-embedded-browser", "local-browser-service", "remote-cdp-websocket"] = field(
+        default="local-browser-service", metadata={"doc": "Which browser the session's tools use."}
     )
     cdp_url: str | None = field(default=None, metadata={"doc": "Where the remote browser is, ws:// or wss://."})
     prompt: str | None = field(default=None, metadata={"doc": "A system prompt of your own."})
-    prompt_mode: Literal["default", "append", "replace"] | None = None
-    max_steps: int | None = None
-    plan_mode: bool | None = None
-    thinking: Literal["off", "basic", "medium", "maximum"] | None = None
+    prompt_mode: Literal["default", "append", "replace"] | None = field(
+        default=None, metadata={"doc": "What becomes of `prompt`; `append` where there is one."}
+    )
+    max_steps: int | None = field(default=None, metadata={"doc": "How many steps the agent may take in a turn."})
+    plan_mode: bool | None = field(default=None, metadata={"doc": "Only plan, change nothing."})
+    thinking: Literal["off", "basic", "medium", "maximum"] | None = field(
+        default=None, metadata={"doc": "How much the model thinks."}
+    )
     delete_sessions: bool = field(default=False, metadata={"doc": "Delete each session when its case has ended."})
     extra: Mapping[str, Any] = field(default_factory=dict, metadata={"doc": "More keys of the request that makes a session."})
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
     def __post_init__(self) -> None:
         if self.prompt is None and self.prompt_mode in ("append", "replace"):

@@ -39,7 +39,7 @@ _END = "[DONE]"
 class ToolText:
     """A tool the model may call, beside those of the agent file."""
 
-    description: str | None = None
+    description: str | None = field(default=None, metadata={"doc": "What the model is told of it."})
     parameters: Mapping[str, Any] = field(
         default_factory=lambda: {"type": "object", "properties": {}}, metadata={"doc": "JSON Schema of the arguments."}
     )
@@ -50,7 +50,7 @@ class OpenAI:
     """A model behind an endpoint that speaks chat completions."""
 
     url: str = field(metadata={"doc": "Where the endpoint is, up to and including /v1."})
-    model: str
+    model: str = field(metadata={"doc": "The model's name."})
     token: str | None = field(default=None, repr=False, metadata={"doc": "A bearer token."})
     token_env: str | None = field(default=None, metadata={"doc": "The environment variable that holds the token."})
     token_file: str | None = field(default=None, metadata={"doc": "The file that holds the token."})
@@ -66,7 +66,7 @@ class OpenAI:
     reasoning: bool = field(default=False, metadata={"doc": "The endpoint tells what the model thought."})
     max_rounds: int = field(default=8, metadata={"doc": "How often in a turn the model may call tools before it must answer."})
     extra: Mapping[str, Any] = field(default_factory=dict, metadata={"doc": "More keys of the request's body."})
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
     def __post_init__(self) -> None:
         if self.max_rounds < 1:

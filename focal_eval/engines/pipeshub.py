@@ -41,15 +41,15 @@ class PipesHub:
     chat_mode: Literal["agent", "internal_search", "web_search", "quick"] | None = field(
         default=None, metadata={"doc": "Streams need one: `internal_search` unless said otherwise, `quick` for an agent."}
     )
-    model_key: str | None = None
-    model_name: str | None = None
-    timezone: str | None = None
+    model_key: str | None = field(default=None, metadata={"doc": "The key of a model set up on the server."})
+    model_name: str | None = field(default=None, metadata={"doc": "The name of that model."})
+    timezone: str | None = field(default=None, metadata={"doc": "The user's, such as Europe/Berlin."})
     tools: tuple[str, ...] = field(default=(), metadata={"doc": "The tools that may be used, by their names."})
     apps: tuple[str, ...] | None = field(default=None, metadata={"doc": "Connectors that are searched."})
     knowledge_bases: tuple[str, ...] | None = field(default=None, metadata={"doc": "Knowledge bases that are searched."})
     delete_sessions: bool = field(default=False, metadata={"doc": "Delete each conversation when its case has ended."})
     extra: Mapping[str, Any] = field(default_factory=dict, metadata={"doc": "More keys of the request's body."})
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
     def __post_init__(self) -> None:
         if taken := sorted(_OURS & self.extra.keys()):

@@ -20,13 +20,15 @@ class Generator:
     """Who words what may be reworded: the templates as they stand, or a model."""
 
     short = "kind"
-    kind: Literal["template", "openai"] = "template"
-    url: str | None = None  # up to and including /v1
-    model: str | None = None
-    token: str | None = field(default=None, repr=False)
-    seed: int = 0
-    timeout_s: float = 30.0
-    max_tokens: int = 400
+    kind: Literal["template", "openai"] = field(
+        default="template", metadata={"doc": "`template`: the texts as they stand; `openai`: a model words them."}
+    )
+    url: str | None = field(default=None, metadata={"doc": "Where the model's endpoint is, up to and including /v1."})
+    model: str | None = field(default=None, metadata={"doc": "The model's name."})
+    token: str | None = field(default=None, repr=False, metadata={"doc": "A bearer token."})
+    seed: int = field(default=0, metadata={"doc": "Handed to the endpoint."})
+    timeout_s: float = field(default=30.0, metadata={"doc": "How long one wording may take."})
+    max_tokens: int = field(default=400, metadata={"doc": "How long one wording may be."})
 
     def __post_init__(self) -> None:
         if self.kind == "openai" and not (self.url and self.model):

@@ -40,6 +40,7 @@ class Target:
     engine: Engine
     agent: AgentFile | None
     warnings: tuple[Diagnostic, ...]
+    secrets: tuple[str, ...] = ()  # nowhere to be written
 
 
 def find_target(request: RunRequest, clock: Clock) -> Target:
@@ -60,7 +61,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     problems.extend(loaded.problems)
     setting = Setting(folder, clock, request.allow_python)
     config: EngineConfig = entry.config
-    agent_path = config.agent_file(setting)
+    agent_path = None if entry.missing else config.agent_file(setting)  # a missing variable is an error already
     agent = None if agent_path is None else _read_agent(agent_path)
     if agent is not None:
         problems.extend(agent.problems)
@@ -73,7 +74,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         raise Refused("nothing was run", problems)
     engine = config.connect(setting)
     warnings = tuple(item for item in problems if item.severity == "warning")
-    return Target(fields, suite, tuple(loaded.scripts), root, entry, engine_name, engine, agent, warnings)
+    return Target(fields, suite, tuple(loaded.scripts), root, entry, engine_name, engine, agent, warnings, (*entry.secrets, *setting.secrets))
 
 
 def _read_agent(path: Path) -> AgentFile:

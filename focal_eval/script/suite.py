@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from focal_eval.document import INVALID, Document, Reader, Shape, record_of
-from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode, plain_tag
-from focal_eval.document.reading import Filled
+from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
-from focal_eval.registry import did_you_mean, find, names
+from focal_eval.registry import did_you_mean
+from focal_eval.script.suite_engines import Engine, EngineShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 GATES: dict[str, str] = {
     "pass_rate": "Share of judged cases that passed, 0 to 1.",
@@ -68,97 +64,6 @@ class Limit:
     def __post_init__(self) -> None:
         if self.min is None and self.max is None:
             raise ValueError("a gate needs 'min' or 'max'")
-
-
-@a_value
-class Engine:
-    """An engine entry: its kind, its configuration, and the environment variables that were missing."""
-
-    kind: str
-    config: Any
-    span: Span
-    missing: tuple[tuple[str, Span], ...] = ()
-    secrets: tuple[str, ...] = ()  # values that came from the environment
-    spans: Mapping[str, Span] = field(default_factory=dict)  # of the values, by key
-
-
-class EngineShape(Shape):
-    """`engine`: `kind`, and the fields of that kind's configuration."""
-
-    expected = "a mapping with 'kind'"
-
-    def read(self, node: Node, reader: Reader) -> Any:
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, reader)
-        if not reader.enter(node):
-            return INVALID
-        pairs = reader.pairs(node)
-        reader.leave()
-        kind_node = next((value for name, _, value in pairs if name == "kind"), None)
-        if kind_node is None:
-            return reader.error("missing-key", "the key 'kind' is missing", node, help=did_you_mean("", names("engines")))
-        kind = Text().read(kind_node, reader)
-        if kind is INVALID:
-            return INVALID
-        made = find("engines", kind)
-        if made is None:
-            fix = did_you_mean(kind, names("engines"))
-            return reader.error("unknown-engine", f"no engine is named '{kind}'", kind_node, help=fix)
-        missing: list[tuple[str, Span]] = []
-        secrets: list[str] = []
-        filled = [(key, _with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name != "kind"]
-        rest = MappingNode(node.tag, filled, node.start_mark, node.end_mark)
-        config = record_of(made).read(rest, reader)
-        if config is INVALID:
-            return INVALID
-        spans = {name: reader.span(value) for name, _, value in pairs}
-        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets), spans)
-
-    def schema(self, into: SchemaBuilder) -> JsonSchema:
-        options: list[JsonSchema] = []
-        for kind in names("engines"):
-            own = record_of(find("engines", kind)).schema(into)
-            name = own["$ref"].rsplit("/", 1)[-1]
-            inner = into.defs[name]
-            inner.setdefault("properties", {})["kind"] = {"const": kind}
-            inner["required"] = sorted({"kind", *inner.get("required", [])})
-            options.append(own)
-        return {"anyOf": options}
-
-
-def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]], secrets: list[str]) -> Node:
-    """The node with `${NAME}` and `${NAME:-default}` replaced from the environment."""
-    if "${" not in reader.document.text:
-        return node
-    if isinstance(node, ScalarNode):
-        if "${" not in node.value:
-            return node
-
-        def value_of(match: re.Match[str]) -> str:
-            name, default = match.group(1), match.group(2)
-            value = os.environ.get(name)
-            if value:
-                secrets.append(value)
-                return value
-            if default is None:
-                missing.append((name, reader.span(node)))
-                return match.group(0)
-            return default
-
-        text = _VARIABLE.sub(value_of, node.value)
-        tag = plain_tag(text) if text and text not in ("~", "null") else STR
-        return Filled(tag, text, node.start_mark, node.end_mark, '"')
-    if not reader.enter(node):
-        return node
-    made: Node
-    if isinstance(node, SequenceNode):
-        items = [_with_environment(item, reader, missing, secrets) for item in node.value]
-        made = SequenceNode(node.tag, items, node.start_mark, node.end_mark)
-    else:
-        pairs = [(key, _with_environment(item, reader, missing, secrets)) for key, item in node.value]
-        made = MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
-    reader.leave()
-    return made
 
 
 @a_value

@@ -14,7 +14,7 @@ from focal_eval.agent.hover import HOVER
 from focal_eval.cli import main
 from focal_eval.document import Reader, plain, read_file, read_text
 from focal_eval.evaluate.schemas import schemas
-from focal_eval.registry import names
+from focal_eval.registry import find, names
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KINDS = ("script", "suite", "agent")
@@ -152,6 +152,44 @@ def test_keys_carry_help(kind: str, keys: list[str]) -> None:
     top = schema if "properties" in schema else schema["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
     missing = [key for key in keys if not top["properties"][key].get("description") and "$ref" not in top["properties"][key]]
     assert missing == []
+
+
+ENGINES: list[tuple[str, bool]] = [
+    ("{kind: openai, url: u, model: m, max_rounds: '${N}', stream: '${S:-true}', temperature: '${T}'}", True),
+    ("{kind: openai, url: u, model: m, faults: {attempts: '${N}', retry: '${R:-off}'}}", True),
+    ("{kind: openai, url: u, model: m, max_rounds: many}", False),
+    ("{kind: openai, url: u, model: m, stream: 'yes'}", False),
+    ("{kind: glean, url: u, mode: '${M}', timezone_offset: '${Z:-60}'}", True),
+    ("{kind: glean, url: u, mode: SLOW}", False),
+    ("{kind: '${KIND}', url: u}", False),
+]
+
+
+@pytest.mark.parametrize(("engine", "right"), ENGINES, ids=[engine for engine, _ in ENGINES])
+def test_a_variable_may_stand_for_any_value_of_an_engine(engine: str, right: bool) -> None:
+    """`${NAME}` is filled in before a value is read, so that an editor takes it for numbers, booleans and words as well."""
+    found = [error.message for error in validator("suite").iter_errors(of(f"{{scripts: a, engine: {engine}}}"))]
+    assert (found == []) is right, found
+
+
+@pytest.mark.parametrize("kind", names("engines"))
+def test_every_key_of_an_engine_carries_help(kind: str) -> None:
+    """Those of its nested settings too, each a sentence."""
+    definitions = schemas()["suite"]["$defs"]
+    left = [type_name(find("engines", kind))]
+    seen: set[str] = set()
+    while left:
+        name = left.pop()
+        seen.add(name)
+        text = json.dumps(definitions[name])
+        left += {part.split('"')[0] for part in text.split('"#/$defs/')[1:]} - seen - set(left)
+        for part in (definitions[name], *definitions[name].get("anyOf", ())):
+            for key, value in part.get("properties", {}).items():
+                assert value.get("description", "").endswith("."), f"{name}.{key}"
+
+
+def type_name(made: type) -> str:
+    return made.__name__
 
 
 def test_every_key_of_an_agent_carries_help() -> None:

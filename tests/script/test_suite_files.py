@@ -140,6 +140,42 @@ def test_a_variable_is_text_where_text_is_asked_and_a_number_where_a_number_is(m
     assert suite(f"scripts: a.yaml\n{text}").fields.engine.config.deterministic is True
 
 
+NUMBERED = "engine: {{kind: openai, url: 'http://h/v1', model: m, {}}}\n"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'max_rounds: "${NO_NUMBER}"',
+        'stream: "${NO_NUMBER}"',
+        'faults: {attempts: "${NO_NUMBER}", retry: "${NO_NUMBER}"}',
+        'temperature: "${NO_NUMBER}"',
+        'extra: {max_tokens: 5}, token: "${NO_NUMBER}"',
+    ],
+)
+def test_a_missing_variable_is_no_wrong_value(keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a number, a boolean or a word is expected, what is not set is noted as not set; the suite can be read."""
+    monkeypatch.delenv("NO_NUMBER", raising=False)
+    engine = suite(f"scripts: a.yaml\n{NUMBERED.format(keys)}").fields.engine
+    assert {name for name, _ in engine.missing} == {"NO_NUMBER"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ('max_rounds: "${NO_NUMBER}", stream: 5', "error[wrong-type]: expected true or false, found the number 5"),
+        ('max_rounds: "${NO_NUMBER}", strem: true', "no key is named 'strem' here; did you mean 'stream'?"),
+        ('max_rounds: "${NO_NUMBER:-many}"', "error[wrong-type]: expected a whole number, found the text 'many'"),
+        ("max_rounds: 0", "error[bad-value]: 'max_rounds' must be above 0"),
+    ],
+)
+def test_other_mistakes_beside_a_missing_variable_are_told(keys: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the variable would mend is passed over."""
+    monkeypatch.delenv("NO_NUMBER", raising=False)
+    (told,) = wrong(NUMBERED.format(keys))
+    assert line in told
+
+
 def test_other_values_are_not_filled_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only engines take variables; a title may show one."""
     monkeypatch.setenv("TAPE", "secret")
