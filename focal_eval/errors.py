@@ -5,6 +5,7 @@ FocalEvalError
 │   └── UsageError     the command line or the call itself                           (exit 2)
 ├── EngineError        the engine broke or could not be asked; never a failed check  (exit 3)
 │   ├── EngineUnreachable
+│   │   └── EngineGivenUp        so often in a row that nothing more is asked; it ends the run
 │   ├── EngineTimeout
 │   ├── EngineStatus   the engine refused the request, in words of its own
 │   │   └── EngineUnauthorised   it does not let the suite's token in
@@ -123,6 +124,10 @@ class EngineUnreachable(EngineError):
     """No answer could be had at all."""
 
     kind = "engine-unreachable"
+
+
+class EngineGivenUp(EngineUnreachable):
+    """No answer so often that the engine is not asked any more: the run ends, and cases not begun are not run."""
 
 
 class EngineTimeout(EngineError):

@@ -33,10 +33,18 @@ def bearer(config: object, tenant: str | None, setting: Setting) -> str | None:
     if len(given) > 1:
         raise UsageError("the engine has " + " and ".join(f"'{key}'" for key in given) + "; give one of them")
     ((key, value),) = given.items()
+    token = _token(key, value, tenant, setting)
+    setting.secrets.append(token)
+    return token
+
+
+def _token(key: str, value: str, tenant: str | None, setting: Setting) -> str:
     if key == "dev_secret_env":
         if tenant is None:
             raise UsageError("'dev_secret_env' needs 'tenant': the token names it")
-        return signed({"tenant_id": tenant, "sub": "focal-eval", "roles": []}, _variable(key, value), setting)
+        secret = _variable(key, value)
+        setting.secrets.append(secret)
+        return signed({"tenant_id": tenant, "sub": "focal-eval", "roles": []}, secret, setting)
     text = _variable(key, value) if key == "token_env" else _file(value, setting) if key == "token_file" else value
     token = text.strip().removeprefix("Bearer ").strip()
     if _TOKEN.fullmatch(token) is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from focal_eval.clock import Clock
+from focal_eval.errors import Diagnostic
 from focal_eval.records import Json, MessageRecord, Reply, UnknownType
 from focal_eval.value import value
 
@@ -94,17 +95,37 @@ class Engine(Protocol):
 
 @value
 class Setting:
-    """Where an engine is set up: the folder relative paths start from, the clock, and whether local Python may run."""
+    """Where an engine is set up: the folder relative paths start from, the clock, and whether local Python may run.
+
+    What an engine authorises itself with it adds to `secrets`, so that a run writes it nowhere.
+    """
 
     root: Path  # the suite file's folder
     clock: Clock = field(default_factory=Clock)
     allow_python: bool = True
+    secrets: list[str] = field(default_factory=list, compare=False, repr=False)
+
+
+@value
+class Names:
+    """What an engine's own definition of its agent names, so that scripts are checked against it before a run."""
+
+    file: str  # as messages call it
+    digest: str
+    id: str | None = None
+    rules: frozenset[str] = frozenset()
+    tools: Mapping[str, frozenset[str] | None] = field(default_factory=dict)  # argument names, None where not declared
+    scenarios: Mapping[str, frozenset[str]] = field(default_factory=dict)  # step ids
+    problems: tuple[Diagnostic, ...] = ()  # with an error among them the names are not complete
 
 
 class EngineConfig(Protocol):
     """A suite's `engine:` entry: a frozen dataclass whose fields are the YAML keys beside `kind`.
 
     Its name in the registry is the `kind`; its shape, JSON Schema and errors come from the fields.
+
+    An engine whose agent is defined in a language of its own may have one more method, `known_names(setting) -> Names`: it
+    then stands for `agent_file`. It raises UsageError where there is no such definition.
     """
 
     def connect(self, setting: Setting) -> Engine:

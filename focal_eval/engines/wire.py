@@ -1,6 +1,6 @@
 """HTTP as every remote engine speaks it: one place for limits, retries, deadlines and what a fault is called.
 
-Every failure is an EngineError: EngineUnreachable (no answer: refused, no such host, TLS, given up), EngineTimeout,
+Every failure is an EngineError: EngineUnreachable (no answer: refused, no such host, TLS; EngineGivenUp), EngineTimeout,
 EngineProtocol (an answer that the contract does not allow: HTML, bad JSON, too long, broken off, a redirect), EngineStatus
 (an answer with an error status) and EngineUnauthorised (401, 403). No adapter knows the HTTP library.
 """
@@ -22,9 +22,9 @@ from focal_eval.engines.sse import EventDecoder
 from focal_eval.engines.wire_answer import Answer, Event, plain
 from focal_eval.engines.wire_body import LineDecoder, Unpacker
 from focal_eval.engines.wire_exchange import Call, Exchange, Sender
-from focal_eval.engines.wire_limits import Faults, persist
+from focal_eval.engines.wire_limits import Again, Faults, persist
 from focal_eval.engines.wire_transport import Connections
-from focal_eval.errors import EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
+from focal_eval.errors import EngineError, EngineGivenUp, EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
 from focal_eval.records import Json
 
 __all__ = ["Answer", "Event", "Faults", "Wire"]
@@ -56,7 +56,7 @@ class Wire:
         self._sender = Sender(f"{url.scheme}://{url.netloc}", self._connections, self._faults, clock, given)
 
     async def ready(self) -> None:
-        """For an engine's `open`: raises EngineUnreachable where the server was given up, else has all set up to send."""
+        """For an engine's `open`: raises EngineGivenUp where the server was given up, else has all set up to send."""
         self._sender.breaker.check()
         await self._connections.release(self._connections.lease())
 
@@ -151,10 +151,28 @@ class Wire:
             await exchange.close()
 
     async def _tried(self, once: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+        waiting: EngineError | None = None  # what the last attempt came to, until the next one begins
+
+        async def attempt() -> T:
+            nonlocal waiting
+            waiting = None
+            try:
+                return await once()
+            except Again as problem:
+                waiting = problem.error
+                raise
+
         try:
-            return await persist(once, 1 if self._faults.retry == "off" else self._faults.attempts)
+            return await persist(attempt, 1 if self._faults.retry == "off" else self._faults.attempts)
+        except asyncio.CancelledError:  # the turn's time is over before the next attempt
+            if isinstance(waiting, EngineUnreachable):
+                self._sender.breaker.failed(waiting)
+            raise
+        except EngineGivenUp:
+            raise
         except EngineUnreachable as problem:
             self._sender.breaker.failed(problem)
+            self._sender.breaker.check()
             raise
 
     def _deadline(self) -> float:
@@ -195,7 +213,14 @@ class Wire:
                 raise EngineProtocol(f"{plain(repr(value), 80)} is no value of a header ({plain(name, 60)})")
             sent[name.lower()] = value
         url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
-        return Call(method, url, sent, None if body is None else orjson.dumps(body), safe)
+        return Call(method, url, sent, None if body is None else _json(body), safe)
+
+
+def _json(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as problem:  # half a surrogate pair, an integer of more than 64 bits
+        raise EngineError(f"the request cannot be sent as JSON: {plain(str(problem), 100)}") from None
 
 
 def _expect(exchange: Exchange, accept: str) -> None:

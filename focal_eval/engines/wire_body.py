@@ -11,12 +11,13 @@ _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 class Unpacker:
-    """Unpacks one body and counts what comes out. Raises EngineProtocol beyond `most` bytes."""
+    """Unpacks one body and counts what goes in and what comes out. Raises EngineProtocol beyond `most` bytes of either."""
 
-    __slots__ = ("_left", "_most", "_packed", "_window", "_zlib")
+    __slots__ = ("_left", "_most", "_packed", "_taken", "_window", "_zlib")
 
     def __init__(self, headers: Mapping[str, str], most: int) -> None:
         self._most = self._left = most
+        self._taken = 0
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity") and coding not in _WINDOWS:
             raise EngineProtocol(f"the answer is packed as {coding[:40]!r}, which was not asked for")
@@ -31,7 +32,8 @@ class Unpacker:
         """What these bytes unpack to; a small bomb is never unpacked further than one byte too far."""
         out = self._unpacked(chunk) if self._packed else chunk
         self._left -= len(out)
-        if self._left < 0:
+        self._taken += len(chunk)  # packed emptiness unpacks to nothing, for ever
+        if self._left < 0 or self._taken > self._most:
             raise self._too_long()
         return out
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 _ERROR_BYTES = 64 * 1024  # read of an answer with an error status
-_MAYBE_DONE = (502, 503, 504)  # the request may have been carried out all the same
+_MAYBE_DONE = (502, 504)  # what a gateway says of a server that may have carried the request out
 _HIDDEN = b"[redacted]"
 _SHORTEST_SECRET = 6
 
@@ -145,7 +145,8 @@ class Sender:
         error = refusal(Answer(status, headers, content))
         wait = self._asked_wait(headers.get("retry-after", ""))
         harmless = call.safe or self.faults.retry == "unsafe"
-        again = (status == 429 and wait is not None) or (status in _MAYBE_DONE and harmless)
+        turned_away = status == 503 or (status == 429 and wait is not None)
+        again = turned_away or (status in _MAYBE_DONE and harmless)
         if self.faults.retry == "off" or not again:
             return error
         if wait is not None and wait > LONGEST_WAIT_S:

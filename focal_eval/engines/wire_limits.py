@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from focal_eval.errors import EngineError, EngineUnreachable
+from focal_eval.errors import EngineError, EngineGivenUp, EngineUnreachable
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -55,9 +55,9 @@ class Faults:
 
 
 class Breaker:
-    """Counts requests that got no answer; after `most` in a row nothing is asked any more, and every case hears it at once.
+    """Counts requests that got no answer; after `most` in a row nothing is asked any more, and whoever asks hears it at once.
 
-    It does not close again: a run whose cases all fail at once has nothing left to try later.
+    It does not close again: the run ends by it.
     """
 
     __slots__ = ("_last", "_most", "_row")
@@ -65,19 +65,20 @@ class Breaker:
     def __init__(self, most: int) -> None:
         self._most = most
         self._row = 0
-        self._last: EngineError | None = None
+        self._last: EngineUnreachable | None = None
 
     def check(self) -> None:
-        """Raises EngineUnreachable where the engine was given up, in the words of the last failure."""
+        """Raises EngineGivenUp where the engine was given up, in the words of the last failure."""
         if self._row >= self._most and self._last is not None:
             said = f"not asked any more: {self._row} requests in a row had no answer (breaker_after: {self._most})"
-            raise EngineUnreachable(str(self._last), detail=said)
+            raise EngineGivenUp(str(self._last), detail="; ".join(part for part in (said, self._last.detail) if part))
 
     def answered(self) -> None:
         if self._row < self._most:  # an answer that was still under way does not change what other cases were told
             self._row = 0
 
-    def failed(self, problem: EngineError) -> None:
+    def failed(self, problem: EngineUnreachable) -> None:
+        """Counts it; the one that is once too often is to be followed by `check`."""
         if self._row < self._most:
             self._row += 1
             self._last = problem

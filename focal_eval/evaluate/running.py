@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from focal_eval.runner.journal import FORMAT, Journal
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
 from focal_eval.runner.redact import Redactor
-from focal_eval.runner.schedule import Observer, Schedule, Totals
+from focal_eval.runner.schedule import Observer, Schedule
 from focal_eval.script.names import expectations_of
 from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
@@ -106,6 +106,10 @@ def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> Non
             raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
 
 
+def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
+    return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
+
+
 class _Run:
     """One run under way."""
 
@@ -126,6 +130,7 @@ class _Run:
             "started_at": self.started_at,
             "finished_at": None,
             "state": "running",
+            "lost": None,
             "suite": {
                 "file": None if suite is None else suite.file,
                 "digest": None if suite is None else suite.digest,
@@ -160,18 +165,19 @@ class _Run:
 
     def go(self, observer: Observer) -> RunResult:
         start = self.clock.elapsed()
-        journal = Journal(self.folder, self.header(), Redactor(self.target.entry.secrets))
+        redact = Redactor(self.target.secrets)
+        journal = Journal(self.folder, self.header(), redact)
         try:
             schedule = self._schedule(journal, observer)
             with asyncio.Runner() as runner:
                 state = runner.run(self._play(schedule))
-            outcome, code = self._outcome(schedule.totals, state, start)
+            outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
         finally:
             journal.close()
         model = read_run(self.folder)
         written = render(model, self.request.reports)
-        return RunResult(model, code, written, self.target.warnings, dict(schedule.totals.reasons))
+        return RunResult(model, code, written, self.target.warnings, _redacted(schedule.totals.reasons, redact))
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
         fields = self.fields
@@ -213,7 +219,8 @@ class _Run:
             with contextlib.suppress(Exception):
                 await self.target.engine.close()
 
-    def _outcome(self, totals: Totals, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
+    def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
+        totals = schedule.totals
         gates = decide(self.fields.gates, totals)
         verdict, code = conclude(totals, gates, self.fields.gates, state)
         counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
@@ -221,6 +228,7 @@ class _Run:
         finished = self.clock.now()
         outcome = {
             "state": state,
+            "lost": schedule.lost,
             "counts": counts,
             "gates": [gate.as_json() for gate in gates],
             "verdict": verdict,

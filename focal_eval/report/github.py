@@ -10,7 +10,7 @@ from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
 from focal_eval.report.journal import first_message
 from focal_eval.report.model import Case, Failure, ReportModel
-from focal_eval.report.wording import WORDS, partial_note
+from focal_eval.report.wording import WORDS, cases_named, partial_note
 
 NAME = "annotations.txt"
 MAX_MESSAGE = 4_000
@@ -24,11 +24,13 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
 
 def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
     """The lines to print, for the worst cases first."""
-    attention = run.attention
-    for case in attention[: options.max_failures]:
+    told = run.told
+    for case, alike in told[: options.max_failures]:
         yield from _of_case(run, case, options.prefix)
-    if len(attention) > options.max_failures:
-        yield command("notice", f"and {len(attention) - options.max_failures} more cases went wrong", title="focal-eval")
+        if alike:
+            yield command("notice", f"and {cases_named(alike)} errored in the same words as {case.name}", title="focal-eval")
+    if more := sum(1 + len(alike) for _, alike in told[options.max_failures :]):
+        yield command("notice", f"and {more} more cases went wrong", title="focal-eval")
     if note := partial_note(run):
         yield command("warning", note, title="focal-eval: partial run")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +21,7 @@ from focal_eval.report.wording import (
     MARKS,
     WORDS,
     beside_words,
+    cases_named,
     facts,
     gate_limit,
     gate_name,
@@ -42,14 +44,14 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
 
 def render(run: ReportModel, options: ReportOptions) -> str:
     """The summary's text."""
-    attention = run.attention
-    shown, room = [], MAX_BYTES - 20_000
-    for case in attention[: options.max_failures]:
-        block = _block(run, case)
+    shown, room, more = [], MAX_BYTES - 20_000, len(run.attention)
+    for case, alike in run.told[: options.max_failures]:
+        block = _block(run, case, alike)
         room -= len(block.encode())
         if room < 0:
             break
         shown.append(block)
+        more -= 1 + len(alike)
     kind = tone(run)
     text: str = _template().render(
         mark={"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind],
@@ -69,7 +71,7 @@ def render(run: ReportModel, options: ReportOptions) -> str:
             for gate in run.gates[:100]
         ],
         cases=shown,
-        more=len(attention) - len(shown),
+        more=more,
     )
     return text
 
@@ -98,7 +100,7 @@ def fence(text: str) -> str:
     return f"{ticks}text\n{visible(text)}\n{ticks}"
 
 
-def _block(run: ReportModel, case: Case) -> str:
+def _block(run: ReportModel, case: Case, alike: Sequence[Case]) -> str:
     """A case that went wrong, folded up: its first failure in one line, the frames inside."""
     said = []
     failures = list(run.failures(case))
@@ -108,6 +110,8 @@ def _block(run: ReportModel, case: Case) -> str:
     name = html.escape(one_line(case.name, 160)).replace("@", "&#64;")
     message = html.escape(one_line(case.message or "", 200)).replace("@", "&#64;")
     head = f"<details><summary>{MARKS[case.verdict]} <b>{name}</b> {WORDS[case.verdict]}: {message}</summary>"
+    if alike:
+        said.append(f"And {escape(cases_named(alike))} errored in the same words.")
     return "\n\n".join([head, *said, "</details>\n"])
 
 

@@ -185,6 +185,24 @@ class ReportModel:
         bad = [case for case in self.cases if case.verdict in ATTENTION]
         return sorted(bad, key=lambda case: WORST_FIRST.index(case.verdict))
 
+    @property
+    def told(self) -> list[tuple[Case, list[Case]]]:
+        """The cases of `attention` that say something new, each with those that errored in the very same words after it.
+
+        One engine that broke is one thing to say, however many cases met it.
+        """
+        out: list[tuple[Case, list[Case]]] = []
+        seen: dict[str, list[Case]] = {}
+        for case in self.attention:
+            words = case.message if case.verdict == "errored" else None
+            if words is not None and words in seen:
+                seen[words].append(case)
+                continue
+            out.append((case, []))
+            if words is not None:
+                seen[words] = out[-1][1]
+        return out
+
     def line(self, place: Place) -> bytes:
         """A line of the journal as it was written."""
         data = self._bytes

@@ -22,6 +22,7 @@ from focal_eval.report.wording import (
     MARKS,
     WORDS,
     beside_words,
+    cases_named,
     elapsed_words,
     gate_limit,
     gate_name,
@@ -54,12 +55,14 @@ def print_run(
 
 
 def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path | None) -> Iterator[str]:
-    attention = run.attention
-    for case in attention[: options.max_failures]:
+    told = run.told
+    for case, alike in told[: options.max_failures]:
         yield from case_lines(run, case, paint)
+        if alike:
+            yield f"  and {cases_named(alike)} errored in the same words"
         yield ""
-    if len(attention) > options.max_failures:
-        yield paint(f"and {len(attention) - options.max_failures:,} more; the report shows them all", "dim")
+    if more := sum(1 + len(alike) for _, alike in told[options.max_failures :]):
+        yield paint(f"and {more:,} more; the report shows them all", "dim")
         yield ""
     yield from table_lines(run, options.group_by)
     yield from (_gate_line(gate, paint) for gate in run.gates)

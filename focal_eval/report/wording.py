@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from focal_eval.records import Json
-from focal_eval.report.model import ReportModel
+from focal_eval.report.characters import one_line
+from focal_eval.report.model import Case, ReportModel
 
 WORDS = {
     "errored": "errored",
@@ -108,8 +109,11 @@ def _passed(run: ReportModel) -> Said:
     return Said(f"{counts['passed']:,} of {_cases(total)} passed, {rest}", _ALL)
 
 
+_BEGIN = {"interrupted": "Interrupted", "stopped": "Stopped at a failure", "given-up": "No verdict: the engine was lost"}
+
+
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
-    begin = {"interrupted": "Interrupted", "stopped": "Stopped at a failure"}.get(str(run.header.get("state")), "Cut off")
+    begin = _BEGIN.get(str(run.header.get("state")), "Cut off")
     bad = ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in ("errored", "failed", "xpassed") if run.counts[name])
     return f"{begin} after {done:,} of {_cases(total)}: {bad or 'no failure so far'}"
 
@@ -121,12 +125,24 @@ def partial_note(run: ReportModel) -> str | None:
         why = {
             "interrupted": "it was interrupted",
             "stopped": "it was told to stop at the first failure",
+            "given-up": f"the engine gave no answer any more ({run.header.get('lost')}), so {_rest(run)}",
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
         lines = "1 line" if run.damaged == 1 else f"{run.damaged} lines"
         notes.append(f"{lines} of the journal could not be read and {'is' if run.damaged == 1 else 'are'} left out.")
     return " ".join(notes) or None
+
+
+def cases_named(cases: Sequence[Case], most: int = 3) -> str:
+    """Cases by their names, the first few of many."""
+    names = ", ".join(one_line(case.name, 60) for case in cases[:most])
+    return names if len(cases) <= most else f"{len(cases):,} more cases ({names}, …)"
+
+
+def _rest(run: ReportModel) -> str:
+    count = run.counts["not_run"]
+    return "every case was begun" if not count else f"{_cases(count)} {'was' if count == 1 else 'were'} not run"
 
 
 def _cases(count: int) -> str:

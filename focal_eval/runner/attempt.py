@@ -7,7 +7,7 @@ from typing import Any
 
 from focal_eval.checks.base import Conversation, Moment
 from focal_eval.engines import Session
-from focal_eval.errors import EngineError, StorageError, told
+from focal_eval.errors import EngineError, EngineGivenUp, StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
@@ -50,6 +50,7 @@ class Attempt:
         self.judging = Judging(self.script.texts, terms.unreported, self.values)
         self.turns: list[TurnRecord] = []
         self.fault: Fault | None = None
+        self.given_up: str | None = None  # why the engine is not asked any more
         self.elapsed_ms = 0.0
         self.verdict = Verdict.PASSED
         self.reason: str | None = None
@@ -70,7 +71,7 @@ class Attempt:
                 await self._turn(turn, session, deadline)
             messages = await self._stored(session)
         except (EngineError, TemplateProblem) as problem:
-            self.fault = self.fault or fault_of(problem)
+            self.fault = self.fault or self._fault(problem)
         finally:
             if session is not None:
                 await _close(session)
@@ -143,12 +144,17 @@ class Attempt:
         except TimeoutError:
             found = fault_of(timed_out(what, limit))
         except EngineError as problem:
-            found = fault_of(problem)
+            found = self._fault(problem)
         except StorageError:
             raise
         except (Exception, SystemExit) as problem:  # an adapter's bug is the engine's fault, and never stops the run
             found = Fault("engine-crash", f"the engine's adapter crashed: {told(problem)}")
         return found, (elapsed() - start) * 1000
+
+    def _fault(self, problem: Exception) -> Fault:
+        if isinstance(problem, EngineGivenUp):
+            self.given_up = str(problem)
+        return fault_of(problem)
 
     def _save(self, turn: Turn, reply: Reply, readies: tuple[Ready, ...]) -> dict[str, Any]:
         values = {**self.values, **sources(reply, readies)}

@@ -85,12 +85,14 @@ def conclude(totals: Totals, gates: list[GateResult], limits: Mapping[str, Limit
     """The run's verdict and exit code.
 
     A gate that measured and failed is `failed` (1). Otherwise cases that errored leave no verdict (3), unless a gate
-    on `errored` allows them; so does a run in which nothing was judged.
+    on `errored` allows them; so does a run in which nothing was judged, and one whose engine was given up.
     """
     if state == "interrupted":
         return "interrupted", ExitCode.INTERRUPTED
     if any(not gate.passed and gate.observed is not None and gate.name != "errored" for gate in gates):
         return "failed", ExitCode.FAILED
+    if state == "given-up":
+        return "no-verdict", ExitCode.NO_VERDICT
     tolerated = "errored" in limits and all(gate.passed for gate in gates if gate.name == "errored")
     if (totals.counts["errored"] and not tolerated) or not judged(totals.counts):
         return "no-verdict", ExitCode.NO_VERDICT

@@ -38,7 +38,7 @@ class Totals:
 
 
 class Schedule:
-    """One run of a plan. `stop()` lets running conversations be cut off and keeps what is recorded."""
+    """One run of a plan. It begins no further case once it is told to stop or the engine was given up."""
 
     def __init__(
         self, plan: Plan, terms: Terms, write: Callable[[bytes], None], observer: Observer, *, concurrency: int, stop_after: int
@@ -48,12 +48,13 @@ class Schedule:
         self.stop_after = stop_after  # failures after which no new case is started, 0 for never
         self.totals = Totals()
         self.state = "finished"
+        self.lost: str | None = None  # why the engine was given up
         self._bad = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared: tuple[str, PreparedScript] | None = None
 
     async def run(self) -> str:
-        """Runs every case; the state the run ended in: finished, stopped or interrupted."""
+        """Runs every case; the state the run ended in: finished, stopped, given-up or interrupted."""
         self.observer.started(len(self.plan.cases), self.plan.turns)
         cases = iter(self.plan.cases)
         count = min(self.concurrency, len(self.plan.cases))
@@ -91,9 +92,8 @@ class Schedule:
             self.observer.case_done(case.name, verdict.value)
             if verdict in BAD:
                 self._bad += 1
-                if self.stop_after and self._bad >= self.stop_after:
+                if self.stop_after and self._bad >= self.stop_after and self.state == "finished":
                     self.state = "stopped"
-                    return
 
     async def _case(self, case: Case) -> Verdict:
         if case.script.skip is not None:
@@ -103,6 +103,8 @@ class Schedule:
         attempt = Attempt(case, self._prepare(case), self.terms, self.write)
         verdict = await attempt.play()
         self._add(attempt)
+        if attempt.given_up is not None and self.state == "finished":  # further cases could only repeat that
+            self.state, self.lost = "given-up", attempt.given_up
         return verdict
 
     def _prepare(self, case: Case) -> PreparedScript:
