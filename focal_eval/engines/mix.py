@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,12 +24,13 @@ from focal_eval.engines.mix_records import (
     turn_cost,
     turn_model,
     turn_tokens,
+    with_rows,
 )
 from focal_eval.engines.mix_stream import PermissionAsked, QuestionAsked, StreamedTurn, connected_session
-from focal_eval.engines.parts import Part, path_part
-from focal_eval.engines.wire import Event, Faults, Wire
+from focal_eval.engines.parts import Part, parting, path_part
+from focal_eval.engines.wire import Answer, Event, Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol
-from focal_eval.records import Json, MessageRecord, Reply, UnknownType
+from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.text import shorten
 
 _REPORTS = frozenset({"response", "tools", "reasoning", "reasoning_ms", "metadata", "messages_stored"})
@@ -131,6 +133,7 @@ class MixSession:
         self._engine, self._id = engine, session
         self._path = f"/api/sessions/{path_part(session, 'the session')}"
         self._closed = False
+        self._busy = False  # a turn began and did not end
 
     async def send(self, message: str | None) -> Reply:
         if self._closed:
@@ -140,24 +143,53 @@ class MixSession:
         if self._engine.config.commands == "refuse" and message.lstrip()[:1] in ("!", "/"):
             said = f"the message begins with '{message.lstrip()[0]}', which a Mix server may run as a command"
             raise EngineError(f"{said}; set 'commands: send' in the engine to send it all the same")
-        first = FirstToken(self._engine.clock)
-        turn = StreamedTurn(self._id)
-        asked: list[Json] = []
-        events = self._engine.wire.events("GET", "/stream", params={"sessionId": self._id})
+        turn, asked = StreamedTurn(self._id), list[Json]()
+        events = self._engine.wire.events("GET", "/stream", params={"sessionId": self._id}, safe=True)
         async with contextlib.aclosing(events):
             await self._connected(events)
-            body = self._engine.config.message_body(message)
-            answer = await self._engine.wire.request("POST", f"{self._path}/messages", body=body)
-            if answer.status != 202:
-                return synchronous_reply(answer.json(), self._id)
-            async for event in events:
-                await self._heard(turn, event, asked, first)
-                if turn.done is not None:
-                    break
+            first = FirstToken(self._engine.clock)
+            answer = await self._exchanged(message, self._listened(events, turn, asked, first))
+        if answer.status != 202:
+            return await self._synchronous(answer, asked)
         if turn.done is None:
             said = f"after {shorten(turn.text, 60)!r}" if turn.words else "before any word"
             raise EngineProtocol(f"the stream ended before the turn was complete, {said}")
         return await self._reply(turn, asked, first)
+
+    async def _exchanged(self, message: str, listening: Coroutine[Any, Any, None]) -> Answer:
+        """Sends the message while its events are heard: early servers answer only when the turn is over, and ask meanwhile."""
+        self._busy = True
+        body = self._engine.config.message_body(message)
+        sent = asyncio.ensure_future(self._engine.wire.request("POST", f"{self._path}/messages", body=body))
+        heard = asyncio.ensure_future(listening)
+        try:
+            await asyncio.wait((sent, heard), return_when=asyncio.FIRST_COMPLETED)
+            if heard.done() and (problem := heard.exception()) is not None:
+                raise problem
+            answer = await sent
+            if answer.status == 202:
+                await heard
+            self._busy = False
+            return answer
+        finally:
+            for task in (sent, heard):
+                task.cancel()
+            await asyncio.gather(sent, heard, return_exceptions=True)
+
+    async def _listened(self, events: AsyncIterator[Event], turn: StreamedTurn, asked: list[Json], first: FirstToken) -> None:
+        """Hears the turn to its end, and answers what is asked on the way."""
+        async for event in events:
+            words = len(turn.words)
+            wants = turn.take(event.name, event.json())
+            if len(turn.words) > words:
+                first.heard()
+            if isinstance(wants, PermissionAsked):
+                asked.append({**wants.as_json(), "answer": self._engine.config.permissions})
+                await self._permit(wants)
+            elif isinstance(wants, QuestionAsked):
+                await self._respond(wants)
+            if turn.done is not None:
+                return
 
     async def _connected(self, events: AsyncIterator[Event]) -> None:
         """Waits until the server listens: what it says before that is lost."""
@@ -167,17 +199,6 @@ class MixSession:
             if event.name == "error":
                 StreamedTurn(self._id).take(event.name, event.json())
         raise EngineProtocol("the stream ended before it was connected")
-
-    async def _heard(self, turn: StreamedTurn, event: Event, asked: list[Json], first: FirstToken) -> None:
-        words = len(turn.words)
-        wants = turn.take(event.name, event.json())
-        if len(turn.words) > words:
-            first.heard()
-        if isinstance(wants, PermissionAsked):
-            asked.append({**wants.as_json(), "answer": self._engine.config.permissions})
-            await self._permit(wants)
-        elif isinstance(wants, QuestionAsked):
-            await self._respond(wants)
 
     async def _permit(self, wants: PermissionAsked) -> None:
         policy = self._engine.config.permissions
@@ -200,8 +221,10 @@ class MixSession:
         if self._engine.config.read_back:
             rows = of_last_turn(await self._rows(), turn.user)
         stored = [call for row in rows for call in row.tools]
-        return replace(
-            Reply(response=turn.text),
+        texts = turn.messages
+        return Reply(
+            response="\n\n".join(texts),
+            messages=texts if len(texts) > 1 else (),
             tools=merged(turn.tools(), stored),
             reasoning=turn.reasoning,
             reasoning_ms=turn.reasoning_ms,
@@ -215,6 +238,15 @@ class MixSession:
             raw=None if turn.done is None else turn.done.data,
         )
 
+    async def _synchronous(self, answer: Answer, asked: list[Json]) -> Reply:
+        """The reply of an early server, with the calls of all the turn's rows where they are read back."""
+        reply = synchronous_reply(answer.json(), self._id)
+        if self._engine.config.read_back:
+            reply = with_rows(reply, of_last_turn(await self._rows(), None))
+        else:
+            reply = replace(reply, tokens=UNKNOWN, cost=UNKNOWN)
+        return replace(reply, metadata={"permissions": asked} if asked else {})
+
     async def _rows(self) -> tuple[Row, ...]:
         answer = await self._engine.wire.request("GET", f"{self._path}/messages", safe=True)
         return rows_of(answer.json(), self._id)
@@ -226,6 +258,7 @@ class MixSession:
         if self._closed:
             return
         self._closed = True
+        if self._busy:  # nobody hears the rest of the turn; the server need not go on with it
+            await parting(self._engine.wire.request("POST", f"{self._path}/cancel", safe=True))
         if self._engine.config.delete_sessions:
-            with contextlib.suppress(EngineError):
-                await self._engine.wire.request("DELETE", self._path, safe=True)
+            await parting(self._engine.wire.request("DELETE", self._path, safe=True))

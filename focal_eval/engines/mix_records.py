@@ -7,7 +7,7 @@ has its text in `userInput`, the agent's repeat it in `assistantResponse`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from focal_eval.engines.parts import Part, arguments_of, parts_of, total_of, value_of
 from focal_eval.errors import EngineProtocol
@@ -170,6 +170,23 @@ def synchronous_reply(payload: Json, session: str) -> Reply:
         session_id=session,
         turn_id=turn,
         raw=payload,
+    )
+
+
+def with_rows(reply: Reply, rows: Sequence[Row]) -> Reply:
+    """The reply with what the turn's rows tell beyond its record: all calls, all that was said, what it cost."""
+    texts = tuple(text for row in rows if row.role == "assistant" and (text := row.text.strip()))
+    calls = tuple(call for row in rows for call in row.tools)
+    several = len(texts) > 1 and texts[-1] == str(reply.response).strip()
+    cost = turn_cost(rows)
+    tokens = turn_tokens(rows)
+    return replace(
+        reply,
+        response="\n\n".join(texts) if several else reply.response,
+        messages=texts if several else (),
+        tools=calls or reply.tools,
+        tokens=reply.tokens if tokens is UNKNOWN else tokens,
+        cost=reply.cost if cost is UNKNOWN else cost,
     )
 
 

@@ -55,11 +55,12 @@ class _Call:
 
 @dataclass(slots=True)
 class StreamedTurn:
-    """What was heard so far; events go in by `take`. Events of other sessions and of earlier messages are not in a turn."""
+    """What was heard so far; events go in by `take`. The stream is of one session, and begins before the message is sent."""
 
     session: str
     user: str | None = None  # the id of the user's message, where it is told
     words: list[str] = field(default_factory=list)
+    said: dict[str | None, str] = field(default_factory=dict)  # the same by message: one turn may say several
     thoughts: list[str] = field(default_factory=list)
     calls: dict[str, _Call] = field(default_factory=dict)
     done: Part | None = None
@@ -81,6 +82,8 @@ class StreamedTurn:
             self.done = event
         elif name == "content":
             self.words.append(event.text("content"))
+            key = event.maybe_text("assistantMessageId")
+            self.said[key] = self.said.get(key, "") + self.words[-1]
         elif name == "thinking":
             self.thoughts.append(event.text("content"))
         elif name == "user_message_created":
@@ -107,9 +110,25 @@ class StreamedTurn:
 
     @property
     def text(self) -> str:
-        """The answer: the whole of it where the end tells it, else the words as they came."""
-        told = None if self.done is None else self.done.maybe_text("content")
-        return told or "".join(self.words)
+        """What was said so far."""
+        return "".join(self.words)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the agent said, message by message; of the last one the end tells the whole."""
+        spoken = {key: text for key, text in self.said.items() if text.strip()}
+        told = (None if self.done is None else self.done.maybe_text("content")) or ""
+        if told.strip() and (len(spoken) < 2 or _bare(told) != _bare(" ".join(spoken.values()))):
+            spoken[self._ended(spoken, told)] = told
+        texts = tuple(spoken.values())
+        return texts if len(texts) < 2 else tuple(text.strip() for text in texts)
+
+    def _ended(self, spoken: Mapping[str | None, str], told: str) -> str | None:
+        """The message that the end tells: by its id, else the last one where nothing says that it is another."""
+        last = next(reversed(spoken), self.message)
+        if not spoken or self.message in spoken:
+            return self.message
+        return last if None in (last, self.message) or _bare(spoken[last]) == _bare(told) else self.message
 
     @property
     def reasoning(self) -> str | None:
@@ -128,6 +147,10 @@ class StreamedTurn:
     def tools(self) -> tuple[ToolCall, ...]:
         """The calls; the stream never tells a result."""
         return tuple(call.as_call() for call in self.calls.values())
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.split())
 
 
 def connected_session(data: Json, session: str) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from urllib.parse import quote
 
 import orjson
 
 from focal_eval.engines.focal_fields import Fields
-from focal_eval.errors import EngineProtocol
+from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import UNKNOWN, Json, Tokens, UnknownType
 from focal_eval.text import shorten
 
 MOST_ITEMS = 10_000  # of one list in a reply
+PARTING_S = 5.0  # a server that hangs does not hold up the end of a case for longer
 
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,199}")
 
@@ -108,3 +111,10 @@ def path_part(id: str, what: str) -> str:
     if _PATH_PART.fullmatch(id) is None:
         raise EngineProtocol(f"{what} {shorten(repr(id), 60)} is not an id")
     return quote(id, safe="")
+
+
+async def parting(request: Awaitable[object]) -> None:
+    """Does what the end of a session asks for; whether it works changes nothing for what was seen before."""
+    with contextlib.suppress(EngineError, TimeoutError):
+        async with asyncio.timeout(PARTING_S):
+            await request

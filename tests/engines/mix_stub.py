@@ -46,7 +46,7 @@ class Kept:
 
 
 class MixServer:
-    """Answers each message by its words: it may think, call a tool, ask, break or hang up; else it counts and echoes."""
+    """Answers each message by its words: it may think, call, ask, break, hang up or fall silent; else it counts and echoes."""
 
     def __init__(self, *, synchronous: bool = False) -> None:
         self.sessions: dict[str, Kept] = {}
@@ -57,6 +57,7 @@ class MixServer:
         return {
             ("POST", "/api/sessions"): self.create,
             ("DELETE", "/api/sessions/{id}"): self.delete,
+            ("POST", "/api/sessions/{id}/cancel"): self.cancel,
             ("POST", "/api/sessions/{id}/messages"): self.send,
             ("GET", "/api/sessions/{id}/messages"): self.rows,
             ("GET", "/stream"): self.stream,
@@ -75,6 +76,10 @@ class MixServer:
     async def delete(self, heard: Heard) -> Response:
         self.sessions.pop(heard.params["id"])
         return Response(status_code=204)
+
+    async def cancel(self, heard: Heard) -> Response:
+        known = heard.params["id"] in self.sessions
+        return as_json({"cancelled": True}) if known else as_json(NOT_FOUND, 404)
 
     async def rows(self, heard: Heard) -> Response:
         kept = self.sessions.get(heard.params["id"])
@@ -106,6 +111,8 @@ class MixServer:
             said = heard.body["content"]
             number = sum(row["role"] == "user" for row in kept.rows) + 1
             kept.row("user", said)
+            if "grep" in said:
+                await self.grep(kept, said)
             key = kept.row("assistant", f"{number}: {said}")
             return as_json({**kept.rows[-1], "id": key, "role": "user", "userInput": said, "sessionId": ""})
         task = asyncio.create_task(self.turn(kept, heard.body["text"]))
@@ -128,7 +135,7 @@ class MixServer:
         kept.say("heartbeat")
         kept.say("thinking", content="answer.", assistantMessageId="a")
         if "grep" in said:
-            await self.grep(kept)
+            await self.grep(kept, said)
         if "agent" in said:
             inner = {"parentToolCallId": "task-1"}
             kept.say("content", content="inner words", **inner)
@@ -139,6 +146,8 @@ class MixServer:
             about = {"title": "Ready?", "message": "Ready?", "notificationType": "question", "timeout": 5, "createdAt": 1}
             kept.say("notification", id=key, sessionId=kept.id, responseType=kind, **about)
             await kept.asked(key)
+        if "forever" in said:
+            return None
         if "break" in said:
             return kept.say("error", error="overloaded", attempt=1, maxAttempts=8, retryAfter=60000)
         if "hang up" in said:
@@ -154,7 +163,10 @@ class MixServer:
         kept.say("complete", done=True, **whole)
         return None
 
-    async def grep(self, kept: Kept) -> None:
+    async def grep(self, kept: Kept, said: str) -> None:
+        words = "Let me look." if "look" in said else ""
+        if words:
+            kept.say("content", content=words, assistantMessageId="b")
         tool = {"id": f"{kept.id}-t{len(kept.rows)}", "name": "Grep"}
         kept.say("tool_use_start", **tool, assistantMessageId="a")
         for piece in ('{"pattern":', '"open"}'):
@@ -168,5 +180,5 @@ class MixServer:
         kept.say("tool_execution_start", **running, progress="running")
         kept.say("tool_execution_complete", **running, progress="done", success=good)
         done = {"finished": True, "type": "function", "input": '{"pattern":"open"}', "isError": not good}
-        kept.row("assistant", "", toolCalls=[{**tool, **done, "result": "3 matches" if good else "permission denied"}])
+        kept.row("assistant", words, toolCalls=[{**tool, **done, "result": "3 matches" if good else "permission denied"}])
         kept.row("tool", "")

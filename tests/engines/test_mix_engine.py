@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from focal_eval.engines.base import SessionStart, Setting
 from focal_eval.engines.mix import Mix
 from focal_eval.engines.mix_records import records_of, rows_of
 from focal_eval.engines.mix_stream import StreamedTurn
@@ -80,6 +83,16 @@ def test_tools_are_heard_and_their_results_read(stub: Stub) -> None:
     assert reply.response == "1: grep it"
 
 
+def test_what_is_said_before_a_call_is_said(stub: Stub) -> None:
+    """Both messages are the response, as they are stored; the journal keeps them apart."""
+    found = talk(mix(stub, permissions="allow"), "look: grep it")
+    (reply,) = found.replies
+    assert reply.messages == ("Let me look.", "1: look: grep it")
+    assert reply.response == "Let me look.\n\n1: look: grep it"
+    assert found.stored is not UNKNOWN
+    assert tuple(one.text for one in found.stored if one.role == "assistant") == reply.messages
+
+
 def test_a_denied_permission_is_a_failed_call(stub: Stub) -> None:
     """The turn goes on, as the server's agent does."""
     (reply,) = talk(mix(stub, permissions="deny"), "grep it").replies
@@ -148,6 +161,39 @@ def test_early_servers_answer_at_once(early: Stub) -> None:
     assert [reply.response for reply in found.replies] == ["1: hello", "2: and now?"]
     assert found.stored is not UNKNOWN
     assert [one.text for one in found.stored] == ["hello", "1: hello", "and now?", "2: and now?"]
+
+
+def test_early_servers_ask_while_they_answer(early: Stub) -> None:
+    """The message's answer comes when the turn is over, so that a permission is answered meanwhile; rows tell the calls."""
+    (reply,) = talk(mix(early, permissions="allow"), "look: grep it").replies
+    assert reply.messages == ("Let me look.", "1: look: grep it")
+    assert reply.tools is not UNKNOWN
+    assert [(call.name, call.arguments, call.result) for call in reply.tools] == [("Grep", {"pattern": "open"}, "3 matches")]
+    assert reply.metadata == {"permissions": [{"tool": "Grep", "about": "Search orders.csv", "answer": "allow"}]}
+    with pytest.raises(EngineError, match="the engine's 'permissions' is 'fail'"):
+        talk(mix(early), "grep it")
+
+
+def test_a_turn_nobody_hears_is_cancelled(stub: Stub) -> None:
+    """Where a turn was given up, the server's agent need not go on; a turn that ended is not cancelled."""
+
+    async def given_up() -> str:
+        engine = mix(stub).connect(Setting(Path()))
+        session = await engine.open(SessionStart("case-1"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await session.send("think forever")
+        await session.close()
+        await session.close()
+        await engine.close()
+        return stub.heard[-1].path
+
+    assert asyncio.run(given_up()).endswith("/cancel")
+    stub.heard.clear()
+    talk(mix(stub), "hello")
+    assert not any(path.endswith("/cancel") for path in paths(stub))
+    with pytest.raises(EngineError, match="overloaded"):
+        talk(mix(stub), "break it")
 
 
 def test_error_envelopes_are_engine_errors(stub: Stub) -> None:
@@ -255,20 +301,20 @@ def dumped(model: Any) -> Any:
 def test_the_sdk_reads_the_stub_as_the_engine_does(stub: Stub) -> None:
     """A turn by the SDK, its events and messages dumped by its models and read by our mapping, is our engine's turn."""
     sdk = client(stub)
-    (ours,) = talk(mix(stub, permissions="allow"), "grep it").replies
+    (ours,) = talk(mix(stub, permissions="allow"), "look: grep it").replies
     session = sdk.sessions.create(title="t", browser_mode="local-browser-service").id
     turn = StreamedTurn(session)
     with sdk.streaming.stream_events(session_id=session).result as events:
         for event in events:
             if event.event == "connected":
-                sent = sdk.messages.send(id=session, text="grep it")
+                sent = sdk.messages.send(id=session, text="look: grep it")
                 assert (sent.session_id, str(sent.status)) == (session, "processing")
             asked = turn.take(event.event, dumped(event.data))
             if asked is not None:
                 sdk.permissions.grant(id=asked.id)
             if turn.done is not None:
                 break
-    assert (turn.text, turn.reasoning, turn.reasoning_ms) == (ours.response, ours.reasoning, ours.reasoning_ms)
+    assert (turn.messages, turn.reasoning, turn.reasoning_ms) == (ours.messages, ours.reasoning, ours.reasoning_ms)
     heard = turn.tools()
     assert ours.tools is not UNKNOWN
     assert [(call.name, call.arguments) for call in heard] == [(call.name, call.arguments) for call in ours.tools]

@@ -180,7 +180,30 @@ def test_a_turn_is_put_together_from_its_events() -> None:
         ToolCall("Glob", error=UNFINISHED, id="t-3", status="running"),
     )
     turn.take("complete", {"done": True, "content": "Three.", "messageId": "m2", "reasoning": "Why.", "reasoningDuration": 5})
-    assert (turn.text, turn.reasoning, turn.reasoning_ms, turn.message) == ("Three.", "Why.", 5, "m2")
+    assert (turn.messages, turn.reasoning, turn.reasoning_ms, turn.message) == (("Three.",), "Why.", 5, "m2")
+
+
+@pytest.mark.parametrize(
+    ("said", "end", "messages"),
+    [
+        ([("m1", "Let me look."), ("m2", "It is three.")], ("m2", "It is three."), ("Let me look.", "It is three.")),
+        ([("m1", "Let me look."), ("m2", "It is th")], ("m2", "It is three."), ("Let me look.", "It is three.")),
+        ([("m1", "Let me look.")], ("m2", "It is three."), ("Let me look.", "It is three.")),
+        ([("m1", "Let me "), ("m1", "look."), ("m2", "Three.")], ("m2", "Let me look. Three."), ("Let me look.", "Three.")),
+        ([("m1", "It is three.")], ("m2", "It is three."), ("It is three.",)),
+        ([(None, "It is th")], ("m2", "It is three."), ("It is three.",)),
+        ([("m1", "It is three.")], (None, None), ("It is three.",)),
+        ([], ("m2", "It is three."), ("It is three.",)),
+        ([], (None, ""), ()),
+    ],
+)
+def test_a_turn_may_say_several_messages(
+    said: list[tuple[str | None, str]], end: tuple[str | None, str | None], messages: tuple[str, ...]
+) -> None:
+    """What is said before a tool is called is said to the user too; the end tells the last message, or all of them."""
+    events = [("content", {"content": text, "assistantMessageId": key}) for key, text in said]
+    turn = heard(*events, ("complete", {"done": True, "messageId": end[0], "content": end[1]}))
+    assert turn.messages == messages
 
 
 def test_a_sub_agent_does_not_end_or_fill_the_turn() -> None:
