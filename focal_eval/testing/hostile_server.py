@@ -114,8 +114,10 @@ class HostileServer:
         self._up.wait(10)
 
     def stop(self) -> None:
+        """Closes the port and every connection, at once; it may have been stopped already."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # its loop is over
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
