@@ -78,6 +78,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "mix": "focal_eval.engines.mix:Mix",
         "openai": "focal_eval.engines.openai:OpenAI",
         "pipeshub": "focal_eval.engines.pipeshub:PipesHub",
+        "rivescript": "focal_eval.engines.rivescript:RiveScript",
     },
     "reporters": {
         "github": "focal_eval.report.github:write",

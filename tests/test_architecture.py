@@ -42,7 +42,7 @@ DOORS = {
     "rich": ("focal_eval.cli.", "focal_eval.report."),
     "uuid": ("focal_eval.clock", "focal_eval.server.contract"),  # ids are made in one place; requests hold some
     **dict.fromkeys(("jwt", "sse_starlette", "starlette", "uvicorn"), ("focal_eval.server.",)),
-    "random": ("focal_eval.clock",),
+    "random": ("focal_eval.clock", "focal_eval.engines.rivescript_worker"),  # that process seeds the library's own chance
     "secrets": (),
     "time": ("focal_eval.clock",),
     "pickle": (),

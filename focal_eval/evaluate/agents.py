@@ -8,8 +8,8 @@ from pathlib import Path
 from focal_eval.agent.load import load_agent
 from focal_eval.agent.model import Agent
 from focal_eval.document import Document, read_file
-from focal_eval.engines import EngineConfig, Setting
-from focal_eval.errors import Diagnostic, Problems
+from focal_eval.engines import EngineConfig, Names, Setting
+from focal_eval.errors import Diagnostic, Problems, UsageError
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
 from focal_eval.script.suite import Engine
@@ -43,6 +43,12 @@ def read_agent(path: Path) -> AgentFile:
 def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile | None:
     """The agent an engine entry names, None where it names none or none is there: that is reported at the entry."""
     config: EngineConfig = entry.config
+    if hasattr(config, "known_names"):
+        try:
+            return _named(config.known_names(setting))
+        except UsageError as problem:
+            problems.error("missing-agent", str(problem), entry.spans.get("brain", entry.span))
+            return None
     path = config.agent_file(setting)
     if path is None:
         return None
@@ -58,6 +64,14 @@ def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:
     load_agent(document)
     del path
     return tuple(document.problems)
+
+
+def _named(names: Names) -> AgentFile:
+    """The agent of an engine that has a language of its own for agents."""
+    if any(problem.severity == "error" for problem in names.problems):
+        return AgentFile(names.file, names.digest, names.id, None, names.problems)
+    known = KnownNames(names.file, names.rules, names.tools, names.scenarios)
+    return AgentFile(names.file, names.digest, names.id, known, names.problems)
 
 
 def _known(file: str, agent: Agent) -> KnownNames:

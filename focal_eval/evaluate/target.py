@@ -61,8 +61,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     problems.extend(loaded.problems)
     setting = Setting(folder, clock, request.allow_python)
     config: EngineConfig = entry.config
-    agent_path = None if entry.missing else config.agent_file(setting)  # a missing variable is an error already
-    agent = None if agent_path is None else _read_agent(agent_path)
+    agent = None if entry.missing else _agent(entry, setting, problems)  # a missing variable is an error already
     if agent is not None:
         problems.extend(agent.problems)
         if agent.names is not None:
@@ -74,13 +73,29 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         raise Refused("nothing was run", problems)
     engine = config.connect(setting)
     warnings = tuple(item for item in problems if item.severity == "warning")
-    return Target(fields, suite, tuple(loaded.scripts), root, entry, engine_name, engine, agent, warnings, (*entry.secrets, *setting.secrets))
+    return Target(
+        fields,
+        suite,
+        tuple(loaded.scripts),
+        root,
+        entry,
+        engine_name,
+        engine,
+        agent,
+        warnings,
+        (*entry.secrets, *setting.secrets),
+    )
 
 
-def _read_agent(path: Path) -> AgentFile:
-    from focal_eval.evaluate.agents import read_agent  # the agent's whole machinery, where there is an agent
+def _agent(entry: EngineEntry, setting: Setting, problems: Problems) -> AgentFile | None:
+    """What the names in scripts are checked against, where the engine has it."""
+    config: EngineConfig = entry.config
+    path = config.agent_file(setting)
+    if path is None and not hasattr(config, "known_names"):
+        return None
+    from focal_eval.evaluate.agents import agent_of, read_agent  # the agent's whole machinery, where there is an agent
 
-    return read_agent(path)
+    return agent_of(entry, setting, problems) if path is None else read_agent(path)
 
 
 def _bare_fields() -> SuiteFields:
