@@ -180,14 +180,15 @@ def _malformed(problem: Exception) -> bool:
 def _why(problem: BaseException, connect_s: float) -> str:
     chain: list[BaseException] = [problem]
     for one in chain:  # it grows on the way
-        inner = (getattr(one, "os_error", None), one.__cause__, one.__context__)
+        inner = (getattr(one, "certificate_error", None), getattr(one, "os_error", None), one.__cause__, one.__context__)
         chain += [cause for cause in inner if isinstance(cause, BaseException) and cause not in chain]
     for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted: {one.verify_message or one.reason}"
+        if isinstance(one, ssl.SSLCertVerificationError) and hasattr(one, "verify_message"):  # aiohttp's own has none
+            return f"its certificate is not trusted: {plain(one.verify_message.rstrip('.') or str(one.reason), 200)}"
     for one in chain:
-        if isinstance(one, ssl.SSLError):
+        if isinstance(one, ssl.SSLError) and hasattr(one, "reason"):
             return f"no TLS: {plain(str(one.reason or one), 100).lower().replace('_', ' ')}"
+    for one in chain:
         if isinstance(one, socket.gaierror) or type(one).__name__ == "ClientConnectorDNSError":  # which hides the former
             return "there is no host of this name"
         if isinstance(one, TimeoutError):
