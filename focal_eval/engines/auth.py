@@ -17,6 +17,7 @@ from focal_eval.errors import UsageError
 from focal_eval.records import Json
 
 _KEYS = ("token", "token_env", "token_file", "dev_secret_env")
+_SCHEME = re.compile(r"^bearer(\s+|$)", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _LONGEST = 64 * 1024  # bytes of a token's file
 _VALID = timedelta(days=1)  # of a token signed here; longer than any run
@@ -46,7 +47,7 @@ def _token(key: str, value: str, tenant: str | None, setting: Setting) -> str:
         setting.secrets.append(secret)
         return signed({"tenant_id": tenant, "sub": "focal-eval", "roles": []}, secret, setting)
     text = _variable(key, value) if key == "token_env" else _file(value, setting) if key == "token_file" else value
-    token = text.strip().removeprefix("Bearer ").strip()
+    token = _SCHEME.sub("", text.strip(), count=1)
     if _TOKEN.fullmatch(token) is None:
         why = "it holds characters that no token holds" if token else "it is empty"
         raise UsageError(f"what the engine's '{key}' gives is not a token: {why}")
