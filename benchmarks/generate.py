@@ -111,6 +111,16 @@ engine:
 gates: {pass_rate: {min: 0}}
 """
 
+SUITE_REMOTE = """\
+title: Bicycle hire desk, over HTTP
+scripts: [scripts/*.yaml]
+engine:
+  kind: focal
+  url: ${BENCH_URL}
+  tenant: 11111111-1111-4111-8111-111111111111
+gates: {pass_rate: {min: 0}}
+"""
+
 ONE_FILE = "conversations:\n"
 PYDANTIC_EVALS = "name: bicycle hire desk\ncases:\n"
 PYDANTIC_EVALS_END = "evaluators:\n- TurnChecks\n"
@@ -170,6 +180,7 @@ def generate(count: int, turns: int, folder: Path) -> None:
             failed += conversation["wrong"]
         cases.write(PYDANTIC_EVALS_END)
     (folder / "suite.yaml").write_text(SUITE)
+    (folder / "suite-remote.yaml").write_text(SUITE_REMOTE)
     (folder / "promptfoo.yaml").write_text(promptfoo_config(folder.resolve()))
     here = Path(__file__).resolve().parent
     (folder / "desk.py").write_text((here / "engine.py").read_text())

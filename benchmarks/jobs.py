@@ -78,6 +78,32 @@ def replay_jobs(data: Path, peers: Peers) -> list[Job]:
     ]
 
 
+def remote_jobs(data: Path, peers: Peers, url: str, shape: tuple[int, int], concurrency: int) -> list[Job]:
+    """The same conversations over HTTP; the floors send them and judge nothing. `shape` is conversations and turns."""
+    count, turns = map(str, shape)
+    at_once = str(concurrency)
+    bare = [sys.executable, str(HERE / "bare_chat.py")]
+    run = [
+        str(BIN / "focal-eval"),
+        "run",
+        str(data / "suite-remote.yaml"),
+        "--concurrency",
+        at_once,
+        "--out",
+        "run",
+        "--report",
+    ]
+    here = {"BENCH_URL": url, "FOCAL_EVAL_CACHE": str(data / "cache")}
+    peer = [str(peers.python), str(HERE / "peers" / "pydantic_evals_remote.py"), str(data), "out.json", url, at_once]
+    return [
+        Job("limit-aiohttp", [*bare, "aiohttp", url, count, turns, at_once, "out.jsonl"]),
+        Job("limit-httpx-aiohttp", [*bare, "httpx-aiohttp", url, count, turns, at_once, "out.jsonl"]),
+        Job("focal-eval", [*run, "junit"], "focal-eval", environment=here, again=True),
+        Job("focal-eval, html", [*run, "junit,html"], "focal-eval", environment=here, again=True),
+        Job("pydantic-evals", peer, "pydantic-evals", "python"),
+    ]
+
+
 def start_jobs(peers: Peers) -> list[Job]:
     """What it costs to start each tool and do nothing."""
     venv = str(peers.python)

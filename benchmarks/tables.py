@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-START, END = "<!-- results -->", "<!-- /results -->"
 FLOORS = ("limit-files-c", "limit-same-json", "limit-yaml-c")
 
 
@@ -24,11 +23,45 @@ def render(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def rewrite(readme: Path, text: str) -> None:
+def rewrite(readme: Path, text: str, name: str = "results") -> None:
     """Puts the tables between the markers of a README."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(start)
+    _, _, after = rest.partition(end)
+    readme.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
+def render_remote(results: dict[str, Any]) -> str:
+    """The tables of remote.json."""
+    machine = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items()))
+    count = results["conversations"] * results["turns"]
+    parts = [
+        f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"Python {machine['python']}" + (f"; {versions}." if versions else "."),
+        f"{results['conversations']:,} conversations of {results['turns']} turns, one server process on the same machine.",
+    ]
+    for table in results["tables"]:
+        ideal = count * table["latency_ms"] / 1000 / table["concurrency"]
+        title = f"**{table['latency_ms']} ms a reply, {table['concurrency']} conversations at a time**"
+        title += f" (no client can need less than {ideal:.2f} s)" if ideal else ""
+        parts.append(f"{title}\n\n{_remote(table['rows'], count)}")
+    return "\n\n".join(parts)
+
+
+def _remote(rows: list[dict[str, Any]], count: int) -> str:
+    base = _wall(rows, "limit-aiohttp")
+    body = []
+    for row in rows:
+        if "problem" in row:
+            body.append([row["job"], _escape(row["problem"]), *[""] * 4])
+            continue
+        wall = row["wall_s"]
+        share = f"{base / wall:.0%}" if base else "–"
+        spread = f"{wall:.2f} ({row['wall_min_s']:.2f} to {row['wall_max_s']:.2f})"
+        body.append([row["job"], spread, f"{count / wall:,.0f}", share, f"{row['cpu_s']:.2f}", f"{row['peak_mib']:.0f}"])
+    head = ["job", "wall s, median (range)", "turns a second", "throughput of limit-aiohttp", "CPU s", "peak MiB"]
+    return _table(head, body)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
