@@ -19,7 +19,7 @@ import orjson
 from focal_eval import __version__
 from focal_eval.clock import content_id
 from focal_eval.script.model import Script
-from focal_eval.script.packed import NotPlain, Unpacking, packed
+from focal_eval.script.packed import Known, NotPlain, Unpacking, packed
 
 FEWEST = 20  # scripts of one suite from which on a file is written
 MOST = 50_000  # scripts in one file
@@ -54,6 +54,7 @@ class ScriptCache:
         self._used: list[str] = []
         self._new: dict[str, bytes] = {}
         self._unpacking = Unpacking()
+        self._packed: Known = {}
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             self._open()
 
@@ -84,7 +85,7 @@ class ScriptCache:
     def keep(self, script: Script) -> None:
         """Remembers a script that was read without a problem."""
         with contextlib.suppress(NotPlain, TypeError):  # TypeError: a number beyond 64 bits
-            self._new[f"{script.digest} {script.id}"] = orjson.dumps(packed(script))
+            self._new[f"{script.digest} {script.id}"] = orjson.dumps(packed(script, self._packed))
 
     def save(self) -> None:
         """Writes the file where there is something new, and drops what was not used for longest."""
@@ -100,17 +101,20 @@ class ScriptCache:
             offset += len(line) + 1
         head = orjson.dumps({"stamp": self._stamp, "scripts": places})
         with contextlib.suppress(OSError):
-            self._write(b"\n".join([head, *lines.values(), b""]))
+            self._write([head, *lines.values()])
+        self._new.clear()
+        self._packed.clear()
 
     def _line(self, key: str) -> bytes:
         start, length = self._places[key]
         return bytes(self._data[self._start + start : self._start + start + length])
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, lines: list[bytes]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_suffix(f".{os.getpid()}")
         try:
-            draft.write_bytes(data)
+            with draft.open("wb") as stream:
+                stream.writelines(part for line in lines for part in (line, b"\n"))
             draft.replace(self.path)
         finally:
             draft.unlink(missing_ok=True)

@@ -30,11 +30,17 @@ class NotPlain(ValueError):
     """Raised for a script, or a part of one, that is not kept."""
 
 
-def packed(script: Script) -> list[Any]:
-    """The script as lists, texts and numbers. Raises NotPlain where it cannot come back the same."""
+Known = dict[int, tuple[Any, str]]  # by identity; a check that is held keeps it
+
+
+def packed(script: Script, known: Known | None = None) -> list[Any]:
+    """The script as lists, texts and numbers. Raises NotPlain where it cannot come back the same.
+
+    `known` holds what checks that many scripts share were packed as.
+    """
     if script.rows != ({},) or script.param_spans or set(script.texts) != {script.file}:
         raise NotPlain("params or fragments")
-    pack = _Packing(script.file)
+    pack = _Packing(script.file, {} if known is None else known)
     rest = {name: pack.value(value) for name in _REST if (value := getattr(script, name)) != _USUAL[name]}
     return [script.id, script.title, pack.span(script.span), [pack.turn(turn) for turn in script.turns], rest or None]
 
@@ -56,8 +62,8 @@ _USUAL: dict[str, Any] = {
 class _Packing:
     """Packs the parts of one file's script."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, known: Known) -> None:
+        self.file, self.known = file, known
 
     def span(self, span: Span) -> list[int]:
         if span.file != self.file:
@@ -89,15 +95,23 @@ class _Packing:
     def expectation(self, item: Expectation) -> list[Any]:
         if item.templated or item.node is not None:
             raise NotPlain("a template")
-        check = None
-        if item.check is not None:
-            if type(item.check) is not find("checks", item.key):
-                raise NotPlain("a check of another key")
-            check = orjson.dumps(self.value(item.check)).decode()
+        check = None if item.check is None else self.check(item.key, item.check)
         rest = None
         if item.soft or item.because is not None or item.children:
             rest = [item.soft, item.because, [self.expectations(child) for child in item.children]]
         return [item.key, check, *self.span(item.span), *self.span(item.value_span), rest]
+
+    def check(self, key: str, check: Any) -> str:
+        known = self.known.get(id(check))
+        if known is not None:
+            return known[1]
+        if type(check) is not find("checks", key):
+            raise NotPlain("a check of another key")
+        said = orjson.dumps(self.value(check)).decode()
+        if len(self.known) >= _MOST_KEPT:
+            self.known.clear()
+        self.known[id(check)] = check, said
+        return said
 
     def value(self, value: Any) -> Any:
         """Any value a script or a check may hold."""
