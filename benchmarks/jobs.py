@@ -24,6 +24,7 @@ class Job:
     reads: str = ""  # a reader of verdicts.py; empty where there is nothing to read
     needs: Literal["", "python", "promptfoo"] = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False  # it is run once before it is measured
 
 
 def promptfoo_environment(peers: Peers) -> dict[str, str]:
@@ -35,6 +36,7 @@ def promptfoo_environment(peers: Peers) -> dict[str, str]:
 def replay_jobs(data: Path, peers: Peers) -> list[Job]:
     """The same conversations through every tool; `data` is a folder that generate.py filled."""
     run = [str(BIN / "focal-eval"), "run", str(data / "suite.yaml"), "--out", "run", "--report"]
+    again = {"FOCAL_EVAL_CACHE": str(data / "cache")}  # an earlier run filled it
     hand = [str(peers.python), "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "-c", "/dev/null"]
     foo = [str(peers.promptfoo), "eval", "--no-cache", "--no-table", "--no-progress-bar", "-j", str(CONCURRENCY)]
     return [
@@ -53,8 +55,10 @@ def replay_jobs(data: Path, peers: Peers) -> list[Job]:
             [sys.executable, str(HERE / "bare.py"), "one-file", str(data), "out.jsonl"],
             "bare",
         ),
-        Job("focal-eval", [*run, "junit"], "focal-eval"),
-        Job("focal-eval, html", [*run, "junit,html"], "focal-eval"),
+        Job("focal-eval, first run", [*run, "junit"], "focal-eval", environment={"FOCAL_EVAL_CACHE": "cache"}),
+        Job("focal-eval, no cache", [*run, "junit"], "focal-eval", environment={"FOCAL_EVAL_CACHE": "off"}),
+        Job("focal-eval", [*run, "junit"], "focal-eval", environment=again, again=True),
+        Job("focal-eval, html", [*run, "junit,html"], "focal-eval", environment=again, again=True),
         Job(
             "pytest by hand",
             [*hand, "--rootdir", ".", "--junitxml", "out.xml", str(HERE / "peers" / "test_by_hand.py")],

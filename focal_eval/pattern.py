@@ -28,7 +28,7 @@ class PatternTimeout(Exception):
 class Pattern:
     """A compiled pattern; searches anywhere in the text and raises `PatternTimeout` rather than hang."""
 
-    __slots__ = ("_compiled", "groups", "text")
+    __slots__ = ("_compiled", "groups", "ignore_case", "text")
 
     def __init__(self, text: str, *, ignore_case: bool = False) -> None:
         import regex
@@ -42,7 +42,7 @@ class Pattern:
             self._compiled: Any = regex.compile(text, flags)
         except (regex.error, OverflowError, RecursionError, MemoryError) as problem:
             raise ValueError(f"not a pattern: {problem}") from None
-        self.text = text
+        self.text, self.ignore_case = text, ignore_case
         self.groups: tuple[str, ...] = tuple(self._compiled.groupindex)
 
     def search(self, text: str) -> Any:
@@ -62,7 +62,7 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pattern) and other.text == self.text
+        return isinstance(other, Pattern) and (other.text, other.ignore_case) == (self.text, self.ignore_case)
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
     how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
     how.add_argument("--no-python", action="store_true", help="refuse scripts and engines that run local Python")
+    how.add_argument("--no-cache", action="store_true", help="read every script anew (see FOCAL_EVAL_CACHE)")
     out = parser.add_argument_group("what comes out")
     out.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: reports/<run id>)")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
@@ -49,6 +51,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.evaluate import RunRequest, run
     from focal_eval.evaluate.request import DEFAULT_REPORTS
     from focal_eval.report.progress import progress
+    from focal_eval.script.cache import cache_folder
 
     clock = Clock()
     reports = DEFAULT_REPORTS
@@ -70,6 +73,7 @@ def call(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         reports=reports,
         allow_python=not arguments.no_python,
+        cache=None if arguments.no_cache else cache_folder(os.environ),
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
     with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result

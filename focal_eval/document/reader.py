@@ -129,7 +129,7 @@ def read_file(path: Path, shown: str | None = None) -> Document:
     """Reads a file as a document; what keeps it from being read becomes a diagnostic, never an exception."""
     file = shown or str(path)
     try:
-        data = _bytes_of(path)
+        data = bytes_of(path)
     except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
         document = Document(file, "", None)
         reason = getattr(problem, "strerror", None) or str(problem)
@@ -142,7 +142,7 @@ def read_file(path: Path, shown: str | None = None) -> Document:
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
     """What is in a file, cut off somewhere beyond the most it may hold; a piece at a time, as most files are one piece."""
     stream = os.open(path, _OPEN)
     try:

@@ -31,6 +31,7 @@ class RunRequest:
     runs: Path = Path("reports")
     reports: tuple[str, ...] = DEFAULT_REPORTS
     allow_python: bool = True
+    cache: Path | None = None  # the folder of the cache of scripts
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""

@@ -14,6 +14,7 @@ from focal_eval.engines import Engine, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
+from focal_eval.script.cache import ScriptCache
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
@@ -56,7 +57,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     entry, engine_name = _entry(request, suite, problems)
     folder = suite.folder if suite is not None else Path.cwd()
     entries, root = _entries(suite, named, problems)
-    loader = Loader(root)
+    loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     loaded = loader.load(entries)
     problems.extend(loaded.problems)
     setting = Setting(folder, clock, request.allow_python)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from focal_eval.clock import content_id
-from focal_eval.document import INVALID, Document, Reader, read_file, record_of
-from focal_eval.document.reader import Node
+from focal_eval.document import INVALID, Document, Reader, read_bytes, read_file, record_of
+from focal_eval.document.reader import Node, bytes_of
 from focal_eval.errors import Diagnostic
 from focal_eval.registry import nearest
+from focal_eval.script.cache import ScriptCache
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
@@ -90,10 +91,11 @@ class Loaded:
 
 
 class Loader:
-    """Loads scripts whose includes must stay below `root`."""
+    """Loads scripts whose includes must stay below `root`; from a cache, where there is one, what it knows."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: ScriptCache | None = None) -> None:
         self.root = root.resolve()
+        self.cache = cache
         self._fragments: dict[Path, _Fragment] = {}
         self.loaded = Loaded()
 
@@ -104,6 +106,8 @@ class Loader:
             script = self._script(path, name)
             if script is not None:
                 self.loaded.scripts.append(script)
+        if self.cache is not None:
+            self.cache.save()
         return self.loaded
 
     def check_fragment(self, path: Path) -> None:
@@ -114,9 +118,15 @@ class Loader:
             self._read_fragment(resolved, ())
 
     def _script(self, path: Path, id: str) -> Script | None:
-        document = read_file(path, shown(path))
+        file = shown(path)
+        data = b"" if self.cache is None else _bytes_of(path)
+        if data and self.cache is not None and (known := self.cache.find(data, file, id)) is not None:
+            return known
+        document = read_bytes(data, file) if data else read_file(path, file)
         script = self.from_document(document, path, id)
         self.loaded.problems.extend(document.problems)
+        if script is not None and self.cache is not None and not document.problems:
+            self.cache.keep(script)
         return script
 
     def from_document(self, document: Document, path: Path, id: str) -> Script | None:
@@ -151,6 +161,14 @@ class Loader:
             )
         self._fragments[path] = _Fragment(document, value, reader.scratch)
         self.loaded.problems.extend(document.problems)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What is in a file; nothing where it cannot be read, which reading it as a document then says."""
+    try:
+        return bytes_of(path)
+    except (OSError, ValueError):
+        return b""
 
 
 def _with_digest(script: Script, digests: list[str]) -> Script:
