@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
-from focal_eval.engines.recording import RecordedConversation, RecordedTurn, Recording, read_recording
+from focal_eval.engines.difference import alike, same, word_difference
+from focal_eval.engines.recording import RecordedConversation, RecordedTurn, Recording
+from focal_eval.engines.recording_reader import read_recording
 from focal_eval.errors import CassetteMiss, EngineProtocol, Problems, Refused
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.registry import did_you_mean
-from focal_eval.text import fold, shorten
+from focal_eval.text import shorten
 
-_COMPARED = 4_000  # characters of a message that are looked at to say how it differs
 _REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
 
 
@@ -115,7 +116,7 @@ class _Replay:
         if (message is None) != (turn.user is None):
             first, other = ("the agent", "the user") if turn.user is None else ("the user", "the agent")
             raise CassetteMiss(f"at turn {number} of the recording '{key}' {first} speaks first; in the script {other} does")
-        if self._match == "text" and not _same(message, turn.user):
+        if self._match == "text" and not same(message, turn.user):
             said = f"at turn {number} of the recording '{key}' in {self._shown} the user says other words than the script"
             raise CassetteMiss(said, detail=self._nearest(message))
         return turn
@@ -123,9 +124,9 @@ class _Replay:
     def _note(self, turn: RecordedTurn, message: str | None) -> Mapping[str, Json]:
         """Where the reply comes from, and what the user said there if that was something else."""
         note: dict[str, Json] = {"conversation": self._recorded.key, "turn": self._next, "of": len(self._recorded.turns)}
-        if not _same(message, turn.user):
+        if not same(message, turn.user):
             note["recorded_user"] = turn.user
-            note["alike"] = round(_alike(message or "", turn.user or ""), 2)
+            note["alike"] = round(alike(message or "", turn.user or ""), 2)
         return note
 
     def _nearest(self, message: str | None) -> str | None:
@@ -133,8 +134,8 @@ class _Replay:
         said = [(index, turn.user) for index, turn in enumerate(self._recorded.turns) if turn.user is not None]
         if message is None or not said:
             return None
-        index, text = max(said, key=lambda item: (_alike(message, item[1]), -item[0]))
-        share = f"{_alike(message, text):.0%} alike"
+        index, text = max(said, key=lambda item: (alike(message, item[1]), -item[0]))
+        share = f"{alike(message, text):.0%} alike"
         return f"nearest recorded message: turn {index + 1}, {share}\n" + word_difference(text, message)
 
     async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
@@ -143,43 +144,3 @@ class _Replay:
 
     async def close(self) -> None:
         self._closed = True
-
-
-def _same(one: str | None, other: str | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or fold(one) == fold(other)
-
-
-def _alike(one: str, other: str) -> float:
-    """How much of two texts is equal, 0 to 1, judged by their beginnings."""
-    from rapidfuzz.fuzz import ratio
-
-    return ratio(fold(one[:_COMPARED]), fold(other[:_COMPARED])) / 100
-
-
-def word_difference(recorded: str, said: str) -> str:
-    """One text with what was recorded as `[-gone-]` and what is said now as `{+new+}`, word by word."""
-    from rapidfuzz.distance import Indel
-
-    before, after = recorded[:_COMPARED].split(), said[:_COMPARED].split()
-    out: list[str] = []
-    gone: list[str] = []
-    new: list[str] = []
-    for step in Indel.opcodes(before, after):
-        if step.tag != "equal":
-            gone += before[step.src_start : step.src_end]
-            new += after[step.dest_start : step.dest_end]
-            continue
-        out += [*_marked(gone, new), *before[step.src_start : step.src_end]]
-        gone, new = [], []
-    return shorten(" ".join([*out, *_marked(gone, new)]), 600)
-
-
-def _marked(gone: list[str], new: list[str]) -> list[str]:
-    out = []
-    if gone:
-        out.append("[-" + " ".join(gone) + "-]")
-    if new:
-        out.append("{+" + " ".join(new) + "+}")
-    return out

@@ -143,6 +143,7 @@ class Reply:
     created_at: str | None = None
     raw: Json = None  # the payload as it came, secrets removed
     first_token_ms: float | None = None  # of a stream, as the adapter measured it
+    elapsed_ms: float | None = None  # as a cassette's recording measured it: a replay takes that time, not its own
 
 
 @value

@@ -102,6 +102,8 @@ class Attempt:
             readies = self.prepared.turns[turn.index]
             self._not_judged(readies, f"the engine broke: {reply.message}")
             return self._write_turn(turn, (user, golden), b'"fault":' + dumps(fault_to_json(reply)), elapsed)
+        if reply.elapsed_ms is not None:
+            elapsed = reply.elapsed_ms
         self.turns.append(TurnRecord(turn.index, user, reply, elapsed_ms=elapsed, first_token_ms=reply.first_token_ms))
         terms = self.terms
         readies = self.prepared.turns[turn.index]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focal_eval.document import read_text
-from focal_eval.engines.recording import parse_recording
+from focal_eval.engines.recording_reader import parse_recording
 from focal_eval.errors import Problems
 from focal_eval.importers import Imported, Importer, Source
 from focal_eval.importers.run import gather, prove

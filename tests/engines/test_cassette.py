@@ -9,8 +9,10 @@ from typing import Any, Literal
 import pytest
 
 from focal_eval.engines import SessionStart, Setting
-from focal_eval.engines.cassette import Cassette, CassetteEngine, word_difference
-from focal_eval.engines.recording import RecordedConversation, RecordedTurn, parse_recording, recording_bytes
+from focal_eval.engines.cassette import Cassette, CassetteEngine
+from focal_eval.engines.difference import word_difference
+from focal_eval.engines.recording import RecordedConversation, RecordedTurn, recording_bytes
+from focal_eval.engines.recording_reader import parse_recording
 from focal_eval.errors import CassetteMiss, EngineProtocol, Problems, Refused
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, ScenarioState, ToolCall
 
@@ -174,15 +176,25 @@ TURN = b'{"t":"conversation","key":"a","turns":[{"user":"u","reply":{"response":
         (HEADER + TURN + b'\n{"t":"conversation"', "cassette-json", 4, "not JSON: unexpected end of data"),
         (HEADER + b"[1]", "cassette-shape", 2, "a line of a cassette is an object"),
         (HEADER + TURN + TURN, "cassette-duplicate", 3, "the conversation 'a' is recorded twice"),
-        (HEADER + TURN.replace(b'"r"', b"5"), "cassette-shape", 2, "'turns.0.reply.response' should be a valid string"),
-        (HEADER + TURN.replace(b'"reply"', b'"answer"'), "cassette-shape", 2, "'turns.0.reply' is missing"),
+        (HEADER + TURN.replace(b'"r"', b"5"), "cassette-shape", 2, "'turns.0.reply.response': text is expected"),
+        (HEADER + TURN.replace(b'"reply"', b'"answer"'), "cassette-shape", 2, "'turns.0.reply': it is missing"),
         (
             HEADER + TURN.replace(b'"response":"r"', b'"tools":[{"name":1}]'),
             "cassette-shape",
             2,
-            "'turns.0.reply.tools.0.name'",
+            "'turns.0.reply.tools.0.name': text is expected",
         ),
-        (HEADER + TURN.replace(b'"a"', b"null"), "cassette-shape", 2, "'key' should be a valid string"),
+        (HEADER + TURN.replace(b'"a"', b"null"), "cassette-shape", 2, "'key': text is expected"),
+        (HEADER[:-2] + b',"origin":5}\n' + TURN, "cassette-shape", 1, "'origin': a mapping is expected"),
+        (HEADER[:-2] + b',"engine":{"kind":"x"}}\n', "cassette-shape", 1, "'engine.reports': it is missing"),
+        (
+            HEADER + TURN[:-2] + b',"calls":[{"layer":"model","request":1}]}',
+            "cassette-shape",
+            2,
+            "'calls.0.answer': it is missing",
+        ),
+        (HEADER + TURN[:-2] + b',"start":[]}', "cassette-shape", 2, "'start': a mapping is expected"),
+        (HEADER + TURN.replace(b'"u"', b"7"), "cassette-shape", 2, "'turns.0.user': text is expected"),
         (HEADER + b"\xff\n", "cassette-json", 2, "not JSON"),
         (HEADER + b"[" * 100_000, "cassette-json", 2, "not JSON"),
     ],
