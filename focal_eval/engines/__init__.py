@@ -2,8 +2,10 @@
 
 from focal_eval.engines.base import (
     Abilities,
+    Coming,
     Engine,
     EngineConfig,
+    Foreseen,
     HistoryTurn,
     Names,
     Session,
@@ -15,8 +17,10 @@ from focal_eval.engines.base import (
 
 __all__ = [
     "Abilities",
+    "Coming",
     "Engine",
     "EngineConfig",
+    "Foreseen",
     "HistoryTurn",
     "Names",
     "Session",

@@ -39,6 +39,23 @@ class HistoryTurn:
 
 
 @value
+class Coming:
+    """A message that will be said: UNKNOWN where it depends on replies; `sure` where nothing can keep it from being sent."""
+
+    text: str | None | UnknownType
+    sure: bool = True
+
+
+@value
+class Foreseen:
+    """What is known of a conversation before it begins, beside its start: a recording tells by it whether it is the same."""
+
+    name: str  # of the case; one in a run
+    stubs: Json = None  # what the script's tools answer, as data
+    coming: tuple[Coming, ...] = ()
+
+
+@value
 class SessionStart:
     """How one conversation begins; `case` is unique to the attempt and safe as an external user id."""
 
@@ -51,6 +68,7 @@ class SessionStart:
     stubs: StubAnswers | None = None
     seed: int = 0
     script: str = ""  # the script's id; a cassette finds its recording by it
+    foreseen: Callable[[], Foreseen] | None = field(default=None, compare=False)  # asked by recordings alone
 
 
 @value

@@ -9,13 +9,13 @@ from typing import Any
 
 from focal_eval.clock import Clock
 from focal_eval.document import INVALID, Document, Reader
-from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
+from focal_eval.engines import Coming, Engine, Foreseen, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
-from focal_eval.records import Fault
+from focal_eval.records import UNKNOWN, Fault
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Answer, Script
-from focal_eval.script.stubs import Answering, read_answer
+from focal_eval.script.stubs import Answering, answer_data, read_answer
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
 from focal_eval.value import value
@@ -82,12 +82,33 @@ def _start(case: Case, terms: Terms, filler: Filler, number: int) -> SessionStar
         scenario=given.scenario,
         stubs=_stubs(script, filler) if script.stubs else None,
         seed=terms.seed + case.repeat - 1,
+        foreseen=lambda: _foreseen(case, terms, filler),
     )
 
 
+def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
+    script = case.script
+    replayed = () if "history" in terms.engine.abilities.seeds else script.given.history
+    coming = [Coming(None if user is None else filler.said(user)) for user, _ in replayed]
+    for turn in script.turns:
+        said = turn.user[case.pick % len(turn.user)] if turn.user else None
+        try:
+            text = None if said is None else filler.said(said)
+        except TemplateProblem:
+            coming.append(Coming(UNKNOWN, sure=False))  # it says what earlier turns will have saved
+        else:
+            coming.append(Coming(text, sure=turn.when is None))
+    stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
+    label = "" if "…" not in case.name else f" {case.id}"  # a shortened value does not tell two rows apart
+    return Foreseen(case.name + label, stubs or None, tuple(coming))
+
+
+def _answers(script: Script, filler: Filler) -> Mapping[str, tuple[Answer, ...]]:
+    return {stub.tool: tuple(_filled(answer, script, filler) for answer in stub.answers) for stub in script.stubs}
+
+
 def _stubs(script: Script, filler: Filler) -> StubAnswers:
-    answers = {stub.tool: tuple(_filled(answer, script, filler) for answer in stub.answers) for stub in script.stubs}
-    answering = Answering(answers)
+    answering = Answering(_answers(script, filler))
 
     def answer(tool: str, arguments: Mapping[str, Any]) -> ToolAnswer | None:
         step = answering.find(tool, arguments)

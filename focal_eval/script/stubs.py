@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from focal_eval.clock import content_id
 from focal_eval.document import INVALID, Document, Reader, Shape, plain
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import JsonSchema, ListOf, MapOf, Number, Record, SchemaBuilder, record_of, shape_of
@@ -179,6 +180,29 @@ def _reachable(answers: list[Answer], reader: Reader) -> None:
             any_call = answer
         elif answer.times is None:
             taken[f"only {fits}" if answer.only else fits] = answer
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    """An answer as plain data, equal where two answers give the same: a recording tells by it what its tools answered."""
+    out: dict[str, Any] = {}
+    if answer.when is not None:
+        out["when"] = {name: _matcher_text(matcher) for name, matcher in answer.when.items()}
+    if answer.only:
+        out["only"] = True
+    if answer.times is not None:
+        out["times"] = answer.times
+    steps = [_step_data(step) for step in answer.steps]
+    return {**out, "sequence": steps} if len(steps) > 1 else {**out, **steps[0]}
+
+
+def _matcher_text(matcher: Matcher) -> str:
+    text = matcher.describe()
+    return f"{text} ({content_id(repr(matcher))})" if "…" in text else text
+
+
+def _step_data(step: Step) -> dict[str, Any]:
+    out = {"returns": step.returns} if step.fails is None else {"fails": step.fails}
+    return out if step.delay_ms is None else {**out, "delay_ms": step.delay_ms}
 
 
 @dataclass(slots=True)
