@@ -15,6 +15,7 @@ from focal_eval.engines.auth import bearer
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
 from focal_eval.engines.first_token import FirstToken
 from focal_eval.engines.glean_messages import StreamedChat, agent_message, records_of, reply_of, user_message
+from focal_eval.engines.parts import parting
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
@@ -176,8 +177,7 @@ class GleanSession:
         self._closed = True
         gone, self._chat = self._chat, None
         if gone is not None and self._engine.config.delete_sessions:
-            with contextlib.suppress(EngineError):
-                await self._engine.wire.request("POST", _DELETE, body={"ids": [gone]}, safe=True)
+            await parting(self._engine.wire.request("POST", _DELETE, body={"ids": [gone]}, safe=True))
 
 
 def _line(line: bytes) -> Json:

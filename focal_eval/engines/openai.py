@@ -32,7 +32,8 @@ from focal_eval.text import shorten
 
 _REPORTS = frozenset({"response", "tools", "tokens", "metadata"})
 _OURS = frozenset({"messages", "model", "stream", "stream_options", "tools"})
-_END = "[DONE]"
+_OUR_HEADERS = frozenset({"accept", "accept-encoding", "authorization", "content-length", "content-type", "host"})
+_PATH, _END = "/chat/completions", "[DONE]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class OpenAI:
     token: str | None = field(default=None, repr=False, metadata={"doc": "A bearer token."})
     token_env: str | None = field(default=None, metadata={"doc": "The environment variable that holds the token."})
     token_file: str | None = field(default=None, metadata={"doc": "The file that holds the token."})
+    headers: Mapping[str, str] = field(
+        default_factory=dict, repr=False, metadata={"doc": "More headers of each request, such as the key of a gateway."}
+    )
+    query: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "The query of each request, such as a version."})
     agent: str | None = field(
         default=None, metadata={"doc": "An agent file: the prompt is made of its rules, its tools are declared and answer."}
     )
@@ -73,6 +78,10 @@ class OpenAI:
             raise ValueError("'max_rounds' must be above 0")
         if taken := sorted(_OURS & self.extra.keys()):
             raise ValueError(f"'extra' may not set '{taken[0]}': it is the engine's own")
+        if twice := next((name for name in self.headers if name.lower() in _OUR_HEADERS), None):
+            raise ValueError(
+                f"'headers' may not set '{twice}'; a bearer token is given by 'token', 'token_env' or 'token_file'"
+            )
 
     def connect(self, setting: Setting) -> OpenAIEngine:
         agent = None if self.agent is None else _agent(self.agent, setting)
@@ -83,7 +92,7 @@ class OpenAI:
         declared += [Declared(name, tool.description, tool.parameters) for name, tool in self.tools.items()]
         prompt = self.prompt if self.prompt is not None else None if agent is None else agent_prompt(agent.file)
         token = bearer(self, None, setting)
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        headers = {**self.headers, **({} if token is None else {"authorization": f"Bearer {token}"})}
         wire = Wire(self.url, headers=headers, faults=self.faults, clock=setting.clock)
         return OpenAIEngine(self, wire, prompt, Toolbox(iter(declared)), agent, setting.clock)
 
@@ -104,8 +113,9 @@ class OpenAIEngine:
         self, config: OpenAI, wire: Wire, prompt: str | None, toolbox: Toolbox, agent: Playable | None, clock: Clock
     ) -> None:
         self.config, self.wire, self.prompt, self.toolbox, self.agent, self.clock = config, wire, prompt, toolbox, agent, clock
+        uncounted = {"tokens"} if config.stream and not config.stream_usage else set[str]()
         self._abilities = Abilities(
-            reports=_REPORTS | ({"reasoning"} if config.reasoning else set()),
+            reports=(_REPORTS | ({"reasoning"} if config.reasoning else set())) - uncounted,
             seeds=frozenset({"variables", "history"}),
             stubs=True,
         )
@@ -166,11 +176,11 @@ class OpenAISession:
         raise EngineError(f"the model called tools more than {most} times without an answer, the last ones were {asked}")
 
     async def _completed(self, messages: list[dict[str, Json]], first: FirstToken) -> Completion:
-        body = self.request(messages)
+        body, params = self.request(messages), self._engine.config.query or None
         if not self._engine.config.stream:
-            return completion_of((await self._engine.wire.request("POST", "/chat/completions", body=body)).json())
+            return completion_of((await self._engine.wire.request("POST", _PATH, body=body, params=params)).json())
         streamed = StreamedCompletion()
-        async with contextlib.aclosing(self._engine.wire.events("POST", "/chat/completions", body=body)) as events:
+        async with contextlib.aclosing(self._engine.wire.events("POST", _PATH, body=body, params=params)) as events:
             async for event in events:
                 if event.data.strip() == _END:
                     break
@@ -241,7 +251,7 @@ class OpenAISession:
             tools=tuple(turn.calls),
             reasoning=("\n\n".join(thoughts) or None) if self._engine.config.reasoning else UNKNOWN,
             metadata={"rounds": len(turn.completions), **({"refused": True} if last.refused else {})},
-            tokens=UNKNOWN if tokens is None else tokens,
+            tokens=UNKNOWN if tokens is None or "tokens" not in self._engine.abilities.reports else tokens,
             model=last.model,
             finish_reason=last.finish,
             session_id=self._id,

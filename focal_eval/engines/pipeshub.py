@@ -12,7 +12,7 @@ from focal_eval.clock import Clock
 from focal_eval.engines.auth import bearer
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
 from focal_eval.engines.first_token import FirstToken
-from focal_eval.engines.parts import path_part
+from focal_eval.engines.parts import parting, path_part
 from focal_eval.engines.pipeshub_messages import MessagePage, in_order, page_of, reply_of
 from focal_eval.engines.pipeshub_stream import StreamedTurn
 from focal_eval.engines.wire import Faults, Wire
@@ -143,12 +143,13 @@ class PipesHubSession:
         return answer.json()
 
     async def _streamed(self, body: Mapping[str, Json], first: FirstToken) -> Json:
-        turn = StreamedTurn()
+        turn = StreamedTurn(self._id)
         events = self._engine.wire.events("POST", self._path(streamed=True), body=body)
         async with contextlib.aclosing(events):
             async for event in events:
                 if turn.take(event.name, event.json()):
                     first.heard()
+                self._id = self._id or turn.conversation
                 if turn.done:
                     break
         return turn.whole()
@@ -170,6 +171,6 @@ class PipesHubSession:
         self._closed = True
         gone, self._id = self._id, None
         if gone is not None and self._engine.config.delete_sessions:
-            path = f"{self._engine.config.base}/{path_part(gone, 'the conversation')}"
-            with contextlib.suppress(EngineError):
-                await self._engine.wire.request("DELETE", path, safe=True)
+            with contextlib.suppress(EngineProtocol):  # an id that is none names nothing to delete
+                path = f"{self._engine.config.base}/{path_part(gone, 'the conversation')}"
+                await parting(self._engine.wire.request("DELETE", path, safe=True))

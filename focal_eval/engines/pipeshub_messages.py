@@ -83,8 +83,15 @@ def reply_of(payload: Json, *, wanted: str | None = None, known: Iterable[str] =
         session_id=talk.id,
         turn_id=turn_id,
         created_at=answer.maybe_text("createdAt"),
-        raw=payload,
+        raw=_without_earlier(payload, talk, turn),
     )
+
+
+def _without_earlier(payload: Json, talk: Conversation, turn: Sequence[Part]) -> Json:
+    """The body with the last turn alone: all of a conversation with every turn would fill a journal with repetitions."""
+    begin = len(talk.messages) - len(turn) - 1
+    own = {**talk.part.data, "messages": [message.data for message in talk.messages[max(begin, 0) :]]}
+    return own if talk.part.data is payload else {**payload, "conversation": own}
 
 
 def _type(message: Part) -> str:

@@ -19,7 +19,7 @@ _ERRORS = frozenset({"RUN_ERROR", "error"})
 class StreamedTurn:
     """What was heard so far; events go in by `take`, the conversation the stream ends with comes out of `whole`."""
 
-    conversation: str | None = None  # the id that a new conversation is announced with
+    conversation: str | None = None  # its id: known, or announced by the stream that begins it
     words: list[str] = field(default_factory=list)
     done: bool = False
     result: Mapping[str, Json] | None = None
@@ -42,10 +42,18 @@ class StreamedTurn:
         if kind in _ENDS:
             self._end(event)
         elif kind == "CUSTOM" and event.maybe_text("name") == "conversation_created":
-            self.conversation = event.part("value").maybe_text("conversationId")
+            self._begin(event.part("value").maybe_text("conversationId"))
         elif kind in _WORDS:
             return self._words(event, _WORDS[kind])
         return False
+
+    def _begin(self, announced: str | None) -> None:
+        if None not in (self.conversation, announced) and self.conversation != announced:
+            said = (
+                f"the stream is of conversation '{shorten(str(announced), 60)}', not of '{shorten(str(self.conversation), 60)}'"
+            )
+            raise EngineProtocol(said)
+        self.conversation = self.conversation or announced
 
     def _of_child(self, kind: str | None, event: Part) -> bool:
         run = event.maybe_text("runId")

@@ -10,7 +10,7 @@ import pytest
 
 from focal_eval.engines.base import HistoryTurn, SessionStart
 from focal_eval.engines.glean import Glean
-from focal_eval.engines.glean_messages import records_of, reply_of
+from focal_eval.engines.glean_messages import StreamedChat, records_of, reply_of
 from focal_eval.errors import EngineError, EngineProtocol, EngineStatus, EngineUnauthorised
 from focal_eval.records import UNKNOWN, Citation, Reply, ToolCall
 from focal_eval.testing import engine_conformance
@@ -191,12 +191,17 @@ def test_the_sdk_reads_the_stub_as_the_engine_does(stub: Stub) -> None:
 
 
 def test_the_sdk_reads_the_stubs_stream(stub: Stub) -> None:
-    """Each line of the stream is a reply to the SDK's models."""
+    """Each line of the stream is a reply to the SDK's models; dumped and put together they are our engine's reply."""
     sdk = client(stub)
     models = pytest.importorskip("glean.api_client.models", reason=REASON)
     asked = [{"author": "USER", "messageType": "CONTENT", "fragments": [{"text": "the policy?"}]}]
     whole = sdk.client.chat.create_stream(messages=asked, save_chat=True)
     lines = [models.ChatResponse.model_validate_json(line) for line in whole.splitlines() if line.strip()]
+    chat = StreamedChat()
+    for line in lines:
+        chat.take(dumped(line))
+    (ours,) = talk(glean(stub, stream=True), "the policy?").replies
+    assert settled(reply_of(chat.whole())) == settled(ours)
     said = [part.text for line in lines for message in line.messages or [] for part in message.fragments or [] if part.text]
     assert "".join(said) == "Searching1: the policy?"
 

@@ -354,6 +354,18 @@ def test_the_sdk_would_have_sent_what_the_engine_sends(stub: Stub) -> None:
     assert dumped(models.SendMessageRequestBody.model_validate(sent)) == {key: sent[key] for key in sent if key != "content"}
 
 
+def test_the_sdk_knows_what_ends_a_session(stub: Stub) -> None:
+    """The stub cancels and deletes as the SDK expects, and answers questions as it asks for it."""
+    sdk = client(stub)
+    models = pytest.importorskip("mix_python_sdk.models", reason=REASON)
+    session = sdk.sessions.create(title="t", browser_mode="local-browser-service").id
+    assert sdk.sessions.cancel_processing(id=session).cancelled is True
+    sdk.sessions.delete(id=session)
+    talk(mix(stub), "note it")
+    (said,) = (one.body for one in stub.heard if "notifications" in one.path)
+    assert dumped(models.RespondToNotificationRequestBody.model_validate(said)) == said
+
+
 def test_the_sdk_refuses_what_the_engine_refuses(stub: Stub) -> None:
     """A session that is not there is an error to both."""
     sdk = client(stub)

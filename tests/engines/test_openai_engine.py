@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import TypeAdapter
 
 from focal_eval.engines.base import HistoryTurn, SessionStart, Setting, ToolAnswer
 from focal_eval.engines.openai import OpenAI, ToolText
@@ -205,9 +207,15 @@ stream: true
 stream_usage: false
 extra: {{max_completion_tokens: 9, seed: 3}}
 tools: {{a: {{description: does a, parameters: {{type: object, properties: {{x: {{type: string}}}}}}}}}}
+headers: {{X-Gateway: "key-1"}}
+query: {{api-version: "2026-01"}}
 """
-    (reply,) = talk(engine_of("openai", yaml), "hi").replies
+    config = engine_of("openai", yaml)
+    (reply,) = talk(config, "hi").replies
     assert (reply.response, reply.tokens) == ("1: hi", UNKNOWN)
+    assert "tokens" not in config.connect(Setting(Path())).abilities.reports  # nobody asked the endpoint to count
+    assert (stub.heard[0].headers["x-gateway"], stub.heard[0].query) == ("key-1", {"api-version": "2026-01"})
+    assert "key-1" not in repr(config)
     body = stub.bodies(PATH)[0]
     assert {key: value for key, value in body.items() if key not in ("messages", "tools")} == {
         "model": "small-1", "max_completion_tokens": 9, "seed": 3, "stream": True,
@@ -221,6 +229,8 @@ def test_what_cannot_be_is_refused(stub: Stub, tmp_path: Path) -> None:
         model(stub, extra={"messages": []})
     with pytest.raises(ValueError, match="'max_rounds' must be above 0"):
         model(stub, max_rounds=0)
+    with pytest.raises(ValueError, match="'headers' may not set 'Authorization'; a bearer token is given by 'token'"):
+        model(stub, headers={"Authorization": "Basic x"})
     (tmp_path / "shop.yaml").write_text(AGENT, encoding="utf-8")
     with pytest.raises(Refused, match="declares the tool 'lookup' already"):
         model(stub, agent="shop.yaml", tools={"lookup": _tool()}).connect(Setting(tmp_path))
@@ -282,6 +292,24 @@ def test_the_sdk_would_have_sent_what_the_engine_sends(stub: Stub, stream: bool)
     for body in ours:
         sdk.chat.completions.create(**body)
     assert stub.bodies(PATH) == ours
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_both_sides_are_valid_by_the_sdks_types(stub: Stub, stream: bool) -> None:
+    """The SDK's client checks little by itself: its models are strict with the stub's answers, its types with our requests."""
+    kinds = pytest.importorskip("openai.types.chat", reason=REASON)
+    params = pytest.importorskip("openai.types.chat.completion_create_params", reason=REASON)
+    talk(model(stub, prompt="Be kind.", stream=stream, tools={"find": _tool()}), 'call find {"a":1}', start=stubs())
+    asked = params.CompletionCreateParamsStreaming if stream else params.CompletionCreateParamsNonStreaming
+    for body in stub.bodies(PATH):
+        assert set(body) <= set(asked.__annotations__) | set(params.CompletionCreateParamsBase.__annotations__)
+        TypeAdapter(asked).validate_python(body)
+        with httpx.stream("POST", f"{stub.url}{PATH}", json=body, headers={"authorization": f"Bearer {TOKEN}"}) as answer:
+            text = answer.read().decode()
+        told = [part.removeprefix("data: ") for part in text.split("\n\n") if part] if stream else [text]
+        for part in told:
+            if part != "[DONE]":
+                (kinds.ChatCompletionChunk if stream else kinds.ChatCompletion).model_validate_json(part, strict=True)
 
 
 def test_the_sdk_refuses_what_the_engine_refuses(stub: Stub) -> None:

@@ -16,7 +16,7 @@ from focal_eval.records import UNKNOWN, Citation, ToolCall
 from focal_eval.testing import engine_conformance
 from focal_eval.testing.engines import settled
 from tests.engines.pipeshub_stub import BASE, Hub
-from tests.engines.vendor_stub import TOKEN, Stub, as_json, engine_of, served, streamed, talk
+from tests.engines.vendor_stub import TOKEN, Stub, as_json, engine_of, frame, served, streamed, talk
 
 HUB, EARLY = Hub(page=3), Hub(early=True)
 
@@ -142,6 +142,32 @@ def test_a_failed_turn_is_an_engine_error(stub: Stub, early: Stub, stream: bool)
         talk(hub(stub, stream=stream), "break it")
     with pytest.raises(EngineError, match="The model is unavailable"):
         talk(hub(early), "break it")
+
+
+def test_the_payload_is_that_of_the_turn(stub: Stub, early: Stub) -> None:
+    """The whole conversation comes each time; what is kept beside a reply is its own turn, in the envelope it came in."""
+    for config in (hub(stub), hub(early)):
+        _, second = talk(config, "hello", "and now?").replies
+        kept = second.raw.get("conversation", second.raw)
+        assert [one["content"] for one in kept["messages"]] == ["and now?", "2: and now?"]
+        assert kept["_id"] == second.session_id
+
+
+def test_a_stream_of_another_conversation_is_refused(stub: Stub) -> None:
+    """What the stream begins with must be what it is about."""
+    turn = StreamedTurn("a" * 24)
+    with pytest.raises(EngineProtocol, match="the stream is of conversation 'bbb"):
+        turn.take("CUSTOM", {"type": "CUSTOM", "name": "conversation_created", "value": {"conversationId": "b" * 24}})
+
+
+def test_what_a_broken_stream_began_is_deleted(stub: Stub) -> None:
+    """A conversation that was announced and never answered is known by its id."""
+    created = {"type": "CUSTOM", "name": "conversation_created", "value": {"conversationId": "c" * 24}}
+    HUB.conversations["c" * 24] = {}
+    stub.next = [streamed([frame("CUSTOM", created)])]
+    with pytest.raises(EngineProtocol, match="the stream ended before the turn was finished"):
+        talk(hub(stub, stream=True, delete_sessions=True), "hi")
+    assert paths(stub)[-1] == f"DELETE /conversations/{'c' * 24}"
 
 
 def test_errors_in_every_form_are_engine_errors(stub: Stub) -> None:

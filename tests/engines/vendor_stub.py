@@ -141,10 +141,11 @@ def talk(config: EngineConfig, *messages: str | None, start: SessionStart | None
         engine = config.connect(Setting(root or Path(), Clock()))
         try:
             session: Session = await engine.open(start or SessionStart("case-1"))
-            replies = [await session.send(message) for message in messages]
-            stored = await session.stored()
-            await session.close()
-            return Talk(replies, stored)
+            try:
+                replies = [await session.send(message) for message in messages]
+                return Talk(replies, await session.stored())
+            finally:
+                await session.close()
         finally:
             await engine.close()
 
