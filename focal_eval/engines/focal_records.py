@@ -196,11 +196,10 @@ def reply_of(
 
     Focal lists tools in the stored turn alone, and does not store every turn: then its tools are not known.
     """
-    tools: tuple[str, ...] | UnknownType = UNKNOWN
+    tools: tuple[str, ...] | UnknownType = chat.tools or UNKNOWN
     holes: list[Json] = []
     if stored is None:
         holes.append(TURN_NOT_STORED)
-        tools = chat.tools or UNKNOWN
     elif stored is not UNKNOWN:
         tools = chat.tools or stored.tools
         holes += [TOOLS_NOT_IN_REPLY] if tools != chat.tools else []

@@ -73,7 +73,7 @@ class FocalSession:
             return self._whole(chat)
         stored: StoredTurn | None | UnknownType = UNKNOWN
         state: SessionState | UnknownType = UNKNOWN
-        if "turns" in manner.reads:
+        if "turns" in manner.reads and (manner.stream or not chat.tools):  # a list that is not empty says it all
             stored = await self._read_turn(chat.turn)
             if manner.stream:
                 chat = exact_text(chat, None if stored is None else stored.agent, "that are stored")
