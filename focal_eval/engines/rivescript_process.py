@@ -154,7 +154,7 @@ class Pool:
             sound = False
             try:
                 async with asyncio.timeout(self._terms.limit_s + _GRACE_S):
-                    answer = await _called(interpreter.play, turn, answers)
+                    answer: dict[str, Any] = await _called(interpreter.play, turn, answers)
                 sound = True
             except TimeoutError:
                 raise EngineTimeout(f"the brain did not answer within {self._terms.limit_s:g} s") from None

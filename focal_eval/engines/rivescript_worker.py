@@ -341,9 +341,11 @@ def play(rs: Interpreter, asked: dict[str, Any]) -> dict[str, Any]:
         "warnings": notes.warnings,
         "state": rs.state(),
     }
-    if len(json.dumps(answer["state"])) > MOST_STATE:
-        return {"broken": "the variables grow beyond all bounds"}
-    return answer
+    try:
+        size = len(json.dumps(answer["state"], allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return {"broken": "a macro left something in the user's variables that is no plain data"}
+    return answer if size <= MOST_STATE else {"broken": f"the variables have {size:,} characters"}
 
 
 def ask(value: dict[str, Any]) -> None:
@@ -405,11 +407,7 @@ def main() -> None:
     while made:
         asked = heard()
         alarm(opening["limit_s"])
-        answer = guarded(play, made[0], asked)
-        try:
-            ask(answer)
-        except (TypeError, ValueError, RecursionError):
-            ask({"broken": "a macro left something in the user's variables that is no plain data"})
+        ask(guarded(play, made[0], asked))
         alarm(0)
 
 
