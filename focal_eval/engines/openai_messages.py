@@ -161,10 +161,12 @@ class StreamedCompletion:
         _no_error(chunk)
         self.id, self.model = self.id or chunk.maybe_text("id"), self.model or chunk.maybe_text("model")
         self.tokens = _tokens(chunk) or self.tokens
-        before = len(self.words)
+        before, calls = len(self.words), len(self.calls)
         for choice in chunk.parts("choices")[:1]:
             if (delta := choice.maybe_part("delta")) is not None:
                 self._delta(delta)
+            if self.finish is not None and (len(self.words) > before or len(self.calls) > calls):
+                raise EngineProtocol(f"the stream goes on after its finish_reason '{shorten(self.finish, 40)}'")
             self.finish = choice.maybe_text("finish_reason") or self.finish
         return len(self.words) > before
 

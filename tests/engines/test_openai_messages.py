@@ -186,6 +186,8 @@ def test_an_error_in_a_good_answer_is_an_error(error: Any) -> None:
         ([], "before any word"),
         ([chunk({"content": "Hel"})], "after 'Hel'"),
         ([chunk({"tool_calls": [{"index": 0, "id": "a"}]}, "tool_calls")], "without a name"),
+        ([chunk({"content": "Hel"}, "stop"), chunk({"content": "lo"})], "goes on after its finish_reason 'stop'"),
+        ([chunk({}, "stop"), chunk({"tool_calls": [{"index": 0, "function": {"name": "f"}}]})], "goes on after"),
     ],
 )
 def test_a_stream_that_breaks_off_is_no_answer(chunks: list[dict[str, Any]], said: str) -> None:
