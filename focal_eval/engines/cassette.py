@@ -6,12 +6,14 @@ Which conversation a session replays is said by the script's `metadata: {cassett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from focal_eval.engines.answer import REPORTABLE
 from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.credentials import Cleaner
 from focal_eval.engines.difference import alike, same, word_difference
 from focal_eval.engines.recording import RecordedConversation, RecordedTurn, Recording
 from focal_eval.engines.recording_reader import read_recording
@@ -19,8 +21,6 @@ from focal_eval.errors import CassetteMiss, EngineProtocol, Problems, Refused
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.registry import did_you_mean
 from focal_eval.text import shorten
-
-_REPORTABLE = tuple(spec.name for spec in fields(Reply) if spec.default is UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class CassetteEngine:
     def __init__(self, recording: Recording, shown: str, match: Literal["text", "position"] = "text") -> None:
         self._recording, self._shown, self._match = recording, shown, match
         self._abilities = Abilities(
-            reports=_reported(recording, match),
-            speaks_first=any(turn.user is None for talk in recording.conversations.values() for turn in talk.turns),
+            reports=reported(recording.conversations.values()) | ({"metadata"} if match == "position" else set()),
+            speaks_first=speaks_first(recording.conversations.values()),
             deterministic=True,
         )
 
@@ -59,7 +59,7 @@ class CassetteEngine:
         return self._abilities
 
     async def open(self, start: SessionStart) -> Session:
-        return _Replay(self._conversation(start), self._shown, self._match)
+        return Replay(self._conversation(start), self._shown, self._match)
 
     async def close(self) -> None:
         return None
@@ -79,27 +79,34 @@ class CassetteEngine:
         raise CassetteMiss(f"{self._shown} holds no conversation '{shorten(wanted)}'" + (f"; {fix}" if fix else ""))
 
 
-def _reported(recording: Recording, match: str) -> frozenset[str]:
-    replies = [turn.reply for talk in recording.conversations.values() for turn in talk.turns]
-    found = {name for name in _REPORTABLE if any(getattr(reply, name) is not UNKNOWN for reply in replies)}
-    if match == "position":
-        found.add("metadata")
-    if any(talk.messages is not UNKNOWN for talk in recording.conversations.values()):
+def reported(talks: Iterable[RecordedConversation]) -> frozenset[str]:
+    """The fields of a reply that at least one recorded reply holds."""
+    talks = tuple(talks)
+    replies = [turn.reply for talk in talks for turn in talk.turns]
+    found = {name for name in REPORTABLE if any(getattr(reply, name) is not UNKNOWN for reply in replies)}
+    if any(talk.messages is not UNKNOWN for talk in talks):
         found.add("messages_stored")
     return frozenset(found)
 
 
-class _Replay:
-    """One recorded conversation, replayed from its first turn."""
+def speaks_first(talks: Iterable[RecordedConversation]) -> bool:
+    """Whether the agent says something unasked in one of the conversations."""
+    return any(turn.user is None for talk in talks for turn in talk.turns)
 
-    def __init__(self, recorded: RecordedConversation, shown: str, match: str) -> None:
-        self._recorded, self._shown, self._match = recorded, shown, match
+
+class Replay:
+    """One recorded conversation, replayed from its first turn; `clean` makes a message what it was recorded as."""
+
+    def __init__(self, recorded: RecordedConversation, shown: str, match: str, clean: Cleaner | None = None) -> None:
+        self._recorded, self._shown, self._match, self._clean = recorded, shown, match, clean
         self._next = 0
         self._closed = False
 
     async def send(self, message: str | None) -> Reply:
         if self._closed:
             raise EngineProtocol("the session is closed")
+        if self._clean is not None and message is not None:
+            message = self._clean(message)
         turn = self._turn(message)
         self._next += 1
         if self._match == "text":
