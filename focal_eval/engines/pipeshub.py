@@ -39,7 +39,8 @@ class PipesHub:
     agent_key: str | None = field(default=None, metadata={"doc": "The key of an agent; the assistant without one."})
     stream: bool = field(default=False, metadata={"doc": "Ask for replies as server-sent events."})
     chat_mode: Literal["agent", "internal_search", "web_search", "quick"] | None = field(
-        default=None, metadata={"doc": "Streams need one: `internal_search` unless said otherwise, `quick` for an agent."}
+        default=None,
+        metadata={"doc": "How it answers; streams need one, `internal_search` where nothing is said, `quick` for an agent."},
     )
     model_key: str | None = field(default=None, metadata={"doc": "The key of a model set up on the server."})
     model_name: str | None = field(default=None, metadata={"doc": "The name of that model."})
