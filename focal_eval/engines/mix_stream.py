@@ -123,7 +123,7 @@ class StreamedTurn:
         texts = tuple(spoken.values())
         return texts if len(texts) < 2 else tuple(text.strip() for text in texts)
 
-    def _ended(self, spoken: Mapping[str | None, str], told: str) -> str | None:
+    def _ended(self, spoken: dict[str | None, str], told: str) -> str | None:
         """The message that the end tells: by its id, else the last one where nothing says that it is another."""
         last = next(reversed(spoken), self.message)
         if not spoken or self.message in spoken:

@@ -12,7 +12,7 @@ from focal_eval.engines import EngineConfig, Names, Setting
 from focal_eval.errors import Diagnostic, Problems, UsageError
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
-from focal_eval.script.suite import Engine
+from focal_eval.script.suite_engines import Engine
 
 
 @dataclass(frozen=True, slots=True)

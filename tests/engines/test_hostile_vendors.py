@@ -48,7 +48,9 @@ class GoodModel:
         if not asked.get("stream"):
             message = {"role": "assistant", "content": said}
             return as_json({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **head})
-        deltas = [({"content": f"{word} "}, None) for word in said.split()] + [({}, "stop")]
+        deltas: list[tuple[dict[str, str], str | None]] = [({"content": f"{word} "}, None) for word in said.split()] + [
+            ({}, "stop")
+        ]
         chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": end}], **head} for delta, end in deltas]
         return events(*((None, chunk) for chunk in chunks))
 
