@@ -8,7 +8,16 @@ from typing import Any
 
 from focal_eval.engines import Engine, Session, SessionStart
 from focal_eval.errors import EngineError, EngineTimeout, EngineUnreachable
-from focal_eval.testing.hostile_server import MARK, Heard, HostileServer, Said, hostile_server, refused
+from focal_eval.testing.hostile_server import (
+    ELSEWHERE,
+    MARK,
+    Answering,
+    Heard,
+    HostileServer,
+    hostile_server,
+    marked_by,
+    refused,
+)
 from focal_eval.testing.misdeeds import MISDEEDS, Misdeed
 from focal_eval.testing.promises import Kit
 
@@ -17,27 +26,30 @@ _GRACE_S = 1.0  # after the time limit, for closing what was begun
 
 def hostile_conformance(
     connect: Callable[[str], Engine],
-    answer: Callable[[Heard], Said],
+    answer: Answering,
     *,
     streams: bool = False,
     timeout_s: float = 0.5,
     unnoticed: Collection[str] = (),
+    mark: Callable[[Heard], bytes] = marked_by,
 ) -> dict[str, EngineError]:
     """The error that each misdeed came to, by its name. Raises AssertionError where an engine does not survive one.
 
     `connect` gives the engine for a URL; `answer` is a good server of its protocol, which must give every session and turn
     ids of their own; `streams` says that replies come as server-sent events. `unnoticed` names misdeeds that the protocol
-    gives no way to notice. The engine must send a message's text within a request's body.
+    gives no way to notice. The engine must send a message's text within a request's body, or `mark` must tell of a request
+    which misdeed it is to be answered by: the case's name is `hostile-NAME-1` as its message is `hostile:NAME!`.
     """
     kit = Kit("engine", connect)
     unknown = sorted(set(unnoticed) - {name for name, deed in MISDEEDS.items() if deed.blind})
     kit.holds(not unknown, "only some misdeeds can go unnoticed", f"these cannot: {', '.join(unknown)}")
     deeds = [deed for deed in MISDEEDS.values() if deed.of == "any" or (deed.of == "stream") == streams]
-    with hostile_server(answer, {deed.name: deed.act for deed in deeds}) as server:
+    with hostile_server(answer, {deed.name: deed.act for deed in deeds}, mark=mark) as server:
         trial = _Trial(kit, server, timeout_s, frozenset(unnoticed))
         found = asyncio.run(trial.all(connect(server.url), deeds))
+        found["no-tls"] = asyncio.run(trial.unreachable(connect(server.url.replace("http:", "https:")), "no TLS"))
     with refused() as url:
-        found["refuses"] = asyncio.run(trial.refused(connect(url)))
+        found["refuses"] = asyncio.run(trial.unreachable(connect(url), "a refused connection"))
     return found
 
 
@@ -60,10 +72,10 @@ class _Trial:
     async def _each(self, engine: Engine, deeds: list[Misdeed]) -> dict[str, EngineError]:
         found: dict[str, EngineError] = {}
         witness = await self._open(engine)
+        await self._well(witness, "before any misdeed")
         waits = [deed for deed in deeds if EngineTimeout in deed.expects]  # all at once: they only take time
         for group in (waits, *([deed] for deed in deeds if deed not in waits)):
             names = ", ".join(f"'{deed.name}'" for deed in group)
-            await self._well(witness, f"before {names}")
             suffering = asyncio.gather(*(self._suffer(engine, deed) for deed in group))
             await self._well(witness, f"beside {names}")
             problems = await suffering
@@ -72,21 +84,21 @@ class _Trial:
             found |= {deed.name: problem for deed, problem in zip(group, problems, strict=True) if problem is not None}
         return found
 
-    async def refused(self, engine: Engine) -> EngineError:
-        """What is said where nobody listens."""
+    async def unreachable(self, engine: Engine, what: str) -> EngineError:
+        """What is said where nobody can be asked."""
         try:
-            session = await engine.open(SessionStart("refused"))
+            session = await engine.open(SessionStart("unreachable"))
             seen = await session.send("hello")
         except EngineUnreachable as problem:
             return problem
         else:
-            self.kit.broken("a refused connection is EngineUnreachable", f"it answered {seen}")
+            self.kit.broken(f"{what} is EngineUnreachable", f"it answered {seen}")
         finally:
             await engine.close()
 
-    async def _open(self, engine: Engine) -> Session:
+    async def _open(self, engine: Engine, name: str = "case") -> Session:
         self.opened += 1
-        return await engine.open(SessionStart(f"case-{self.opened}"))
+        return await engine.open(SessionStart(f"{name}-{self.opened}"))
 
     async def _well(self, session: Session, when: str) -> None:
         try:
@@ -97,9 +109,11 @@ class _Trial:
 
     async def _suffer(self, engine: Engine, deed: Misdeed) -> EngineError | None:
         """The error of one message, whose answer is the misdeed."""
-        session = await self._open(engine)
+        if deed.name == "mixes-up":
+            await (await self._open(engine, ELSEWHERE)).send(ELSEWHERE)
         loop = asyncio.get_running_loop()
         started = loop.time()
+        session = await self._open(engine, f"hostile-{deed.name}")
         problem = await self._error(session, deed)
         await session.close()
         took = loop.time() - started
@@ -114,6 +128,8 @@ class _Trial:
         seen: Any = None
         try:
             async with asyncio.timeout(self.timeout_s):
+                if deed.name == "mixes-up":
+                    await session.send("hello")
                 seen = await session.send(f"{MARK}{deed.name}!")
                 if deed.name == "injects":
                     seen = await session.send("again")

@@ -15,6 +15,8 @@ from focal_eval.records import Json
 
 MARK = "hostile:"
 """A request that holds `hostile:NAME!` in its body or its path is answered by the misdeed of this name."""
+ELSEWHERE = "elsewhere"
+"""The answer to a request that holds this word is kept, to be given to another conversation."""
 
 _LONGEST_HEAD = 64 * 1024
 
@@ -51,6 +53,7 @@ class Turn:
     good: Said
     writer: asyncio.StreamWriter
     hangs: asyncio.Event
+    elsewhere: Said | None = None  # the good answer to another conversation
     closes: bool = False  # set by an answer that ends the connection
 
     async def write(self, *data: bytes) -> None:
@@ -93,16 +96,30 @@ def head(status: int, kind: str, headers: Mapping[str, str]) -> bytes:
 
 
 Act = Callable[[Turn], Awaitable[None]]
+Answering = Callable[[Heard], Said | Awaitable[Said]]
+"""A good server: what it answers, at once or after a while."""
+
+
+def marked_by(heard: Heard) -> bytes:
+    """Where a request is looked at for a mark."""
+    return heard.body + heard.path.encode()
 
 
 class HostileServer:
     """The server while it runs; `heard` is every request of it, in order."""
 
-    def __init__(self, answer: Callable[[Heard], Said], acts: Mapping[str, Act], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answer: Answering,
+        acts: Mapping[str, Act],
+        tls: ssl.SSLContext | None = None,
+        mark: Callable[[Heard], bytes] = marked_by,
+    ) -> None:
         self.url = ""
         self.heard: list[Heard] = []
         self.ports: list[int] = []  # of the other side, one for each request
-        self._answer, self._acts, self._tls = answer, acts, tls
+        self._answer, self._acts, self._tls, self._mark = answer, acts, tls, mark
+        self._elsewhere: Said | None = None
         self._up, self._stop, self._hangs = threading.Event(), asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -147,8 +164,11 @@ class HostileServer:
             heard = await _hear(reader)
             self.heard.append(heard)
             self.ports.append(writer.get_extra_info("peername")[1])
-            turn = Turn(heard, self._answer(heard), writer, self._hangs)
-            marked = heard.body + heard.path.encode()
+            good = self._answer(heard)
+            turn = Turn(heard, good if isinstance(good, Said) else await good, writer, self._hangs, self._elsewhere)
+            marked = self._mark(heard)
+            if ELSEWHERE.encode() in marked:
+                self._elsewhere = turn.good
             act = next((act for name, act in self._acts.items() if f"{MARK}{name}!".encode() in marked), None)
             await (turn.say(turn.good) if act is None else act(turn))
             if turn.closes:
@@ -156,7 +176,10 @@ class HostileServer:
 
 
 async def _hear(reader: asyncio.StreamReader) -> Heard:
-    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n").split("\r\n")
+    begin = await reader.readexactly(1)
+    if begin == b"\x16":  # the beginning of TLS, which is not spoken here
+        raise asyncio.IncompleteReadError(begin, None)
+    first, *lines = (begin + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n").split("\r\n")
     method, path, _ = first.split(" ", 2)
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return Heard(method, path, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
@@ -164,10 +187,14 @@ async def _hear(reader: asyncio.StreamReader) -> Heard:
 
 @contextlib.contextmanager
 def hostile_server(
-    answer: Callable[[Heard], Said], acts: Mapping[str, Act], *, tls: ssl.SSLContext | None = None
+    answer: Answering,
+    acts: Mapping[str, Act],
+    *,
+    tls: ssl.SSLContext | None = None,
+    mark: Callable[[Heard], bytes] = marked_by,
 ) -> Iterator[HostileServer]:
     """Serves from a thread for as long as the block runs: good answers by `answer`, and `acts` where they are asked for."""
-    server = HostileServer(answer, acts, tls)
+    server = HostileServer(answer, acts, tls, mark)
     thread = threading.Thread(target=server.serve, name="hostile-server", daemon=True)
     thread.start()
     server.wait()

@@ -114,8 +114,8 @@ async def _breaks_off(turn: Turn) -> None:
 
 @_misdeed("breaks-off-unseen", "closes the connection in the middle of an answer of unknown length", EngineProtocol)
 async def _breaks_off_unseen(turn: Turn) -> None:
-    body = turn.good.body
-    end = body.rindex(b"data:") + 9 if turn.good.kind == "text/event-stream" else len(body) // 2
+    body = turn.good.body.rstrip()
+    end = body.rindex(b"data:") + 9 if turn.good.kind == "text/event-stream" else body.rfind(b"\n") + 9  # in the last line
     await turn.write(head(200, turn.good.kind, {"connection": "close"}), body[:end])
     turn.drop()
 
@@ -155,10 +155,8 @@ async def _deep(turn: Turn) -> None:
 
 
 def _with_values(body: bytes, change: Callable[[dict[str, object]], object]) -> bytes:
-    """The answer with another value for its JSON, or for that of each event."""
-    if not body.lstrip().startswith(b"{"):
-        return re.sub(rb"(?m)^(data: ?)(\{.*\})", lambda at: at[1] + orjson.dumps(change(orjson.loads(at[2]))), body)
-    return orjson.dumps(change(orjson.loads(body)))
+    """The answer with another value for its JSON, or for that of each line or event."""
+    return re.sub(rb"(?m)^(data: ?|)(\{.*\})", lambda at: at[1] + orjson.dumps(change(orjson.loads(at[2]))), body)
 
 
 @_misdeed("wrong-types", "answers with a list where an object is expected", EngineProtocol)
@@ -216,10 +214,15 @@ async def _redirects(turn: Turn) -> None:
 _ID = re.compile(rb'("(?:[A-Za-z_]*_)?id"|"[A-Za-z]+Id"):\s*"[^"]*"')
 
 
-@_misdeed("injects", "sends ids that would become a header or another path", EngineProtocol, blind=True)
+@_misdeed("injects", "sends ids that would become a header or another path", EngineProtocol, EngineStatus, blind=True)
 async def _injects(turn: Turn) -> None:
     evil = rb'\1:"../evil?x=1#\\r\\nx-evil: 1\\r\\n\\r\\nGET /evil HTTP/1.1"'
     await turn.say(Said(_ID.sub(evil, turn.good.body), turn.good.kind))
+
+
+@_misdeed("mixes-up", "answers with the reply to another conversation", EngineProtocol, blind=True)
+async def _mixes_up(turn: Turn) -> None:
+    await turn.say(turn.elsewhere or turn.good)
 
 
 @_misdeed("429-storm", "answers 429, come back at once, again and again", EngineStatus)
@@ -257,7 +260,7 @@ def _of_events(blocks: Iterator[bytes] | list[bytes], turn: Turn) -> Said:
     return Said(b"".join(blocks), turn.good.kind)
 
 
-@_misdeed("no-end", "ends the stream before its last event", EngineProtocol, of="stream")
+@_misdeed("no-end", "ends the stream before its last event", EngineProtocol, of="stream", blind=True)
 async def _no_end(turn: Turn) -> None:
     await turn.say(_of_events(_blocks(turn)[:-1], turn))
 
