@@ -27,6 +27,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("-k", dest="keyword", metavar="EXPR", help="cases whose name holds these words, with and, or, not")
     what.add_argument("--failed", metavar="RUN", help="only what did not pass in that run: a folder, an id's prefix, latest")
+    what.add_argument("--cassette", metavar="MODE", help="record, replay, replay-else-record or off, whatever the suite says")
+    what.add_argument("--cassette-file", type=Path, metavar="FILE", help="instead of the cassette the suite names")
     how = parser.add_argument_group("how")
     how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times")
     how.add_argument("--concurrency", type=whole(MOST), metavar="N", help="conversations at the same time")
@@ -66,6 +68,8 @@ def call(arguments: argparse.Namespace) -> int:
         tags=tuple(arguments.tag),
         keyword=arguments.keyword,
         failed_of=arguments.failed,
+        cassette=arguments.cassette,
+        cassette_file=arguments.cassette_file,
         repeats=arguments.repeats,
         concurrency=arguments.concurrency,
         timeout_s=arguments.timeout,
@@ -95,6 +99,9 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
     if result.warnings and not arguments.quiet:
         with printing(sys.stderr):
             print_diagnostics(result.warnings, sys.stderr, most=5)
+    if result.cassette is not None and not arguments.quiet:
+        with printing(sys.stderr):
+            print(result.cassette, file=sys.stderr)
     if arguments.json:
         print_json(as_json(result.model))
         return

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from focal_eval.agent.builtin import ToolOutcome
 from focal_eval.agent.compiled import Playable
@@ -15,11 +15,12 @@ from focal_eval.agent.play import UnknownPlace, begin, turn_steps
 from focal_eval.agent.score import Scorer
 from focal_eval.agent.turn import Called, Draft, Dropped, Match, Moved, Played, ToolRequest
 from focal_eval.clock import Clock, content_id
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting, StubAnswers
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting, StubAnswers
 from focal_eval.engines.calls import Raised, call
 from focal_eval.engines.local import find_callable
+from focal_eval.engines.taping import Layer, taped
 from focal_eval.engines.wording import Generator, OpenAIWriter, Worded
-from focal_eval.errors import EngineError, Problems, Refused, UsageError
+from focal_eval.errors import EngineError, EngineProtocol, Problems, Refused, UsageError
 from focal_eval.records import (
     UNKNOWN,
     Candidate,
@@ -44,6 +45,8 @@ _REPORTS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """An agent file, played in this process."""
+
+    cassette_layers: ClassVar[tuple[Layer, ...]] = ("turns", "model", "tools")
 
     agent: str = field(metadata={"doc": "The agent file; the path starts at the suite's folder."})
     generator: Generator = field(
@@ -109,6 +112,10 @@ class EmbeddedEngine:
     async def open(self, start: SessionStart) -> Session:
         return EmbeddedSession(self, start)
 
+    async def probe(self) -> Probe:
+        """Nothing to ask: it is here."""
+        return Probe(agent=self.agent.name)
+
     async def close(self) -> None:
         if self.writer is not None:
             await self.writer.close()
@@ -169,7 +176,7 @@ class EmbeddedSession:
         answer = self._stubbed(self._stubs, request)
         python = self._engine.python
         if answer is None and request.name in python:
-            answer = await _called(python[request.name], request.arguments)
+            answer = await _called(request.name, python[request.name], request.arguments)
         return answer
 
     @staticmethod
@@ -254,13 +261,22 @@ def _total(tokens: list[Tokens]) -> Tokens:
     return Tokens(total, prompt, completion)
 
 
-async def _called(function: Callable[..., Any], arguments: Mapping[str, Json]) -> ToolOutcome:
-    """A tool's own Python: what it raises is the tool's error, what is not plain data cannot be a result."""
+async def _called(name: str, function: Callable[..., Any], arguments: Mapping[str, Json]) -> ToolOutcome:
+    """A tool's own Python, or what was recorded of it."""
+    answer = await taped("tools", {"name": name, "arguments": arguments}, lambda: _answer(function, arguments))
+    if not isinstance(answer, Mapping):
+        raise EngineProtocol(f"the recorded answer of the tool '{name}' is no mapping")
+    error = answer.get("error")
+    return ToolOutcome(answer.get("result"), None if error is None else str(error))
+
+
+async def _answer(function: Callable[..., Any], arguments: Mapping[str, Json]) -> Json:
+    """What the function gives: what it raises is the tool's error, what is not plain data cannot be a result."""
     try:
         result = await call(function, **arguments)
     except Raised as problem:
-        return ToolOutcome(error=str(problem))
+        return {"error": str(problem)}
     try:
-        return ToolOutcome(result=json.loads(json.dumps(result, allow_nan=False)))
+        return {"result": json.loads(json.dumps(result, allow_nan=False))}
     except (TypeError, ValueError, RecursionError) as problem:
-        return ToolOutcome(error=f"its result is not plain data: {problem}")
+        return {"error": f"its result is not plain data: {problem}"}

@@ -238,3 +238,11 @@ def summed(tokens: Sequence[Tokens | None]) -> Tokens | None:
     if not tokens or any(one is None for one in tokens):
         return None
     return total_of([one for one in tokens if one is not None])
+
+
+def chunks_of(recorded: Json) -> list[Json]:
+    """The chunks of a stream as a cassette holds them."""
+    chunks = recorded.get("chunks") if isinstance(recorded, dict) else None
+    if not isinstance(chunks, list):
+        raise EngineProtocol("the recorded stream has no list of chunks")
+    return chunks

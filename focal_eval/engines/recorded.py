@@ -33,7 +33,7 @@ class Recorder:
         self, live: Engine | None, shelf: Shelf, modes: Mapping[Layer, Mode], *, kind: str, agent: str | None, clock: Clock
     ) -> None:
         self.live, self.shelf, self.modes, self.agent, self.clock = live, shelf, modes, agent, clock
-        self.counts: Counter[str] = Counter()  # conversations: replayed, recorded
+        self.counts: Counter[str] = Counter()  # conversations: replayed, recorded, missed
         self._kind = kind
         self._abilities = _recorded_abilities(shelf) if live is None else live.abilities
 
@@ -51,10 +51,10 @@ class Recorder:
             if miss is None and recorded is not None and mode == "replay-else-record":
                 miss = begin.outdated(recorded, self.agent)
             if miss is None and recorded is not None:
-                self.counts["replayed"] += 1
-                return Replay(recorded, tape.shown, "text", tape.clean)
+                return _Replaying(recorded, tape, self.counts)
             if mode == "replay":
                 assert miss is not None
+                self.counts["missed"] += 1
                 raise miss
         assert self.live is not None
         asked: dict[Layer, Mode] = {layer: mode for layer, mode in self.modes.items() if layer != "turns"}
@@ -66,6 +66,15 @@ class Recorder:
     async def close(self) -> None:
         if self.live is not None:
             await self.live.close()
+
+    def as_json(self) -> dict[str, Json]:
+        """The cassette, and the mode of each layer, for a run's header."""
+        return {"file": self.shelf.file, "layers": dict(self.modes)}
+
+    def told(self) -> str:
+        """What became of the conversations, in words."""
+        counted = [f"{self.counts[word]:,} {word}" for word in ("replayed", "recorded", "missed") if self.counts[word]]
+        return f"cassette {self.shelf.file}: {', '.join(counted) or 'nothing replayed or recorded'}"
 
     def save(self) -> None:
         """Writes what was recorded. Raises StorageError; what could not be written stays beside the cassette."""
@@ -191,6 +200,25 @@ def _asked_in(calls: Calls) -> Iterator[None]:
         yield
     finally:
         current.reset(token)
+
+
+class _Replaying(Replay):
+    """A recorded conversation; it counts as replayed once it was held to its end."""
+
+    def __init__(self, recorded: RecordedConversation, tape: Tape, counts: Counter[str]) -> None:
+        super().__init__(recorded, tape.shown, "text", tape.clean)
+        self._counts = counts
+
+    async def send(self, message: str | None) -> Reply:
+        try:
+            return await super().send(message)
+        except CassetteMiss:
+            self._counts["missed"] += 1
+            raise
+
+    async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
+        self._counts["replayed"] += 1
+        return await super().stored()
 
 
 class _Recording:

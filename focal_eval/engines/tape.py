@@ -141,7 +141,7 @@ class Shelf:
     """The cassettes of an engine: one file, or a folder with one for each script (a name that ends in `/`)."""
 
     def __init__(self, root: Path, file: str, clean: Cleaner) -> None:
-        self._root, self._file, self._clean = root, file, clean
+        self._root, self.file, self._clean = root, file, clean
         self.by_script = file.endswith("/")
         names = sorted({*self._below()}) if self.by_script else [file]
         self._tapes = {name: self._open(name) for name in names}
@@ -151,10 +151,10 @@ class Shelf:
 
     def tape(self, script: str) -> Tape:
         """The cassette that a script's conversations belong to."""
-        name = f"{self._file}{script}.jsonl" if self.by_script else self._file
+        name = f"{self.file}{script}.jsonl" if self.by_script else self.file
         if name not in self._tapes:
-            if not (self._root / name).resolve().is_relative_to((self._root / self._file).resolve()):
-                raise EngineError(f"the script '{script}' has no place in the folder {self._file}")
+            if not (self._root / name).resolve().is_relative_to((self._root / self.file).resolve()):
+                raise EngineError(f"the script '{script}' has no place in the folder {self.file}")
             self._tapes[name] = self._open(name)
         return self._tapes[name]
 
@@ -177,7 +177,7 @@ class Shelf:
         return Tape(self._root / name, name, self._clean)
 
     def _below(self) -> Iterator[str]:
-        folder = self._root / self._file
+        folder = self._root / self.file
         for path in folder.rglob("*.jsonl*"):
             if path.is_file() and path.suffix in (".jsonl", ".part"):
-                yield self._file + path.relative_to(folder).as_posix().removesuffix(".part")
+                yield self.file + path.relative_to(folder).as_posix().removesuffix(".part")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from focal_eval.agent.turn import Draft
+from focal_eval.engines.taping import taped
 from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout, EngineUnreachable
-from focal_eval.records import Tokens
+from focal_eval.records import Json, Tokens
 from focal_eval.text import shorten
 
 MAX_ANSWER = 1_000_000  # bytes
@@ -56,6 +57,10 @@ class OpenAIWriter:
 
     async def write(self, draft: Draft) -> Worded:
         """The model's wording. Raises an EngineError where there is none."""
+        body = self.request(draft)
+        return _worded(await taped("model", body, lambda: self._asked(body)))
+
+    async def _asked(self, body: Json) -> Json:
         import httpx
 
         if self._client is None:
@@ -63,7 +68,7 @@ class OpenAIWriter:
         url = str(self._config.url).rstrip("/") + "/chat/completions"
         headers = {"authorization": f"Bearer {self._config.token}"} if self._config.token else {}
         try:
-            answer = await self._client.post(url, json=self.request(draft), headers=headers)
+            answer = await self._client.post(url, json=body, headers=headers)
         except httpx.TimeoutException:
             raise EngineTimeout(f"the generator did not answer within {self._config.timeout_s:g} s") from None
         except httpx.TransportError as problem:
@@ -75,7 +80,7 @@ class OpenAIWriter:
             raise EngineError(f"the generator answered with status {answer.status_code}", detail=detail)
         if len(answer.content) > MAX_ANSWER:
             raise EngineProtocol(f"the generator's answer is larger than {MAX_ANSWER:,} bytes")
-        return _worded(answer.content)
+        return _decoded(answer.content)
 
     def _hidden(self, text: str) -> str:
         return text.replace(self._config.token, "***") if self._config.token else text
@@ -117,13 +122,16 @@ def instructions(draft: Draft) -> str:
     return "\n".join(lines)
 
 
-def _worded(content: bytes) -> Worded:
+def _decoded(content: bytes) -> Json:
     try:
-        data = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         raise EngineProtocol(
             "the generator's answer is not JSON", detail=shorten(content[:400].decode("utf-8", "replace"))
         ) from None
+
+
+def _worded(data: Json) -> Worded:
     try:
         text = data["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):

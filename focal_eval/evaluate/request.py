@@ -32,6 +32,8 @@ class RunRequest:
     reports: tuple[str, ...] = DEFAULT_REPORTS
     allow_python: bool = True
     cache: Path | None = None  # the folder of the cache of scripts
+    cassette: str | None = None  # the mode of the engine's cassette
+    cassette_file: Path | None = None  # instead of the cassette the suite names
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
@@ -41,6 +43,8 @@ class RunRequest:
             ("--engine", self.engine),
             ("--repeats", self.repeats),
             ("--timeout", self.timeout_s),
+            ("--cassette", self.cassette),
+            ("--cassette-file", self.cassette_file),
         )
         options = [word for option, given in named if given is not None for word in (option, _word(given))]
         return {"paths": [str(path) for path in self.paths], "options": options + ["--no-python"] * (not self.allow_python)}
@@ -59,3 +63,4 @@ class RunResult:
     written: Mapping[str, Path]
     warnings: tuple[Diagnostic, ...] = ()
     reasons: Mapping[str, int] | None = None  # why cases errored, with counts
+    cassette: str | None = None  # what was replayed and recorded, in words

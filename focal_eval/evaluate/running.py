@@ -141,6 +141,7 @@ class _Run:
                 "name": target.engine_name,
                 "agent": None if agent is None else agent.as_json(),
                 "reports": sorted(target.engine.abilities.reports),
+                **({} if target.recorder is None else {"cassette": target.recorder.as_json()}),
             },
             "plan": {"cases": len(self.plan.cases), "turns": self.plan.turns, "collected": self.plan.collected},
             "options": {
@@ -171,13 +172,17 @@ class _Run:
             schedule = self._schedule(journal, observer)
             with asyncio.Runner() as runner:
                 state = runner.run(self._play(schedule))
+            if self.target.recorder is not None:
+                self.target.recorder.save()
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
         finally:
             journal.close()
         model = read_run(self.folder)
         written = render(model, self.request.reports)
-        return RunResult(model, code, written, self.target.warnings, _redacted(schedule.totals.reasons, redact))
+        reasons = _redacted(schedule.totals.reasons, redact)
+        told = None if self.target.recorder is None else self.target.recorder.told()
+        return RunResult(model, code, written, self.target.warnings, reasons, told)
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
         fields = self.fields
@@ -192,6 +197,7 @@ class _Run:
             root=self.target.root if self.request.allow_python else None,
             seed=fields.seed,
             tolerated=frozenset(fields.tolerate),
+            masks=fields.mask,
             run_id="" if self.target.engine.abilities.deterministic else self.id,
         )
         return Schedule(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from focal_eval.clock import Clock
 from focal_eval.document import read_file
 from focal_eval.engines import Engine, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
+from focal_eval.evaluate.cassettes import Used, cassette_of, recorder_of, stale
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
 from focal_eval.script.cache import ScriptCache
@@ -19,12 +20,13 @@ from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import check_idle, check_references
-from focal_eval.script.suite import Engine as EngineEntry
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
+from focal_eval.script.suite_engines import Engine as EngineEntry
 from focal_eval.source import whole_file
 from focal_eval.value import value
 
 if TYPE_CHECKING:
+    from focal_eval.engines.recorded import Recorder
     from focal_eval.evaluate.agents import AgentFile
 
 
@@ -42,6 +44,7 @@ class Target:
     agent: AgentFile | None
     warnings: tuple[Diagnostic, ...]
     secrets: tuple[str, ...] = ()  # nowhere to be written
+    recorder: Recorder | None = None  # the engine, where it has a cassette
 
 
 def find_target(request: RunRequest, clock: Clock) -> Target:
@@ -54,14 +57,16 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         if request.agent is None:
             raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
     fields = suite.fields if suite is not None else _bare_fields()
-    entry, engine_name = _entry(request, suite, problems)
+    entry, engine_name = _entry(request, suite)
     folder = suite.folder if suite is not None else Path.cwd()
+    used = cassette_of(entry, folder, request)
+    if used is None or not used.asks_nobody:
+        problems.extend(_unset(entry))
     entries, root = _entries(suite, named, problems)
     loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     loaded = loader.load(entries)
     problems.extend(loaded.problems)
     setting = Setting(folder, clock, request.allow_python)
-    config: EngineConfig = entry.config
     agent = None if entry.missing else _agent(entry, setting, problems)  # a missing variable is an error already
     if agent is not None:
         problems.extend(agent.problems)
@@ -72,7 +77,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         problems.extend(check_idle(script))
     if problems.errors:
         raise Refused("nothing was run", problems)
-    engine = config.connect(setting)
+    engine, recorder = _connected(entry, setting, used, agent, problems)
     warnings = tuple(item for item in problems if item.severity == "warning")
     return Target(
         fields,
@@ -85,7 +90,27 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         agent,
         warnings,
         (*entry.secrets, *setting.secrets),
+        recorder,
     )
+
+
+def _connected(
+    entry: EngineEntry, setting: Setting, used: Used | None, agent: AgentFile | None, problems: Problems
+) -> tuple[Engine, Recorder | None]:
+    """The engine, with its cassette before it where there is one."""
+    if used is None:
+        config: EngineConfig = entry.config
+        return config.connect(setting), None
+    digest = None if agent is None else agent.digest
+    recorder = recorder_of(used, entry, setting, digest)
+    problems.extend(stale(used, recorder, entry, digest))
+    return recorder, recorder
+
+
+def _unset(entry: EngineEntry) -> Iterator[Diagnostic]:
+    for variable, span in entry.missing:
+        fix = f"export {variable}=…, or write ${{{variable}:-default}}"
+        yield Diagnostic("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
 
 
 def _agent(entry: EngineEntry, setting: Setting, problems: Problems) -> AgentFile | None:
@@ -191,7 +216,7 @@ def _entries(suite: Suite | None, named: list[Path], problems: Problems) -> tupl
     return sorted(dict(out).items(), key=lambda entry: entry[1]), Path(os.path.commonpath([root.resolve(), top]))
 
 
-def _entry(request: RunRequest, suite: Suite | None, problems: Problems) -> tuple[EngineEntry, str | None]:
+def _entry(request: RunRequest, suite: Suite | None) -> tuple[EngineEntry, str | None]:
     if request.agent is not None:
         if not request.agent.is_file():
             raise UsageError(f"there is no agent {request.agent}" + _near_path(request.agent))
@@ -206,9 +231,6 @@ def _entry(request: RunRequest, suite: Suite | None, problems: Problems) -> tupl
     else:
         fix = did_you_mean(request.engine, suite.fields.engines) or "it names no engines under 'engines:'"
         raise UsageError(f"{suite.file} has no engine '{request.engine}'; {fix}")
-    for variable, span in entry.missing:
-        fix = f"export {variable}=…, or write ${{{variable}:-default}}"
-        problems.error("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
     return entry, name
 
 

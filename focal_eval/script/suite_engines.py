@@ -14,7 +14,9 @@ from focal_eval.document.reading import Filled
 from focal_eval.document.shape import JsonSchema, SchemaBuilder, Text
 from focal_eval.errors import Diagnostic, Problems
 from focal_eval.registry import did_you_mean, find, names
+from focal_eval.script.suite_cassette import CassetteUse
 from focal_eval.source import Span
+from focal_eval.text import listed
 from focal_eval.value import value as a_value
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -36,6 +38,7 @@ class Engine:
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()  # values that came from the environment
     spans: Mapping[str, Span] = field(default_factory=dict)  # of the values, by key
+    cassette: CassetteUse | None = None
 
 
 class EngineShape(Shape):
@@ -62,13 +65,16 @@ class EngineShape(Shape):
             return reader.error("unknown-engine", f"no engine is named '{kind}'", kind_node, help=fix)
         missing: list[tuple[str, Span]] = []
         secrets: list[str] = []
-        filled = [(key, _with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name != "kind"]
+        own = [(key, value) for name, key, value in pairs if name not in ("kind", "cassette")]
+        filled = [(key, _with_environment(value, reader, missing, secrets)) for key, value in own]
         rest = MappingNode(node.tag, filled, node.start_mark, node.end_mark)
         config = _configured(made, rest, reader, [span for _, span in missing])
-        if config is INVALID:
+        tapes = [(key, _with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name == "cassette"]
+        cassette = _cassette(kind, made, tapes[0], reader) if tapes else None
+        if INVALID in (config, cassette):
             return INVALID
         spans = {name: reader.span(value) for name, _, value in pairs}
-        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets), spans)
+        return Engine(kind, config, reader.span(node), tuple(missing), tuple(secrets), spans, cassette)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         options: list[JsonSchema] = []
@@ -77,9 +83,29 @@ class EngineShape(Shape):
             name = own["$ref"].rsplit("/", 1)[-1]
             inner = into.defs[name] = _with_variables(into.defs[name], into, set())
             inner.setdefault("properties", {})["kind"] = {"const": kind, "description": "Names the engine."}
+            if kind != "cassette":
+                doc = "Where its conversations are recorded and replayed from."
+                inner["properties"]["cassette"] = {**record_of(CassetteUse).schema(into), "description": doc}
             inner["required"] = sorted({"kind", *inner.get("required", [])})
             options.append(own)
         return {"anyOf": options}
+
+
+def _cassette(kind: str, made: type, pair: tuple[Node, Node], reader: Reader) -> Any:
+    """What `cassette` says, INVALID where it cannot be."""
+    key, value = pair
+    if kind == "cassette":
+        fix = "replay it with `kind: cassette`, or give this key to the engine that is recorded"
+        return reader.error("cassette-layer", "a cassette is not recorded again", key, help=fix)
+    use = record_of(CassetteUse).read(value, reader)
+    if use is INVALID:
+        return INVALID
+    has = getattr(made, "cassette_layers", ("turns",))
+    lacking = [layer for layer, _ in use.layers if layer not in has]
+    if lacking:
+        said = f"the engine '{kind}' asks nobody in the layer '{lacking[0]}'; it has {listed(tuple(has))}"
+        return reader.error("cassette-layer", said, value)
+    return use
 
 
 def _configured(made: type, node: MappingNode, reader: Reader, missing: list[Span]) -> Any:
