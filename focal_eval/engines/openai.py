@@ -56,7 +56,7 @@ class OpenAI:
     token_env: str | None = field(default=None, metadata={"doc": "The environment variable that holds the token."})
     token_file: str | None = field(default=None, metadata={"doc": "The file that holds the token."})
     headers: Mapping[str, str] = field(
-        default_factory=dict, repr=False, metadata={"doc": "More headers of each request, such as the key of a gateway."}
+        default_factory=dict, repr=False, metadata={"doc": "More headers of each request, such as a gateway's key; kept secret."}
     )
     query: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "The query of each request, such as a version."})
     agent: str | None = field(
@@ -92,6 +92,7 @@ class OpenAI:
         declared += [Declared(name, tool.description, tool.parameters) for name, tool in self.tools.items()]
         prompt = self.prompt if self.prompt is not None else None if agent is None else agent_prompt(agent.file)
         token = bearer(self, None, setting)
+        setting.secrets.extend(self.headers.values())  # keys of gateways, mostly
         headers = {**self.headers, **({} if token is None else {"authorization": f"Bearer {token}"})}
         wire = Wire(self.url, headers=headers, faults=self.faults, clock=setting.clock)
         return OpenAIEngine(self, wire, prompt, Toolbox(iter(declared)), agent, setting.clock)

@@ -151,7 +151,7 @@ def test_what_cannot_be_is_refused(stub: Stub) -> None:
         talk(glean(stub), None)
 
 
-@pytest.mark.parametrize("keys", [{}, {"stream": True}, {"save": False}], ids=str)
+@pytest.mark.parametrize("keys", [{}, {"stream": True}, {"save": False}, {"save": False, "stream": True}], ids=str)
 def test_the_engine_keeps_the_contract(stub: Stub, keys: dict[str, Any]) -> None:
     """The kit that every engine is held to."""
     engine_conformance(glean(stub, **keys), messages=("hello", "and now?"))

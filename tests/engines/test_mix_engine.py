@@ -280,7 +280,8 @@ def test_nothing_is_said_unasked(stub: Stub) -> None:
 @pytest.mark.parametrize("synchronous", [False, True])
 def test_the_engine_keeps_the_contract(stub: Stub, early: Stub, synchronous: bool) -> None:
     """The kit that every engine is held to."""
-    engine_conformance(mix(early if synchronous else stub), messages=("hello", "and now?"))
+    for read_back in (True, False):
+        engine_conformance(mix(early if synchronous else stub, read_back=read_back), messages=("hello", "and now?"))
 
 
 # Mix's own SDK, version 0.8, as the referee

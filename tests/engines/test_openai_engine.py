@@ -216,6 +216,8 @@ query: {{api-version: "2026-01"}}
     assert "tokens" not in config.connect(Setting(Path())).abilities.reports  # nobody asked the endpoint to count
     assert (stub.heard[0].headers["x-gateway"], stub.heard[0].query) == ("key-1", {"api-version": "2026-01"})
     assert "key-1" not in repr(config)
+    config.connect(setting := Setting(Path()))
+    assert "key-1" in setting.secrets
     body = stub.bodies(PATH)[0]
     assert {key: value for key, value in body.items() if key not in ("messages", "tools")} == {
         "model": "small-1", "max_completion_tokens": 9, "seed": 3, "stream": True,

@@ -206,6 +206,12 @@ def test_the_engine_keeps_the_contract(stub: Stub, keys: dict[str, Any]) -> None
     engine_conformance(hub(stub, **keys), messages=("hello", "and now?"))
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_early_servers_keep_the_contract(early: Stub, stream: bool) -> None:
+    """The same with servers as SDK 1.0 knew them."""
+    engine_conformance(hub(early, stream=stream), messages=("hello", "and now?"))
+
+
 # PipesHub's own SDK, version 1.7, as the referee
 
 REASON = "PipesHub's SDK is not installed: pip install pipeshub-sdk"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from focal_eval.engines.base import SessionStart, ToolAnswer
+from focal_eval.engines.base import SessionStart, Setting, ToolAnswer
 from focal_eval.engines.glean import Glean
 from focal_eval.engines.mix import Mix
 from focal_eval.engines.openai import OpenAI, ToolText
 from focal_eval.engines.pipeshub import PipesHub
-from focal_eval.records import UNKNOWN, MessageRecord, UnknownType
+from focal_eval.records import UNKNOWN, MessageRecord, Reply, UnknownType
 from focal_eval.testing.engines import settled
 from tests.engines import sdk_relay
 from tests.engines.glean_stub import Assistant
@@ -86,6 +87,18 @@ def start() -> SessionStart:
 def bare(messages: tuple[MessageRecord, ...] | UnknownType) -> list[MessageRecord] | UnknownType:
     """Stored messages without the payload: the SDK puts its keys in another order and leaves out what is null."""
     return UNKNOWN if messages is UNKNOWN else [replace(message, raw=None) for message in messages]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_every_declared_field_is_told_by_some_reply(vendor: tuple[Vendor, str, str], stream: bool) -> None:
+    """An expectation on a declared field is not refused, so that it must be possible to meet; the others stay unknown."""
+    found, direct, _ = vendor
+    config = found.engine(direct, stream)
+    told = talk(config, *found.said, start=start())
+    known = {spec.name for reply in told.replies for spec in fields(Reply) if getattr(reply, spec.name) is not UNKNOWN}
+    unknowable = {spec.name for spec in fields(Reply) if spec.default is UNKNOWN}
+    stored = set() if told.stored is UNKNOWN else {"messages_stored"}
+    assert (known & unknowable) | stored == config.connect(Setting(Path())).abilities.reports
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
