@@ -60,6 +60,8 @@ class Conversation(Transcript):
     prices: Mapping[str, float] = field(default_factory=dict)
     root: Path | None = None
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
+    masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
+    before: tuple[TurnRecord, ...] = ()  # turns that were replayed before the first one, their index below 0
 
 
 class Unreported(Exception):

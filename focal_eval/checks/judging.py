@@ -33,7 +33,10 @@ def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript)
         raise
     except BaseException as problem:  # a crash is a value, never the run's end: `sys.exit()` too, or `pytest.fail()`
         return Outcome.ERRORED, (), f"the check crashed: {told(problem).splitlines()[0][:300]}"
-    return (Outcome.FAILED, tuple(findings), None) if findings else _PASSED
+    if not findings:
+        return _PASSED
+    failed = any(not finding.tolerated for finding in findings)
+    return (Outcome.FAILED if failed else Outcome.PASSED), tuple(findings), None
 
 
 def _conversation(seen: Transcript) -> Conversation:

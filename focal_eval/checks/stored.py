@@ -1,79 +1,118 @@
 """`conversation.records`, `conversation.feedback`: what the engine keeps of the conversation, against what was said.
 
-Stored messages are matched with turns by `turn_id` where both sides carry it, else by aligning the texts. Texts are compared
-after folding white space alone. Rules and tools of a turn are compared where both sides know them. Every finding has a name,
-by which a suite may tolerate what is known of its engine.
+Texts are compared after folding white space alone; the parts of a reply where both sides know them. Every finding has a name,
+by which a suite may tolerate what is known of its engine: it is then told, and fails nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from focal_eval.checks.base import Conversation, ConversationCheck, Unreported, written_short
 from focal_eval.checks.passages import quoted, word_diff
 from focal_eval.checks.reported import not_reported
-from focal_eval.records import UNKNOWN, Finding, MessageRecord, Reply, TurnRecord
+from focal_eval.checks.said import Kept, Pairing, Said, bare, bare_of, kept_in, paired, said_in
+from focal_eval.checks.stored_parts import changed_parts
+from focal_eval.records import UNKNOWN, Finding, MessageRecord, TurnRecord
 from focal_eval.script.conditions import Mismatch
+from focal_eval.script.masks import MASKS, Mask
 from focal_eval.script.matchers import Matcher
 from focal_eval.script.wording import ABSENT
 from focal_eval.text import listed
 
-SPOKEN = ("user", "assistant")
 WHO = {"user": "the user's message", "assistant": "the agent's message"}
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One message as it was sent or received: the side that speaks, its words, and its turn."""
-
-    role: str
-    text: str
-    turn: TurnRecord
-
-
-def said_in(turns: Sequence[TurnRecord]) -> list[Said]:
-    """What was said, in order; an engine that does not report its text leaves its side out."""
-    out = []
-    for turn in turns:
-        if turn.user is not None and turn.skipped is None:
-            out.append(Said("user", turn.user, turn))
-        if turn.reply is not None and turn.reply.response is not UNKNOWN:
-            out.append(Said("assistant", turn.reply.response, turn))
-    return out
-
-
-def _bare(text: str | None) -> str:
-    return " ".join((text or "").split())
+QUOTED = 400  # characters of a text that is stored otherwise
+MOST = 100  # findings told one by one
+TOOLS_NOT_IN_REPLY = "tools-not-in-reply"
 
 
 @dataclass(frozen=True, slots=True)
 class Records(ConversationCheck):
-    """The engine's stored messages agree with what was said: texts, order of roles, rules and tools."""
+    """The engine's stored messages agree with what was said: texts, order, and the parts of each reply."""
 
     short: ClassVar[str] = "are"
     needs: ClassVar[frozenset[str]] = frozenset({"messages_stored"})
     are: Literal["consistent"] = "consistent"
+    mask: Annotated[tuple[Mask, ...], MASKS] = field(
+        default=(), metadata={"doc": "Paths of stored messages that are not compared, such as tools.*.result.at."}
+    )
     brief: bool = written_short()
 
     def judge(self, seen: Conversation) -> tuple[Finding, ...]:
         if seen.messages is UNKNOWN:
             raise Unreported(not_reported("messages_stored"))
-        stored = [message for message in seen.messages if message.role in SPOKEN]
-        answered = [turn for turn in seen.turns if turn.reply is not None]
-        by_id = bool(stored) and all(message.turn_id for message in stored)
-        by_id = by_id and all(turn.reply is not None and turn.reply.turn_id for turn in answered)
-        begun = _begun(answered)
-        out = _by_turn(answered, stored, begun) if by_id else _by_text(said_in(answered), _joined(stored), begun)
-        out = [item for item in out if item.name not in seen.tolerated]
-        if by_id and not out:
-            out = [item for item in _order(answered, stored) if item.name not in seen.tolerated]
+        turns = (*seen.before, *(turn for turn in seen.turns if turn.reply is not None))
+        pairing = paired(turns, kept_in(seen.messages))
         path = self.at("are")
-        return tuple(replace(item, message=f"{item.message} ({item.name})", path=path) for item in out)
+        counted: list[Finding] = []
+        tolerated: list[Finding] = []
+        for item in _findings(turns, pairing, (*seen.masks, *self.mask)):
+            lives = item.name in seen.tolerated
+            told = replace(item, message=f"{item.message} ({item.name})", path=path, tolerated=lives)
+            (tolerated if lives else counted).append(told)
+        return (*_most(counted), *_most(tolerated))
 
     def describe(self) -> str:
         return "stored messages agree with what was said"
+
+
+def _most(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, the first of very many and how many more."""
+    if len(findings) <= MOST:
+        return tuple(findings)
+    first = findings[0]
+    more = f"and {len(findings) - MOST:,} more findings about stored messages"
+    return (*findings[:MOST], Finding(more, path=first.path, tolerated=first.tolerated))
+
+
+def _findings(turns: Sequence[TurnRecord], pairing: Pairing, masks: Sequence[Mask]) -> Iterator[Finding]:
+    """What does not agree, in the order of the conversation; then what nobody said, and the order of the whole."""
+    found = [(said.turn.index, 1, item) for said, group in pairing.pairs for item in _compared(said, group, masks)]
+    found += [(item.turn, 0, item) for item in _lost(turns, pairing) if item.turn is not None]
+    found += [(item.turn, 2, item) for item in _holes(turns, pairing) if item.turn is not None]
+    found.sort(key=lambda entry: entry[:2])
+    yield from (item for index, _, item in found if index >= 0)  # what was replayed before the first turn is not judged
+    known = {turn.reply.turn_id for turn in turns if turn.reply is not None}
+    for kept in pairing.strays:
+        again = kept.message.turn_id is not None and kept.message.turn_id in known
+        what = "a stored message stands there once more" if again else "a stored message was never said"
+        yield Finding(what, "no such message", shown(kept.message), name="message-never-said", stored=(kept.place,))
+    if pairing.moved is not None:
+        yield _out_of_order(pairing, *pairing.moved)
+
+
+def _out_of_order(pairing: Pairing, here: Kept, before: Kept) -> Finding:
+    turn = {kept.place: said.turn.index for said, group in pairing.pairs for kept in group}
+    places = sorted(turn)
+    found = " → ".join(f"turn {turn[place] + 1}" for place in places[:12]) + (" → …" if len(places) > 12 else "")
+    said = f"stored messages are out of order: {shown(here.message)} stands after {shown(before.message)}"
+    order = "the order in which they were said"
+    return Finding(
+        said, order, found, name="order-changed", turn=turn[here.place], role=here.message.role, stored=(here.place,)
+    )
+
+
+def _lost(turns: Sequence[TurnRecord], pairing: Pairing) -> Iterator[Finding]:
+    """What is not stored: a whole turn as one finding, else the message."""
+    begun = _begun(turns)
+    stored = {said.turn.index for said, _ in pairing.pairs}
+    told: set[int] = set()
+    for item in pairing.lost:
+        index = item.turn.index
+        if index in stored:
+            what = f"{WHO[item.role]} of turn {index + 1} is not stored"
+            yield Finding(
+                what, quoted(item.text, QUOTED), "nothing stored", name="message-not-stored", turn=index, role=item.role
+            )
+        elif index not in told:
+            told.add(index)
+            name = "scenario-start-not-stored" if index in begun else "turn-not-stored"
+            said = " → ".join(quoted(one.text, QUOTED // 2) for one in said_in([item.turn]))
+            yield Finding(
+                f"turn {index + 1} is missing from the stored messages", said, "nothing stored", name=name, turn=index
+            )
 
 
 def _begun(turns: Sequence[TurnRecord]) -> set[int]:
@@ -90,143 +129,61 @@ def _begun(turns: Sequence[TurnRecord]) -> set[int]:
     return out
 
 
-def _lost(turn: TurnRecord, begun: set[int]) -> str:
-    return "scenario-start-not-stored" if turn.index in begun else "turn-not-stored"
-
-
-def _by_turn(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord], begun: set[int]) -> list[Finding]:
-    """Every turn against the stored messages that carry its id, then those that carry none of theirs."""
-    by_id: dict[str | None, list[MessageRecord]] = {}
-    for message in stored:
-        by_id.setdefault(message.turn_id, []).append(message)
-    out: list[Finding] = []
-    for turn in turns:
-        assert turn.reply is not None
-        own = by_id.pop(turn.reply.turn_id, [])
-        number = turn.index + 1
-        if not own:
-            what = f"turn {number} is missing from the stored messages"
-            out.append(Finding(what, quoted(turn.user or ""), "nothing stored", name=_lost(turn, begun)))
-            continue
-        for said in said_in([turn]):
-            matching = [message for message in own if message.role == said.role]
-            if not matching:
-                what = f"{WHO[said.role]} of turn {number} is not stored"
-                out.append(Finding(what, quoted(said.text), "nothing stored", name="message-not-stored"))
-            else:
-                out += _compared(said, matching)
-    for others in by_id.values():
-        what = "a stored message belongs to no turn of this conversation"
-        out.append(Finding(what, "no such message", _shown(others[0]), name="message-never-said"))
-    return out
-
-
-def _order(turns: Sequence[TurnRecord], stored: Sequence[MessageRecord]) -> list[Finding]:
-    rank = {turn.reply.turn_id: turn.index for turn in turns if turn.reply is not None}
-    kept = [message for message in stored if message.turn_id in rank]  # the others are findings of their own
-    places = [(rank[message.turn_id], SPOKEN.index(message.role)) for message in kept]
-    if places == sorted(places):
-        return []
-    at = next(i for i in range(1, len(places)) if places[i] < places[i - 1])
-    said = f"stored messages are out of order: {_shown(kept[at])} stands after {_shown(kept[at - 1])}"
-    found = " → ".join(f"turn {turn + 1}" for turn, _ in places[:12])
-    return [Finding(said, "the order in which they were said", found, name="order-changed")]
-
-
-def _joined(stored: Sequence[MessageRecord]) -> list[list[MessageRecord]]:
-    """Neighbouring messages of the agent together: one reply may be stored as several."""
-    out: list[list[MessageRecord]] = []
-    for message in stored:
-        if out and message.role == "assistant" and out[-1][0].role == "assistant":
-            out[-1].append(message)
-        else:
-            out.append([message])
-    return out
-
-
-def _by_text(said: Sequence[Said], stored: Sequence[list[MessageRecord]], begun: set[int]) -> list[Finding]:
-    """Both sides aligned by role and text, so that one missing message does not make all later ones differ."""
-    from rapidfuzz.distance import Indel
-
-    before = [(item.role, _bare(item.text)) for item in said]
-    after = [(group[0].role, _bare(" ".join(message.text or "" for message in group))) for group in stored]
-    out: list[Finding] = []
-    steps = [(s.tag, s.src_start, s.src_end, s.dest_start, s.dest_end) for s in Indel.opcodes(before, after)]
-    gone: list[Said] = []
-    come: list[list[MessageRecord]] = []
-    for tag, a, b, c, d in [*steps, ("equal", 0, 0, 0, 0)]:
-        if tag == "equal":
-            out += _paired(gone, come, begun)
-            gone, come = [], []
-            for item, group in zip(said[a:b], stored[c:d], strict=True):
-                out += _details(item, group)
-        else:
-            gone += said[a:b]
-            come += stored[c:d]
-    return out
-
-
-def _paired(gone: list[Said], come: list[list[MessageRecord]], begun: set[int]) -> list[Finding]:
-    """Between two messages that agree: what was said and not stored beside what was stored and not said."""
-    out: list[Finding] = []
-    left = list(come)
-    for item in gone:
-        group = next((group for group in left if group[0].role == item.role), None)
-        if group is None:
-            said = f"{WHO[item.role]} of turn {item.turn.index + 1} is missing from the stored messages"
-            out.append(Finding(said, quoted(item.text), "nothing stored", name=_lost(item.turn, begun)))
-        else:
-            left.remove(group)
-            out += _compared(item, group)
-    what, name = "a stored message was never said", "message-never-said"
-    return out + [Finding(what, "no such message", _shown(group[0]), name=name) for group in left]
-
-
-def _compared(said: Said, group: Sequence[MessageRecord]) -> list[Finding]:
+def _compared(said: Said, group: Sequence[Kept], masks: Sequence[Mask]) -> Iterator[Finding]:
     """One message against what is stored of it: its text, then what goes with it."""
-    wanted, found = _bare(said.text), _bare(" ".join(message.text or "" for message in group))
-    out = []
-    if wanted != found:
-        what = f"{WHO[said.role]} of turn {said.turn.index + 1} is stored with another text"
-        out.append(Finding(what, quoted(wanted), quoted(found), word_diff(wanted, found), name="text-changed"))
-    return out + _details(said, group)
-
-
-def _details(said: Said, group: Sequence[MessageRecord]) -> list[Finding]:
-    """The rules and tools of a reply, where both sides know them."""
-    reply = said.turn.reply
-    if said.role != "assistant" or reply is None:
-        return []
-    out = []
     number = said.turn.index + 1
-    for noun, told, kept in (("rules", _rules(reply), _stored_rules(group)), ("tools", _tools(reply), _stored_tools(group))):
-        if told is not None and kept is not None and told != kept:
-            said_so = f"the {noun} of turn {number} are stored otherwise"
-            out.append(Finding(said_so, listed(told, most=12), listed(kept, most=12), name=f"{noun}-changed"))
-    return out
+    about: dict[str, Any] = {
+        "turn": said.turn.index,
+        "role": said.role,
+        "stored": tuple(kept.place for kept in group),
+    }
+    wanted, found = bare(said.text), bare_of(group)
+    if wanted != found and ("text",) not in masks:
+        what = f"{WHO[said.role]} of turn {number} is stored with another text"
+        near = word_diff(wanted, found)
+        yield Finding(what, quoted(wanted, QUOTED), quoted(found, QUOTED), near, name="text-changed", **about)
+    if said.role != "assistant" or said.turn.reply is None:
+        return
+    for part in changed_parts(said.turn.reply, group, masks):
+        lacking = part.part == "scenario" and part.stored == "null"
+        verb = "is" if part.part in SINGLE else "are"
+        words = part.part.replace("_", " ")
+        what = f"the {words} of turn {number} {verb} {'not stored' if lacking else 'stored otherwise'}"
+        name = "scenario-not-stored" if lacking else f"{part.part.replace('_', '-')}-changed"
+        yield Finding(what, part.said, part.stored, part.near, name=name, **about)
 
 
-def _rules(reply: Reply) -> list[str] | None:
-    return None if reply.rules is UNKNOWN else sorted({rule.name for rule in reply.rules})
+SINGLE = frozenset(
+    {"scenario", "reasoning", "confidence", "type", "format", "model", "finish_reason", "cost", "metadata"}
+)  # parts that are one thing
 
 
-def _stored_rules(group: Sequence[MessageRecord]) -> list[str] | None:
-    if any(message.rules is UNKNOWN for message in group):
-        return None
-    return sorted({rule.name for message in group if message.rules is not UNKNOWN for rule in message.rules})
+def _holes(turns: Sequence[TurnRecord], pairing: Pairing) -> Iterator[Finding]:
+    """What the engine tells wrongly beside the messages themselves: tools that only the record has, a turn's number."""
+    kept = {said.turn.index: group for said, group in pairing.pairs if said.role == "assistant"}
+    answered = 0
+    for turn in turns:
+        answered += 1
+        group = kept.get(turn.index)
+        if group is None or turn.reply is None:
+            continue
+        about: dict[str, Any] = {"turn": turn.index, "role": "assistant", "stored": tuple(one.place for one in group)}
+        number, tools = turn.index + 1, turn.reply.tools
+        metadata = turn.reply.metadata
+        holes = metadata.get("holes") if isinstance(metadata, Mapping) else None
+        if isinstance(holes, list) and TOOLS_NOT_IN_REPLY in holes and tools is not UNKNOWN:
+            what = f"the reply of turn {number} lists no tools, and its stored message does"
+            names = listed([call.name for call in tools], most=12)
+            yield Finding(what, names, "no tools in the reply", name=TOOLS_NOT_IN_REPLY, **about)
+        counts = group[-1].message.metadata
+        count = counts.get("turn_number") if isinstance(counts, Mapping) else None
+        if isinstance(count, int) and count != answered:
+            what = f"turn {number} is stored as number {count}"
+            yield Finding(what, f"number {answered}", f"number {count}", name="turn-number-wrong", **about)
 
 
-def _tools(reply: Reply) -> list[str] | None:
-    return None if reply.tools is UNKNOWN else sorted(call.name for call in reply.tools)
-
-
-def _stored_tools(group: Sequence[MessageRecord]) -> list[str] | None:
-    if any(message.tools is UNKNOWN for message in group):
-        return None
-    return sorted(call.name for message in group if message.tools is not UNKNOWN for call in message.tools)
-
-
-def _shown(message: MessageRecord) -> str:
+def shown(message: MessageRecord) -> str:
+    """A stored message in a few words."""
     return f"{message.role} {quoted(message.text or '', 60)}"
 
 
@@ -254,7 +211,7 @@ class Feedback(ConversationCheck):
             return ()
         path = ("is",)
         return tuple(
-            Finding(f"the feedback of {_shown(m)} is not as expected", w.expected, w.observed, path=path) for m, w in wrong
+            Finding(f"the feedback of {shown(m)} is not as expected", w.expected, w.observed, path=path) for m, w in wrong
         )
 
     def _mismatch(self, message: MessageRecord) -> Mismatch | None:

@@ -102,41 +102,40 @@ def page_of(payload: Json, where: str, limit: int) -> Page:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn as `/turns` lists it. Its `turn_number` is not read: it is the position on the page."""
+    """A turn as `/turns` lists it. Nothing is found by its `number`, which is the position on the page."""
 
     id: str
     user: str
     agent: str
     rules: tuple[str, ...]
     tools: tuple[str, ...]
-    after: Place | None
+    after: Place | None | UnknownType
     at: str | None
     raw: Json
     messages: tuple[Json, ...] | None = None  # the stored messages, where the server tells them
+    number: int | None = None
 
 
 def stored_turn(item: Json) -> StoredTurn:
     """One item of `GET /v1/sessions/{id}/turns`."""
     fields = Fields(item, "a stored turn")
-    after = fields.data.get("scenario_after")
+    after, number = fields.data.get("scenario_after", UNKNOWN), fields.data.get("turn_number")
     return StoredTurn(
         id=fields.id("turn_id"),
         user=fields.text("user_message"),
         agent=fields.text("agent_response"),
         rules=fields.texts("matched_rules"),
         tools=fields.texts("tools_called"),
-        after=None if after is None else _place(after),
+        after=after if after is None or after is UNKNOWN else _place(after),
         at=fields.text_or_none("timestamp"),
         raw=item,
         messages=tuple(fields.list(EXTRA)) if EXTRA in fields.data else None,
+        number=number if type(number) is int else None,
     )
 
 
 def messages_of(turn: StoredTurn, names: Names) -> tuple[MessageRecord, MessageRecord]:
-    """What the user said and what the agent answered, as they are stored.
-
-    Focal never fills the scenario of a stored turn, so that null there means: not known.
-    """
+    """What the user said and what the agent answered, as they are stored: null as scenario means that none is."""
     return (
         MessageRecord("user", turn.user, turn_id=turn.id, created_at=turn.at),
         MessageRecord(
@@ -145,7 +144,8 @@ def messages_of(turn: StoredTurn, names: Names) -> tuple[MessageRecord, MessageR
             turn_id=turn.id,
             rules=rules_of(turn.rules, names),
             tools=tools_of(turn.tools, names),
-            scenario=UNKNOWN if turn.after is None else turn.after.named(names),
+            scenario=turn.after.named(names) if isinstance(turn.after, Place) else turn.after,
+            metadata={} if turn.number is None else {"turn_number": turn.number},
             created_at=turn.at,
             raw=turn.raw,
         ),

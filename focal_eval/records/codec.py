@@ -120,11 +120,14 @@ def fault_to_json(fault: Fault) -> dict[str, Json]:
 def finding_to_json(finding: Finding) -> dict[str, Json]:
     """A finding as the journal holds it."""
     out: dict[str, Json] = {"message": finding.message}
-    for name in ("expected", "observed", "near", "name"):
+    for name in ("expected", "observed", "near", "name", "turn", "role"):
         if (item := getattr(finding, name)) is not None:
             out[name] = item
-    if finding.path:
-        out["path"] = list(finding.path)
+    for name in ("path", "stored"):
+        if places := getattr(finding, name):
+            out[name] = list(places)
+    if finding.tolerated:
+        out["tolerated"] = True
     return out
 
 

@@ -38,6 +38,10 @@ class Finding:
     near: str | None = None  # the nearest miss: the closest call and the argument that differs, ...
     path: tuple[str | int, ...] = ()  # below the expectation's value, to point the caret
     name: str | None = None  # of a kind of finding that a suite may tolerate: "turn-not-stored"
+    tolerated: bool = False  # the suite lives with it: it is told, and fails nothing
+    turn: int | None = None  # the turn it is about, from 0, where the expectation is the conversation's
+    role: str | None = None  # user | assistant: the message of that turn it is about, where it is one
+    stored: tuple[int, ...] = ()  # positions of the stored messages it is about
 
 
 @value

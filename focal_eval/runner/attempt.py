@@ -9,10 +9,10 @@ from focal_eval.checks.base import Conversation, Moment
 from focal_eval.engines import Session
 from focal_eval.errors import EngineError, EngineGivenUp, StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
-from focal_eval.records.codec import fault_to_json, message_to_json, reply_to_json
+from focal_eval.records.codec import fault_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.limits import within
-from focal_eval.runner.lines import case_line
+from focal_eval.runner.lines import case_line, kept_messages
 from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
@@ -49,6 +49,7 @@ class Attempt:
         self.saved: dict[str, Any] = {}
         self.judging = Judging(self.script.texts, terms.unreported, self.values)
         self.turns: list[TurnRecord] = []
+        self.before: list[TurnRecord] = []  # replayed before the first turn
         self.fault: Fault | None = None
         self.given_up: str | None = None  # why the engine is not asked any more
         self.elapsed_ms = 0.0
@@ -64,12 +65,13 @@ class Attempt:
         limit = self.script.timeout_s or self.terms.case_timeout_s
         deadline = None if limit is None else asyncio.get_running_loop().time() + limit
         messages: Any = UNKNOWN
+        lines = b""
         session: Session | None = None
         try:
-            session = await open_session(self.case, self.terms, self.values, self.number)
+            session = await open_session(self.case, self.terms, self.values, self.number, self.before)
             for turn in self.script.turns:
                 await self._turn(turn, session, deadline)
-            messages = await self._stored(session)
+            messages, lines = await self._stored(session)
         except (EngineError, TemplateProblem) as problem:
             self.fault = self.fault or self._fault(problem)
         finally:
@@ -78,7 +80,7 @@ class Attempt:
         self._conversation(messages)
         self.elapsed_ms = (clock.elapsed() - start) * 1000
         self._conclude()
-        self.write(self._attempt_line(messages))
+        self.write(self._attempt_line(lines))
         return self.verdict
 
     async def _turn(self, turn: Turn, session: Session, deadline: float | None) -> None:
@@ -207,9 +209,10 @@ class Attempt:
             line += b',"saved":' + dumps(saved)
         self.write(line + b',"results":[' + self.judging.tally.take() + b"]}")
 
-    async def _stored(self, session: Session) -> Any:
+    async def _stored(self, session: Session) -> tuple[Any, bytes]:
+        """The stored messages, and their lines in the journal; UNKNOWN and none where the engine keeps none."""
         try:
-            return await within(session.stored(), self.terms.timeout_s)
+            return kept_messages(await within(session.stored(), self.terms.timeout_s))
         except TimeoutError:
             raise timed_out("reading the stored messages", self.terms.timeout_s) from None
         except (EngineError, StorageError):
@@ -225,7 +228,16 @@ class Attempt:
             self._not_judged(closing, f"the engine broke: {self.fault.message}")
             return
         terms = self.terms
-        seen = Conversation(tuple(self.turns), messages, self.saved, terms.prices, terms.root, terms.tolerated)
+        seen = Conversation(
+            tuple(self.turns),
+            messages,
+            self.saved,
+            prices=terms.prices,
+            root=terms.root,
+            tolerated=terms.tolerated,
+            masks=terms.masks,
+            before=tuple(self.before),
+        )
         self.judging.judge(closing, seen)
 
     def _conclude(self) -> None:
@@ -245,7 +257,7 @@ class Attempt:
         elif mark is not None and self.verdict is Verdict.PASSED:
             self.verdict, self.reason = Verdict.XPASSED, f"expected to fail ({mark.reason}), but it passed"
 
-    def _attempt_line(self, messages: Any) -> bytes:
+    def _attempt_line(self, messages: bytes) -> bytes:
         line = b'{"t":"attempt","case":"' + self.case.id.encode() + b'","attempt":%d,"verdict":"' % self.number
         line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
         if self.reason is not None:
@@ -253,8 +265,8 @@ class Attempt:
         if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
             line += b',"fault":' + dumps(fault_to_json(self.fault))
         line += b',"results":[' + self.judging.tally.take() + b"]"
-        if messages is not UNKNOWN:
-            line += b',"messages":' + dumps([message_to_json(message) for message in messages])
+        if messages:
+            line += b',"messages":' + messages
         return line + b"}"
 
 

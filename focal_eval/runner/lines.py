@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from focal_eval.errors import EngineProtocol
+from focal_eval.records import UNKNOWN, MessageRecord
+from focal_eval.records.codec import message_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
+
+MAX_MESSAGES = 10_000  # stored messages of one conversation
+MAX_MESSAGES_BYTES = 16_000_000  # of their JSON; more breaks the engine's contract
 
 
 def case_line(case: Case, channel: str) -> bytes:
@@ -36,3 +42,17 @@ def skipped_lines(case: Case, channel: str) -> tuple[bytes, bytes]:
     assert case.script.skip is not None
     head = b'{"t":"attempt","case":"' + case.id.encode() + b'","attempt":1,"verdict":"skipped","elapsed_ms":0,"reason":'
     return case_line(case, channel), head + dumps(case.script.skip.reason) + b',"results":[]}'
+
+
+def kept_messages(stored: Any) -> tuple[Any, bytes]:
+    """What an adapter read back and its JSON, empty where the engine keeps nothing. Raises EngineProtocol on anything else."""
+    if stored is UNKNOWN:
+        return UNKNOWN, b""
+    if not isinstance(stored, (tuple, list)) or not all(isinstance(message, MessageRecord) for message in stored):
+        raise EngineProtocol(f"the stored messages are no list of MessageRecord but {type(stored).__name__}")
+    if len(stored) > MAX_MESSAGES:
+        raise EngineProtocol(f"more than {MAX_MESSAGES:,} messages are stored of one conversation: {len(stored):,}")
+    lines = dumps([message_to_json(message) for message in stored])
+    if len(lines) > MAX_MESSAGES_BYTES:
+        raise EngineProtocol(f"the stored messages of one conversation take {len(lines):,} bytes")
+    return tuple(stored), lines

@@ -11,7 +11,7 @@ from focal_eval.clock import Clock
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.engines import Coming, Engine, Foreseen, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
-from focal_eval.records import UNKNOWN, Fault
+from focal_eval.records import UNKNOWN, Fault, TurnRecord
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Answer, Script
@@ -35,16 +35,20 @@ class Terms:
     root: Path | None = None  # of local Python checks, None where they are off
     seed: int = 0
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
+    masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
     run_id: str = ""  # makes session names unique between runs, for engines that remember users
 
 
-async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int) -> Session:
-    """A fresh conversation, seeded as the script says. Raises EngineError, whatever the adapter does."""
+async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:
+    """A fresh conversation, seeded as the script says; turns replayed for that go to `before`.
+
+    Raises EngineError, whatever the adapter does.
+    """
     filler = Filler(values)
     engine = terms.engine
     try:
         start = _start(case, terms, filler, number)
-        return await within(_opened(engine, start, case, filler), terms.timeout_s)
+        return await within(_opened(engine, start, case, filler, before), terms.timeout_s)
     except TemplateProblem as problem:
         raise EngineError(f"the script's data cannot be filled: {problem}") from None
     except TimeoutError:
@@ -55,11 +59,13 @@ async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], numb
         raise EngineError(f"the engine's adapter crashed while opening: {told(problem)}") from problem
 
 
-async def _opened(engine: Engine, start: SessionStart, case: Case, filler: Filler) -> Session:
+async def _opened(engine: Engine, start: SessionStart, case: Case, filler: Filler, before: list[TurnRecord]) -> Session:
     session = await engine.open(start)
     if "history" not in engine.abilities.seeds:
-        for user, _ in case.script.given.history:
-            await session.send(None if user is None else filler.said(user))
+        history = case.script.given.history
+        for number, (user, _) in enumerate(history):
+            said = None if user is None else filler.said(user)
+            before.append(TurnRecord(number - len(history), said, await session.send(said)))
     return session
 
 

@@ -125,7 +125,7 @@ class Judging:
         for ready in readies:
             if ready.check is not None:
                 judgement = judge_check(ready.check, seen)
-                if judgement[0] is PASSED:
+                if judgement[0] is PASSED and not judgement[1]:
                     tally.results.append(ready.passing())
                     tally.judged += 1
                     continue
@@ -159,7 +159,7 @@ class Judging:
         outcome, findings, reason = judgement
         if outcome is SKIPPED and self.unreported == "fail":
             outcome, findings = FAILED, (Finding(reason or "not reported"),)
-        if outcome is PASSED:
+        if outcome is PASSED and not findings:
             self.tally.results.append(ready.passing())
             self.tally.judged += 1
             return
@@ -167,7 +167,7 @@ class Judging:
         span = item.span
         if findings and ready.check is not None:
             span = place(item, findings[0].path, self.texts.get(item.value_span.file, ""))
-        lines = excerpt(self.texts.get(span.file, ""), span.line) if outcome is not SKIPPED else ()
+        lines = excerpt(self.texts.get(span.file, ""), span.line) if outcome in (FAILED, ERRORED) else ()
         self.note(CheckResult(item.key, ready.text, outcome, span, findings, reason, item.soft, item.because, lines))
 
     def verdict_of(self, ready: Ready, seen: Any) -> Judgement:
@@ -194,13 +194,14 @@ class Judging:
             findings.extend(judgement[1] if why is None else [_explained(one, why) for one in judgement[1]])
             if rank[judgement[0]] > rank[worst[0]]:
                 worst = judgement
-        return (worst[0], tuple(findings) if worst[0] is FAILED else worst[1], worst[2])
+        findings.sort(key=lambda one: one.tolerated)
+        return (worst[0], tuple(findings) if worst[0] in (PASSED, FAILED) else worst[1], worst[2])
 
     def _any(self, ready: Ready, seen: Any) -> Judgement:
         judgements = [self._all(group, seen) for group in ready.children]
         outcomes = {judgement[0] for judgement in judgements}
-        if PASSED in outcomes:
-            return (PASSED, (), None)
+        if PASSED in outcomes:  # what is tolerated of the alternative that holds
+            return next(judgement for judgement in judgements if judgement[0] is PASSED)
         for outcome in (ERRORED, SKIPPED):
             if outcome in outcomes:
                 return next(judgement for judgement in judgements if judgement[0] is outcome)
@@ -208,7 +209,9 @@ class Judging:
         findings = [Finding(f"none of the {count} alternatives holds" if count > 1 else "the alternative does not hold")]
         for number, judgement in enumerate(judgements, 1):
             findings.extend(
-                Finding(f"{number}: {one.message}", one.expected, one.observed, one.near) for one in judgement[1][:2]
+                Finding(f"{number}: {one.message}", one.expected, one.observed, one.near)
+                for one in judgement[1][:2]
+                if not one.tolerated
             )
         return (FAILED, tuple(findings), None)
 

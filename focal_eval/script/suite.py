@@ -11,6 +11,7 @@ from focal_eval.document import INVALID, Document, Reader, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.registry import did_you_mean
+from focal_eval.script.masks import COMPARED, MASKS, Mask
 from focal_eval.script.suite_engines import Engine, EngineShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
@@ -29,14 +30,15 @@ GATES: dict[str, str] = {
 
 
 TOLERABLE: dict[str, str] = {
-    "message-never-said": "A stored message that nobody said.",
+    "message-never-said": "A stored message that nobody said, or that stands there once more.",
     "message-not-stored": "The user's or the agent's message of a stored turn is not stored.",
     "order-changed": "Stored messages stand in another order than they were said.",
-    "rules-changed": "A turn is stored with other rules.",
+    "scenario-not-stored": "A turn within a scenario is stored without it.",
     "scenario-start-not-stored": "The turn that began a scenario is not stored.",
-    "text-changed": "A message is stored with another text.",
-    "tools-changed": "A turn is stored with other tool calls.",
+    "tools-not-in-reply": "The reply lists no tools, and its stored message does.",
     "turn-not-stored": "Any other turn is not stored.",
+    "turn-number-wrong": "A turn is stored with a number that is not its own.",
+    **{f"{part.replace('_', '-')}-changed": f"Stored otherwise: {doc[0].lower()}{doc[1:]}" for part, doc in COMPARED.items()},
 }
 """Names of what `records` finds, with what they mean; `checks.stored` finds them."""
 
@@ -173,6 +175,9 @@ class SuiteFields:
     )
     tolerate: Annotated[tuple[str, ...], TolerableShape()] = field(
         default=(), metadata={"doc": "Findings of `records` that are known of the engine and do not fail."}
+    )
+    mask: Annotated[tuple[Mask, ...], MASKS] = field(
+        default=(), metadata={"doc": "Paths of stored messages that `records` does not compare, such as tools.*.result.at."}
     )
     golden: Annotated[float | None, GoldenShape()] = field(default=1.0, metadata={"doc": "How `agent:` texts are compared."})
     prices: Annotated[Mapping[str, float], MapOf(shape_of(float))] = field(

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from focal_eval.checks import Ref
-from focal_eval.checks import stored as stored_check
-from focal_eval.records import UNKNOWN, MessageRecord, RuleMatch, ScenarioState, Tokens, ToolCall, Transition, TurnRecord
-from focal_eval.script.suite import TOLERABLE
-from tests.checks.judged import check, conversation, judged, only_finding, passes, reading, skipped_for, turn
+from focal_eval.records import ScenarioState, Tokens, ToolCall, Transition, TurnRecord
+from tests.checks.judged import check, conversation, only_finding, passes, reading, skipped_for, turn
 
 START, CONFIRM, DONE = (ScenarioState("returns", step) for step in ("start", "confirm", "done"))
 RETURN = conversation(
@@ -181,143 +174,6 @@ def test_totals_add_up_all_turns() -> None:
         skipped_for("conversation.total_latency_ms", "{max: 5, clock: engine}", part)
         == "this engine does not report its latency"
     )
-
-
-def stored(*messages: tuple[str, str], **details: Any) -> tuple[MessageRecord, ...]:
-    """Stored messages from (role, text) or (role, text) with the turn's id after a `@`."""
-    out = []
-    for role, text in messages:
-        body, _, turn_id = text.partition("@")
-        out.append(MessageRecord(role, body, turn_id=turn_id or None, **details))
-    return tuple(out)
-
-
-def talk(*messages: MessageRecord, ids: bool = False) -> Any:
-    """A conversation of two turns and these stored messages."""
-    turns = [turn(i, said, response=reply, turn_id=f"t{i}" if ids else None) for i, (said, reply) in enumerate(SAID)]
-    return conversation(*turns, messages=messages)
-
-
-SAID = (("hi there", "Hello!"), ("bye", "Good  bye.\n\nCome again."))
-PLAIN = (("user", "hi there"), ("assistant", "Hello!"), ("user", "bye"), ("assistant", "Good bye. Come again."))
-BY_ID = (("user", "hi there@t0"), ("assistant", "Hello!@t0"), ("user", "bye@t1"), ("assistant", "Good bye. Come again.@t1"))
-
-
-def test_stored_messages_that_agree_pass() -> None:
-    """White space is folded, several stored messages of one reply are joined, other roles are left out."""
-    assert passes("conversation.records", "consistent", talk(*stored(*PLAIN)))
-    assert passes("conversation.records", "consistent", talk(*stored(*BY_ID), ids=True))
-    parts = (*PLAIN[:3], ("assistant", "Good bye."), ("tool", "…"), ("assistant", "Come again."))
-    assert passes("conversation.records", "{are: consistent}", talk(*stored(*parts)))
-
-
-@pytest.mark.parametrize(
-    ("messages", "ids", "message"),
-    [
-        ((*PLAIN[:2],), False, "the user's message of turn 2 is missing from the stored messages"),
-        ((PLAIN[0], *PLAIN[2:]), False, "the agent's message of turn 1 is missing from the stored messages"),
-        ((*PLAIN, ("user", "more")), False, "a stored message was never said"),
-        ((PLAIN[0], ("assistant", "Hallo!"), *PLAIN[2:]), False, "the agent's message of turn 1 is stored with another text"),
-        (BY_ID[2:], True, "turn 1 is missing from the stored messages"),
-        ((*BY_ID[:3], ("assistant", "Bye.@t1")), True, "the agent's message of turn 2 is stored with another text"),
-        (BY_ID[:3], True, "the agent's message of turn 2 is not stored"),
-        ((*BY_ID, ("user", "x@t9")), True, "a stored message belongs to no turn of this conversation"),
-        (
-            (*BY_ID[2:], *BY_ID[:2]),
-            True,
-            "stored messages are out of order: user 'hi there' stands after assistant 'Good bye. Come again.'",
-        ),
-    ],
-)
-def test_stored_messages_that_disagree_are_named(messages: tuple[tuple[str, str], ...], ids: bool, message: str) -> None:
-    """A missing, extra, altered or displaced message is named with its turn, and one fault does not make the rest differ."""
-    _, findings, _ = judged("conversation.records", "consistent", talk(*stored(*messages), ids=ids))
-    assert findings[0].message == f"{message} ({findings[0].name})"
-    assert findings[0].path == ()
-    assert len(findings) <= 2
-    tolerant = replace(talk(*stored(*messages), ids=ids), tolerated=frozenset(str(one.name) for one in findings))
-    assert passes("conversation.records", "consistent", tolerant)
-
-
-def test_a_changed_text_shows_the_words_that_differ() -> None:
-    """What was stored is compared word by word with what was said."""
-    found = only_finding("conversation.records", "consistent", talk(*stored(*PLAIN[:3], ("assistant", "Good bye. Come home."))))
-    assert found.near == "Good bye. Come [-again.-] {+home.+}"
-
-
-def test_rules_and_tools_are_compared_where_both_sides_know_them() -> None:
-    """A stored record with other rules than the reply reported is a finding; one that knows none is not."""
-    reply = turn(0, "hi", response="Hello!", rules=["greet"], tools=["look"])
-    good = MessageRecord("assistant", "Hello!", rules=(RuleMatch("greet"),))
-    other = MessageRecord("assistant", "Hello!", rules=(RuleMatch("bye"),), tools=())
-    user = MessageRecord("user", "hi")
-    assert passes("conversation.records", "consistent", conversation(reply, messages=(user, good)))
-    _, findings, _ = judged("conversation.records", "consistent", conversation(reply, messages=(user, other)))
-    assert [item.message for item in findings] == [
-        "the rules of turn 1 are stored otherwise (rules-changed)",
-        "the tools of turn 1 are stored otherwise (tools-changed)",
-    ]
-    assert (findings[0].expected, findings[0].observed) == ("greet", "bye")
-
-
-@pytest.mark.parametrize(
-    ("places", "names"),
-    [
-        ((None, None), ["turn-not-stored"]),
-        ((None, "returns"), ["scenario-start-not-stored"]),
-        (("returns", "returns"), ["turn-not-stored"]),
-        (("returns", "exchange"), ["scenario-start-not-stored"]),
-        ((UNKNOWN, UNKNOWN), ["turn-not-stored"]),
-    ],
-)
-def test_a_lost_turn_that_began_a_scenario_has_a_name_of_its_own(places: tuple[Any, Any], names: list[str]) -> None:
-    """Some engines lose just these turns, and a suite that lives with it still wants to hear of others."""
-    turns = [
-        turn(i, said, response=reply, turn_id=f"t{i}", scenario=ScenarioState(place) if isinstance(place, str) else place)
-        for i, ((said, reply), place) in enumerate(zip(SAID, places, strict=True))
-    ]
-    _, findings, _ = judged("conversation.records", "consistent", conversation(*turns, messages=stored(*BY_ID[:2])))
-    assert [one.name for one in findings] == names
-
-
-def test_what_is_tolerated_hides_nothing_else() -> None:
-    """A changed text is found beside a lost turn that is tolerated, and so is a changed order."""
-    changed = talk(*stored(("user", "hello@t0"), BY_ID[1]), ids=True)
-    both = judged("conversation.records", "consistent", changed)[1]
-    assert [one.name for one in both] == ["text-changed", "turn-not-stored"]
-    seen = replace(changed, tolerated=frozenset({"turn-not-stored"}))
-    assert only_finding("conversation.records", "consistent", seen).name == "text-changed"
-    moved = replace(
-        talk(*stored(BY_ID[1], BY_ID[0], ("user", "x@t9")), ids=True),
-        tolerated=frozenset({"turn-not-stored", "message-never-said"}),
-    )
-    assert only_finding("conversation.records", "consistent", moved).name == "order-changed"
-
-
-def test_names_of_findings_are_those_a_suite_may_tolerate() -> None:
-    """The suite's words and the check's are the same."""
-    source = Path(stored_check.__file__).read_text(encoding="utf-8")
-    said = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) | {f"{noun}-changed" for noun in ("rules", "tools")}
-    assert said == set(TOLERABLE)
-
-
-def test_an_engine_that_keeps_no_messages_is_skipped() -> None:
-    """Nothing stored that can be read back is unknown, not inconsistent."""
-    assert skipped_for("conversation.records", "consistent", RETURN) == "this engine does not report stored messages"
-    assert skipped_for("conversation.feedback", "{is: any}", RETURN) == "this engine does not report stored messages"
-
-
-def test_feedback_is_read_from_stored_messages() -> None:
-    """The last message's feedback by default, any or every where asked."""
-    messages = tuple(MessageRecord("assistant", str(mark), feedback=mark) for mark in (None, {"rating": 1}, {"rating": 5}))
-    seen = conversation(turn(0, response="x"), messages=messages)
-    assert passes("conversation.feedback", "{is: {rating: 5}}", seen)
-    assert passes("conversation.feedback", "{is: {rating: 1}, of: any}", seen)
-    assert not passes("conversation.feedback", "{is: {rating: any}, of: every}", seen)
-    found = only_finding("conversation.feedback", "{is: absent}", seen)
-    assert found.path == ("is",)
-    unknown = conversation(turn(0, response="x"), messages=(MessageRecord("assistant", "x"),))
-    assert skipped_for("conversation.feedback", "{is: any}", unknown) == "this engine does not report feedback"
 
 
 @pytest.mark.parametrize(

@@ -66,14 +66,15 @@ def test_a_turn_is_found_by_its_id_where_another_one_is_missing() -> None:
 
 @pytest.mark.parametrize("name", [*names("turns_*"), *names("*_turns_200"), "err_after_500_turns"])
 def test_captured_lists_of_turns_are_read(name: str) -> None:
-    """Every item gives two messages of one turn; the scenario, never filled, is unknown."""
+    """Every item gives two messages of one turn; the scenario is never filled, and so stored as none."""
     payload = body(name)
     page = page_of(payload, "the turns", payload["limit"])
     for item in page.items:
         user, agent = messages_of(stored_turn(item), NAMES)
         assert (user.text, agent.text) == (item["user_message"], item["agent_response"])
         assert user.turn_id == agent.turn_id == item["turn_id"]
-        assert agent.scenario is UNKNOWN
+        assert agent.scenario is None
+        assert agent.metadata == {"turn_number": item["turn_number"]}
 
 
 def test_a_page_of_the_newest_turns_is_not_what_desc_gives() -> None:

@@ -140,13 +140,14 @@ def test_a_providers_error_is_flagged() -> None:
 
 
 def test_a_stored_turn_is_two_messages() -> None:
-    """Both carry the turn's id; the scenario, which is never filled, is unknown."""
+    """Both carry the turn's id; the scenario, which is never filled, is stored as none, and its number beside it."""
     user, agent = messages_of(stored_turn(TURN_ITEM), NAMES)
     assert (user.role, user.text, user.turn_id) == ("user", "where is it?", TURN)
     assert (agent.role, agent.text, agent.turn_id) == ("assistant", "Which order is it about?", TURN)
     assert agent.rules == (RuleMatch("refund-policy", id=RULE),)
     assert agent.tools == (ToolCall("lookup_order"), ToolCall("broken_tool"))
-    assert agent.scenario is UNKNOWN
+    assert agent.scenario is None
+    assert agent.metadata == {"turn_number": TURN_ITEM["turn_number"]}
     assert agent.created_at == "2026-11-21T01:49:40.746931Z"
 
 
@@ -154,6 +155,8 @@ def test_a_stored_scenario_is_read_where_a_server_fills_it() -> None:
     """What a later version may tell is not thrown away."""
     turn = stored_turn(TURN_ITEM | {"scenario_after": {"id": FLOW, "step": STEP}})
     assert messages_of(turn, NAMES)[1].scenario == ScenarioState("returns", "confirm")
+    silent = stored_turn({key: value for key, value in TURN_ITEM.items() if key != "scenario_after"})
+    assert messages_of(silent, NAMES)[1].scenario is UNKNOWN
 
 
 @pytest.mark.parametrize(
