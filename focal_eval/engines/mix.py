@@ -48,6 +48,9 @@ class Mix:
     permissions: Literal["allow", "deny", "fail"] = field(
         default="fail", metadata={"doc": "The answer to a tool that asks; `fail` denies it and ends the turn as an error."}
     )
+    allow: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Tools that are always allowed, by name; `permissions` is for the others."}
+    )
     questions: Literal["acknowledge", "fail"] = field(
         default="acknowledge",
         metadata={"doc": "What becomes of a notification; one that waits for words always ends the turn."},
@@ -184,8 +187,7 @@ class MixSession:
             if len(turn.words) > words:
                 first.heard()
             if isinstance(wants, PermissionAsked):
-                asked.append({**wants.as_json(), "answer": self._engine.config.permissions})
-                await self._permit(wants)
+                asked.append({**wants.as_json(), "answer": await self._permit(wants)})
             elif isinstance(wants, QuestionAsked):
                 await self._respond(wants)
             if turn.done is not None:
@@ -200,13 +202,16 @@ class MixSession:
                 StreamedTurn(self._id).take(event.name, event.json())
         raise EngineProtocol("the stream ended before it was connected")
 
-    async def _permit(self, wants: PermissionAsked) -> None:
-        policy = self._engine.config.permissions
+    async def _permit(self, wants: PermissionAsked) -> str:
+        """Answers by the suite's policy, and returns it. Raises EngineError where that is to fail."""
+        config = self._engine.config
+        policy = "allow" if wants.tool in config.allow else config.permissions
         answer = "grant" if policy == "allow" else "deny"
         await self._engine.wire.request("POST", f"/api/permissions/{path_part(wants.id, 'the permission')}/{answer}")
         if policy == "fail":
             about = f" ({shorten(wants.about, 100)})" if wants.about else ""
             raise EngineError(f"{wants.tool} asked for a permission{about}; the engine's 'permissions' is 'fail'")
+        return policy
 
     async def _respond(self, wants: QuestionAsked) -> None:
         """Acknowledges a notification; nobody is there to answer a question in words."""

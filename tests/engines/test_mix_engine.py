@@ -107,6 +107,14 @@ def test_a_permission_nobody_foresaw_ends_the_turn(stub: Stub) -> None:
     assert any(path.endswith("/deny") for path in paths(stub))
 
 
+def test_single_tools_are_allowed_by_name(stub: Stub) -> None:
+    """Those a suite needs run, all others are met as `permissions` says."""
+    (reply,) = talk(mix(stub, allow=("Glob", "Grep")), "grep it").replies
+    assert reply.metadata == {"permissions": [{"tool": "Grep", "about": "Search orders.csv", "answer": "allow"}]}
+    with pytest.raises(EngineError, match="Grep asked for a permission"):
+        talk(mix(stub, allow=("Glob",)), "grep it")
+
+
 def test_without_reading_back_results_and_costs_are_unknown(stub: Stub) -> None:
     """The stream alone tells that a call was made, never what it gave; the engine says before the run what it reports."""
     config = mix(stub, permissions="allow", read_back=False)
