@@ -21,6 +21,7 @@ VERBS = {
     "import": "turn somebody else's suite or transcripts into scripts",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",
+    "doctor": "whether a suite's engine can be asked, and what it tells",
     "explain": "what an error code means, with a wrong and a right example",
 }
 """Each is a module `focal_eval.cli.<verb>_verb` with `add(parser)` and `call(arguments)`."""

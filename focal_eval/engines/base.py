@@ -99,7 +99,11 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A chat engine, connected."""
+    """A chat engine, connected.
+
+    It may have one more method, `async probe() -> Probe`, for `focal-eval doctor`: requests that change nothing and begin no
+    conversation. It raises the EngineError that a turn would.
+    """
 
     @property
     def abilities(self) -> Abilities: ...
@@ -135,6 +139,18 @@ class Names:
     tools: Mapping[str, frozenset[str] | None] = field(default_factory=dict)  # argument names, None where not declared
     scenarios: Mapping[str, frozenset[str]] = field(default_factory=dict)  # step ids
     problems: tuple[Diagnostic, ...] = ()  # with an error among them the names are not complete
+
+
+@value
+class Probe:
+    """What is known of a live engine without a conversation; None where only a turn would tell."""
+
+    where: str | None = None  # its address; None for an engine that runs in this process
+    asked: tuple[str, ...] = ()  # "GET /health"
+    round_trips_ms: tuple[float, ...] = ()
+    authorised: bool | None = None
+    agent: str | None = None  # as the engine calls it
+    names: Names | None = None  # what its own lists hold
 
 
 class EngineConfig(Protocol):

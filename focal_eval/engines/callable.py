@@ -10,7 +10,7 @@ from typing import Any, Literal
 from focal_eval.clock import content_id
 from focal_eval.engines.alignment import REPORTS
 from focal_eval.engines.answer import REPORTABLE, reply_of
-from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Probe, Session, SessionStart, Setting, ToolAnswer
 from focal_eval.engines.calls import Raised, call
 from focal_eval.engines.local import find_callable, find_object
 from focal_eval.engines.process_turn import Processor, ProcessTurnEngine, is_turn_processor
@@ -104,6 +104,10 @@ class CallableEngine:
 
     async def open(self, start: SessionStart) -> Session:
         return CallableSession(self, start)
+
+    async def probe(self) -> Probe:
+        """Nothing to ask: it is here."""
+        return Probe()
 
     async def close(self) -> None:
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from focal_eval.engines.answer import REPORTABLE
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
 from focal_eval.engines.credentials import Cleaner
 from focal_eval.engines.difference import alike, same, word_difference
 from focal_eval.engines.recording import RecordedConversation, RecordedTurn, Recording
@@ -60,6 +60,10 @@ class CassetteEngine:
 
     async def open(self, start: SessionStart) -> Session:
         return Replay(self._conversation(start), self._shown, self._match)
+
+    async def probe(self) -> Probe:
+        """Nothing to ask: it is here."""
+        return Probe()
 
     async def close(self) -> None:
         return None

@@ -11,12 +11,13 @@ from typing import Literal
 
 from focal_eval.clock import Clock, named_uuid
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
-from focal_eval.engines.focal_catalogue import Meant, find_agent
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
+from focal_eval.engines.focal_catalogue import Meant, catalogue, find_agent
 from focal_eval.engines.focal_fields import is_uuid
 from focal_eval.engines.focal_names import Aliases, read_aliases
 from focal_eval.engines.focal_served import REPORTS as SERVED_REPORTS
 from focal_eval.engines.focal_session import FocalSession, Manner, Opened
+from focal_eval.engines.probing import ROUNDS, Rounds, address
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import UsageError
 
@@ -139,6 +140,16 @@ class FocalEngine:
             if self._meant is None:
                 self._meant = await find_agent(self._wire, self._agent, self._aliases, served=self._manner.served)
             return self._meant
+
+    async def probe(self) -> Probe:
+        """Its health, which needs no token, then what it lists, which does."""
+        rounds = Rounds(self._wire, self._clock)
+        for _ in range(ROUNDS):
+            await rounds.ask("GET", "/health")
+        meant = await self._known()
+        names = await catalogue(self._wire, meant, self._aliases)
+        asked = ("GET /health", "GET /v1/agents")
+        return Probe(address(self._wire.url), asked, tuple(rounds.times_ms), authorised=True, agent=meant.name, names=names)
 
     async def close(self) -> None:
         await self._wire.close()

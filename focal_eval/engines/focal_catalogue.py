@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from focal_eval.engines.base import Names as Listed
 from focal_eval.engines.focal_fields import Fields, is_uuid
 from focal_eval.engines.focal_names import Aliases, Names, names_of
 from focal_eval.engines.focal_records import EXTRA, page_of
@@ -59,6 +60,19 @@ async def find_agent(wire: Wire, wanted: str | None, aliases: Aliases, *, served
     rules = await listing(wire, f"/v1/agents/{meant}/rules", "the rules")
     scenarios = await listing(wire, f"/v1/agents/{meant}/scenarios", "the scenarios")
     return Meant(meant, name, names_of(rules, scenarios, aliases))
+
+
+async def catalogue(wire: Wire, meant: Meant, aliases: Aliases) -> Listed:
+    """The names of everything that the server lists of an agent."""
+    rules = await listing(wire, f"/v1/agents/{meant.id}/rules", "the rules")
+    scenarios = await listing(wire, f"/v1/agents/{meant.id}/scenarios", "the scenarios")
+    names = names_of(rules, scenarios, aliases)
+    flows = {}
+    for flow in (Fields(item, "a scenario") for item in scenarios):
+        known = flow.id("id")
+        steps = (Fields(step, "a step").id("id") for step in flow.list("steps"))
+        flows[names.scenario(known)] = frozenset(names.step(known, step) for step in steps)
+    return Listed(meant.name, "", meant.id, frozenset(map(names.rule, names.rules)), scenarios=flows)
 
 
 def _chosen(items: list[Json], wanted: str | None) -> Fields:

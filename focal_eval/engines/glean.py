@@ -12,10 +12,11 @@ import orjson
 
 from focal_eval.clock import Clock
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
 from focal_eval.engines.first_token import FirstToken
 from focal_eval.engines.glean_messages import StreamedChat, agent_message, records_of, reply_of, user_message
 from focal_eval.engines.parts import parting
+from focal_eval.engines.probing import probed
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
@@ -103,6 +104,10 @@ class GleanEngine:
     async def open(self, start: SessionStart) -> Session:
         await self.wire.ready()
         return GleanSession(self, start)
+
+    async def probe(self) -> Probe:
+        """Asks for the list of the user's chats."""
+        return await probed(self.wire, self.clock, "POST", "/rest/api/v1/listchats", body={})
 
     async def close(self) -> None:
         await self.wire.close()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from focal_eval.clock import Clock
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
 from focal_eval.engines.first_token import FirstToken
 from focal_eval.engines.mix_records import (
     Row,
@@ -28,6 +28,7 @@ from focal_eval.engines.mix_records import (
 )
 from focal_eval.engines.mix_stream import PermissionAsked, QuestionAsked, StreamedTurn, connected_session
 from focal_eval.engines.parts import Part, parting, path_part
+from focal_eval.engines.probing import probed
 from focal_eval.engines.wire import Answer, Event, Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
@@ -124,6 +125,10 @@ class MixEngine:
         answer = await self.wire.request("POST", "/api/sessions", body=self.config.session_body(start.case))
         made = Part(bare(answer.json()), "the session")
         return MixSession(self, made.text("id"))
+
+    async def probe(self) -> Probe:
+        """Asks for the list of sessions."""
+        return await probed(self.wire, self.clock, "GET", "/api/sessions")
 
     async def close(self) -> None:
         await self.wire.close()

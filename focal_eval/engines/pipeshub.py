@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from focal_eval.clock import Clock
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
 from focal_eval.engines.first_token import FirstToken
 from focal_eval.engines.parts import parting, path_part
 from focal_eval.engines.pipeshub_messages import MessagePage, in_order, page_of, reply_of
 from focal_eval.engines.pipeshub_stream import StreamedTurn
+from focal_eval.engines.probing import probed
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import Json, MessageRecord, Reply, UnknownType
@@ -103,6 +104,10 @@ class PipesHubEngine:
     async def open(self, start: SessionStart) -> Session:
         await self.wire.ready()
         return PipesHubSession(self)
+
+    async def probe(self) -> Probe:
+        """Asks for the newest conversation, if there is one."""
+        return await probed(self.wire, self.clock, "GET", "/conversations", params={"page": "1", "limit": "1"})
 
     async def close(self) -> None:
         await self.wire.close()

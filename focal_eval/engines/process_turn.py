@@ -10,7 +10,7 @@ from typing import Any
 
 from focal_eval.clock import Clock, uuid_of
 from focal_eval.engines.alignment import REPORTS, reply_of
-from focal_eval.engines.base import Abilities, Session, SessionStart
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart
 from focal_eval.engines.focal_names import Aliases, Names
 from focal_eval.errors import EngineError, EngineProtocol, UsageError
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, UnknownType
@@ -76,6 +76,10 @@ class ProcessTurnEngine:
         if opener is not None:
             session = await _called(opener, f"{self.processor.who}: open_session", start)
         return ProcessTurnSession(self, start, session)
+
+    async def probe(self) -> Probe:
+        """Nothing to ask: it is here."""
+        return Probe()
 
     async def close(self) -> None:
         return None

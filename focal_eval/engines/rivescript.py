@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from focal_eval.clock import content_id
 from focal_eval.document.shape import Number
-from focal_eval.engines.base import Abilities, Names, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Names, Probe, Session, SessionStart, Setting
 from focal_eval.engines.rivescript_brain import DEFAULT_TOPIC, Brain, open_brain, read_files, rule_id, rule_name
 from focal_eval.engines.rivescript_process import Pool
 from focal_eval.errors import EngineError, EngineProtocol, Refused, UsageError
@@ -90,6 +90,10 @@ class RiveScriptEngine:
 
     async def open(self, start: SessionStart) -> Session:
         return RiveScriptSession(self, start)
+
+    async def probe(self) -> Probe:
+        """The brain was read when the engine was connected."""
+        return Probe(agent=self.brain.files.name, names=self.brain.names(places=False))
 
     async def close(self) -> None:
         self.pool.close()

@@ -126,15 +126,16 @@ class Brain:
         """Whether it cannot be played."""
         return any(problem.severity == "error" for problem in self.problems)
 
-    def names(self) -> Names:
+    def names(self, *, places: bool = True) -> Names:
         """What scripts may say: a rule by its text or by its place, a topic as a step, a macro as a tool."""
+        called = (rule_name, rule_id) if places else (rule_name,)
         triggers = [trigger for trigger in self.triggers if trigger["topic"] != _BEGIN]
         files = self.files
         return Names(
             file=files.shown,
             digest=content_id(*(part for name, text in sorted(files.texts.items()) for part in (name, text))),
             id=files.name,
-            rules=frozenset(name for trigger in triggers for name in (rule_name(trigger), rule_id(trigger))),
+            rules=frozenset(name(trigger) for trigger in triggers for name in called),
             tools={macro["name"]: frozenset({"words"}) for macro in self.macros},
             scenarios={files.name: frozenset(topic for topic in self.topics if topic not in (_BEGIN, DEFAULT_TOPIC))},
             problems=self.problems,

@@ -55,6 +55,11 @@ class Wire:
         self._connections = Connections(url)
         self._sender = Sender(f"{url.scheme}://{url.netloc}", self._connections, self._faults, clock, given)
 
+    @property
+    def url(self) -> str:
+        """Where the server is, as it was written."""
+        return self._base
+
     async def ready(self) -> None:
         """For an engine's `open`: raises EngineGivenUp where the server was given up, else has all set up to send."""
         self._sender.breaker.check()
