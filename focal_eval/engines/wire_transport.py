@@ -195,4 +195,6 @@ def _why(problem: BaseException, connect_s: float) -> str:
             return f"no connection within {connect_s:g} s"
         if isinstance(one, OSError) and one.errno is not None:
             return os.strerror(one.errno).lower() if one.errno > 0 else plain(str(one), 100)
+    if any(isinstance(one, ConnectionError) for one in chain):  # without a number: asyncio's own, in the handshake
+        return "the connection was closed in the handshake"
     return plain(str(problem), 200) or type(problem).__name__

@@ -98,7 +98,7 @@ class MixEvents(MixServer):
         kept = self.sessions[session]
         kept.row("user", "hello")
         kept.row("assistant", "it is so")
-        turn = [
+        turn: list[tuple[str, dict[str, object]]] = [
             ("connected", {"sessionId": session}),
             ("user_message_created", {"messageId": user, "content": "hello"}),
             ("content", {"content": "it is ", "assistantMessageId": agent}),

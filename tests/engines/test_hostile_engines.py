@@ -49,6 +49,7 @@ def word_cell(problem: EngineError | None) -> str:
         return "–"
     text = re.sub(r"127\.0\.0\.1:\d+", "host", str(problem)).replace("|", "\\|")
     text = re.sub(r"(not JSON|no TLS|damaged): .*", r"\1", text)  # the rest is a library's, and changes with its version
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,26}", "…", text)  # an id that is made
     return f"`{problem.kind}`: {text}"
 
 
