@@ -83,10 +83,10 @@ def data_difference(recorded: Json, now: Json) -> str:
     return "\n".join(lines)
 
 
-def nearest_data(now: Json, recorded: Iterable[Json]) -> int | None:
+def nearest_data(now: Json, recorded: Iterable[Json]) -> int:
     """Which of the recorded values is most like this one: the first of those with the fewest and shortest differences."""
     weights = [sum(1 + min(len(words), 200) / 200 for _, words in _differences(one, now, ())) for one in recorded]
-    return None if not weights else min(range(len(weights)), key=weights.__getitem__)
+    return min(range(len(weights)), key=weights.__getitem__)
 
 
 def _differences(recorded: Json, now: Json, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:

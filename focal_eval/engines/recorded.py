@@ -78,8 +78,8 @@ class Recorder:
 
     def save(self) -> None:
         """Writes what was recorded. Raises StorageError; what could not be written stays beside the cassette."""
-        engine = None if self.live is None else RecordedEngine(self._kind, self.live.abilities)
-        self.shelf.save(lambda tape: engine or tape.recording.engine)
+        if self.live is not None:
+            self.shelf.save(RecordedEngine(self._kind, self.live.abilities))
 
 
 def _recorded_abilities(shelf: Shelf) -> Abilities:
@@ -207,17 +207,18 @@ class _Replaying(Replay):
 
     def __init__(self, recorded: RecordedConversation, tape: Tape, counts: Counter[str]) -> None:
         super().__init__(recorded, tape.shown, "text", tape.clean)
-        self._counts = counts
+        self._counts, self._missed = counts, False
 
     async def send(self, message: str | None) -> Reply:
         try:
             return await super().send(message)
         except CassetteMiss:
-            self._counts["missed"] += 1
+            self._counts["missed"] += not self._missed
+            self._missed = True
             raise
 
     async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
-        self._counts["replayed"] += 1
+        self._counts["replayed"] += not self._missed
         return await super().stored()
 
 

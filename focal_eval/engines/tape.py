@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from focal_eval.engines.credentials import Cleaner
@@ -56,11 +56,14 @@ class Tape:
 
     def save(self, engine: RecordedEngine | None) -> None:
         """Writes the cassette in one step, sorted by key, where there is anything new. Raises StorageError."""
-        if self._lock is None and not self._part.exists():
-            return
         try:
             if self._lock is None:
-                self._lock = self._locked()
+                if not self._part.exists():
+                    return
+                try:
+                    self._lock = self._locked()
+                except StorageError:
+                    return  # it belongs to another run, not to one that was killed
             before = self._read()  # another run may have recorded meanwhile
             merged = {**before.conversations, **self._left_over(), **self._added}
             data = recording_bytes([merged[key] for key in sorted(merged)], before.origin, engine or before.engine)
@@ -158,12 +161,12 @@ class Shelf:
             self._tapes[name] = self._open(name)
         return self._tapes[name]
 
-    def save(self, engine: Callable[[Tape], RecordedEngine | None]) -> None:
+    def save(self, engine: RecordedEngine) -> None:
         """Writes every cassette that has something new; the first failure is raised when all were tried."""
         failed: StorageError | None = None
         for tape in self:
             try:
-                tape.save(engine(tape))
+                tape.save(engine)
             except StorageError as problem:
                 failed = failed or problem
         if failed is not None:

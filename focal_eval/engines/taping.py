@@ -65,11 +65,13 @@ class Calls:
         where = f"the recording '{self._key}' in {self._file}"
         if again:
             return CassetteMiss(f"{_ASKED[layer]} the same more often than {where} has answers to it")
-        requests = [call.request for call in self._recorded if call.layer == layer]
-        near = nearest_data(asked, requests)
-        if near is None:
+        calls = [call for call in self._recorded if call.layer == layer]
+        if not calls:
             return CassetteMiss(f"{_ASKED[layer]} something, and {where} holds no request of the layer '{layer}'")
-        detail = f"nearest recorded request: number {near + 1} of {len(requests)}\n{data_difference(requests[near], asked)}"
+        left = [call for call in calls if not any(call is one for one in self.made)] or calls
+        near = left[nearest_data(asked, [call.request for call in left])]
+        number = next(at for at, call in enumerate(calls, start=1) if call is near)
+        detail = f"nearest recorded request: number {number} of {len(calls)}\n{data_difference(near.request, asked)}"
         return CassetteMiss(f"{_ASKED[layer]} something that {where} holds no answer to", detail=detail)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from focal_eval.clock import Clock
+from focal_eval.clock import Clock, content_id
 from focal_eval.document import INVALID, Document, Reader
 from focal_eval.engines import Coming, Engine, Foreseen, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
@@ -105,8 +106,16 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         else:
             coming.append(Coming(text, sure=turn.when is None))
     stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
-    label = "" if "…" not in case.name else f" {case.id}"  # a shortened value does not tell two rows apart
-    return Foreseen(case.name + label, stubs or None, tuple(coming))
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming))
+
+
+def _told_apart(case: Case) -> str:
+    """The case's name; with shortened values, which do not tell two rows apart, a digest of the row stands beside them."""
+    if "…" not in case.name:
+        return case.name
+    label = f" {content_id(json.dumps(case.row, sort_keys=True, default=str))}"
+    name, mark, repeat = case.name.rpartition("#")
+    return f"{name}{label}#{repeat}" if mark and repeat.isdigit() else case.name + label
 
 
 def _answers(script: Script, filler: Filler) -> Mapping[str, tuple[Answer, ...]]:
