@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from focal_eval.agent.builtin import NO_ANSWER, builtin_answer
 from focal_eval.agent.compiled import Playable
 from focal_eval.clock import Clock, content_id
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Session, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting, ToolAnswer
 from focal_eval.engines.first_token import FirstToken
 from focal_eval.engines.openai_agent import Declared, Toolbox, agent_prompt, agent_tools, known_facts
 from focal_eval.engines.openai_messages import (
@@ -20,11 +20,14 @@ from focal_eval.engines.openai_messages import (
     ModelCall,
     StreamedCompletion,
     answered,
+    chunks_of,
     completion_of,
     history_messages,
     summed,
 )
 from focal_eval.engines.parts import arguments_of
+from focal_eval.engines.probing import probed
+from focal_eval.engines.taping import Layer, taped
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import EngineError, EngineProtocol, UsageError
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, ToolCall, UnknownType
@@ -50,13 +53,17 @@ class ToolText:
 class OpenAI:
     """A model behind an endpoint that speaks chat completions."""
 
+    cassette_layers: ClassVar[tuple[Layer, ...]] = ("turns", "model")
+
     url: str = field(metadata={"doc": "Where the endpoint is, up to and including /v1."})
     model: str = field(metadata={"doc": "The model's name."})
     token: str | None = field(default=None, repr=False, metadata={"doc": "A bearer token."})
     token_env: str | None = field(default=None, metadata={"doc": "The environment variable that holds the token."})
     token_file: str | None = field(default=None, metadata={"doc": "The file that holds the token."})
     headers: Mapping[str, str] = field(
-        default_factory=dict, repr=False, metadata={"doc": "More headers of each request, such as a gateway's key; kept secret."}
+        default_factory=dict,
+        repr=False,
+        metadata={"doc": "More headers of each request, such as a gateway's key; kept secret."},
     )
     query: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "The query of each request, such as a version."})
     agent: str | None = field(
@@ -129,6 +136,10 @@ class OpenAIEngine:
         await self.wire.ready()
         return OpenAISession(self, start)
 
+    async def probe(self) -> Probe:
+        """Asks for the list of models."""
+        return await probed(self.wire, self.clock, "GET", "/models")
+
     async def close(self) -> None:
         await self.wire.close()
 
@@ -177,16 +188,36 @@ class OpenAISession:
         raise EngineError(f"the model called tools more than {most} times without an answer, the last ones were {asked}")
 
     async def _completed(self, messages: list[dict[str, Json]], first: FirstToken) -> Completion:
-        body, params = self.request(messages), self._engine.config.query or None
-        if not self._engine.config.stream:
-            return completion_of((await self._engine.wire.request("POST", _PATH, body=body, params=params)).json())
-        streamed = StreamedCompletion()
-        async with contextlib.aclosing(self._engine.wire.events("POST", _PATH, body=body, params=params)) as events:
-            async for event in events:
-                if event.data.strip() == _END:
-                    break
-                if streamed.take(event.json()):
-                    first.heard()
+        body = self.request(messages)
+        if self._engine.config.stream:
+            return await self._streamed(body, first)
+        return completion_of(await taped("model", body, lambda: self._whole(body)))
+
+    async def _whole(self, body: Json) -> Json:
+        config = self._engine.config
+        return (await self._engine.wire.request("POST", _PATH, body=body, params=config.query or None)).json()
+
+    async def _streamed(self, body: Json, first: FirstToken) -> Completion:
+        streamed: StreamedCompletion | None = None
+
+        async def ask() -> Json:
+            nonlocal streamed
+            streamed, chunks = StreamedCompletion(), []
+            params = self._engine.config.query or None
+            async with contextlib.aclosing(self._engine.wire.events("POST", _PATH, body=body, params=params)) as events:
+                async for event in events:
+                    if event.data.strip() == _END:
+                        break
+                    chunks.append(event.json())
+                    if streamed.take(chunks[-1]):
+                        first.heard()
+            return {"chunks": chunks}
+
+        answer = await taped("model", body, ask)
+        if streamed is None:
+            streamed = StreamedCompletion()
+            for chunk in chunks_of(answer):
+                streamed.take(chunk)
         return streamed.whole()
 
     def request(self, messages: list[dict[str, Json]]) -> dict[str, Json]:
