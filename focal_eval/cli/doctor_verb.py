@@ -40,7 +40,7 @@ def call(arguments: argparse.Namespace) -> int:
             print_json(found.as_json())
         else:
             for line in lines(found):
-                print(visible(line))
+                print(visible(found.clean(line)))
     return found.exit_code
 
 

@@ -97,13 +97,17 @@ class Findings:
         known = self.reports if self.turn is None else self.turn.told.keys()
         return tuple(name for name in FIELDS if name not in known)
 
+    def clean(self, text: str) -> str:
+        """The text without secrets: tokens, and whatever came from the environment."""
+        return self.secrets(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
     def as_json(self) -> dict[str, Json]:
         """The same as one document."""
         probe, lists, turn = self.probe, self.lists, self.turn
         return {
             "engine": self.engine,
             "kind": self.kind,
-            "where": None if probe is None else probe.where,
+            "where": None if probe is None or probe.where is None else self.clean(probe.where),
             "in_this_process": self.local,
             "reachable": self.reachable,
             "authorised": self.authorised,
@@ -227,7 +231,7 @@ class _Examination:
         elif isinstance(problem, EngineStatus):
             found.reachable = True
             found.authorised = False if isinstance(problem, EngineUnauthorised) else found.authorised
-        found.problem = found.secrets(str(problem).encode("utf-8", "replace")).decode("utf-8", "replace")
+        found.problem = found.clean(str(problem))
         return None
 
 

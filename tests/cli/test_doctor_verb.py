@@ -239,6 +239,16 @@ def test_one_document_on_demand(doctor: Doctor, url: str) -> None:
     assert "401" in document["problem"]
 
 
+def test_what_came_from_the_environment_is_not_shown(doctor: Doctor, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that holds a key is as secret as a token, in lines and in JSON."""
+    monkeypatch.setenv("WHERE", url)
+    monkeypatch.setenv("SECRET", SECRET)
+    entry = "{kind: focal, url: '${WHERE}', served: true, dev_secret_env: SECRET}"
+    for words in ((), ("--json",)):
+        code, lines = doctor(entry, *words)
+        assert (code, url in "".join(lines), "[redacted]" in "".join(lines)) == (0, False, True)
+
+
 @pytest.mark.parametrize(
     ("entry", "words", "problem"),
     [
