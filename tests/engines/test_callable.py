@@ -9,7 +9,7 @@ import pytest
 
 from focal_eval.clock import fixed_clock
 from focal_eval.document import Reader, read_text, record_of
-from focal_eval.engines.base import HistoryTurn, SessionStart, Setting, ToolAnswer
+from focal_eval.engines.base import Engine, HistoryTurn, SessionStart, Setting, ToolAnswer
 from focal_eval.engines.callable import CallableEngine, LocalCallable
 from focal_eval.errors import EngineError, EngineProtocol, UsageError
 from focal_eval.records import UNKNOWN, Reply, RuleMatch, ScenarioState, Tokens, ToolCall
@@ -71,10 +71,12 @@ RETURNED = {}
 
 def engine_of(folder: Path, target: str, **config: Any) -> CallableEngine:
     (folder / "bot.py").write_text(BOT)
-    return LocalCallable(target, **config).connect(Setting(folder, fixed_clock()))
+    engine = LocalCallable(target, **config).connect(Setting(folder, fixed_clock()))
+    assert isinstance(engine, CallableEngine)
+    return engine
 
 
-def talk(engine: CallableEngine, *messages: str | None, **start: Any) -> list[Reply]:
+def talk(engine: Engine, *messages: str | None, **start: Any) -> list[Reply]:
     async def run() -> list[Reply]:
         session = await engine.open(SessionStart(**{"case": "c1", **start}))
         replies = [await session.send(message) for message in messages]
