@@ -61,7 +61,9 @@ class Embedded:
         scorer = None if self.scorer is None else find_callable(self.scorer, setting, "the engine's scorer")()
         if scorer is not None and not callable(getattr(scorer, "scores", None)):
             raise UsageError(f"the engine's scorer '{self.scorer}' makes {type(scorer).__name__}, which has no method 'scores'")
-        writer = OpenAIWriter(self.generator) if self.generator.kind == "openai" else None
+        writer = OpenAIWriter(self.generator, setting.clock) if self.generator.kind == "openai" else None
+        if self.generator.token:
+            setting.secrets.append(self.generator.token)
         return EmbeddedEngine(agent, _python_tools(agent, setting), writer, scorer, setting.clock)
 
     def agent_file(self, setting: Setting) -> Path | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from focal_eval.agent.turn import Draft
+from focal_eval.clock import Clock
 from focal_eval.engines.taping import taped
-from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout, EngineUnreachable
+from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout
 from focal_eval.records import Json, Tokens
 from focal_eval.text import shorten
 
@@ -49,11 +50,15 @@ class Worded:
 
 
 class OpenAIWriter:
-    """Asks a chat-completions endpoint, at temperature 0 and with a fixed seed; one client for all sessions."""
+    """Asks a chat-completions endpoint, at temperature 0 and with a fixed seed; one wire for all sessions."""
 
-    def __init__(self, config: Generator) -> None:
+    def __init__(self, config: Generator, clock: Clock) -> None:
+        from focal_eval.engines.wire import Faults, Wire
+
         self._config = config
-        self._client: Any = None
+        headers = {"authorization": f"Bearer {config.token}"} if config.token else {}
+        faults = Faults(request_timeout_s=config.timeout_s, max_reply_bytes=MAX_ANSWER)
+        self._wire = Wire(str(config.url), headers=headers, faults=faults, clock=clock)
 
     async def write(self, draft: Draft) -> Worded:
         """The model's wording. Raises an EngineError where there is none."""
@@ -61,29 +66,14 @@ class OpenAIWriter:
         return _worded(await taped("model", body, lambda: self._asked(body)))
 
     async def _asked(self, body: Json) -> Json:
-        import httpx
-
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._config.timeout_s)
-        url = str(self._config.url).rstrip("/") + "/chat/completions"
-        headers = {"authorization": f"Bearer {self._config.token}"} if self._config.token else {}
         try:
-            answer = await self._client.post(url, json=body, headers=headers)
-        except httpx.TimeoutException:
+            answer = await self._wire.request("POST", "/chat/completions", body=body, safe=True)  # it changes nothing there
+            return answer.json()
+        except EngineTimeout:
             raise EngineTimeout(f"the generator did not answer within {self._config.timeout_s:g} s") from None
-        except httpx.TransportError as problem:
-            raise EngineUnreachable(f"the generator at {url} cannot be reached: {problem}") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            raise EngineError(f"the generator at {url} cannot be asked: {problem}") from None
-        if answer.status_code != 200:
-            detail = self._hidden(shorten(answer.text, 400))
-            raise EngineError(f"the generator answered with status {answer.status_code}", detail=detail)
-        if len(answer.content) > MAX_ANSWER:
-            raise EngineProtocol(f"the generator's answer is larger than {MAX_ANSWER:,} bytes")
-        return _decoded(answer.content)
-
-    def _hidden(self, text: str) -> str:
-        return text.replace(self._config.token, "***") if self._config.token else text
+        except EngineError as problem:
+            problem.args = (f"the generator: {problem}",)
+            raise
 
     def request(self, draft: Draft) -> dict[str, Any]:
         """The body that is sent."""
@@ -99,9 +89,7 @@ class OpenAIWriter:
         return {"model": config.model, "messages": messages, **limits}
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._wire.close()
 
 
 def instructions(draft: Draft) -> str:
@@ -120,15 +108,6 @@ def instructions(draft: Draft) -> str:
     if draft.violations:
         lines.append("Your last answer broke these rules; write another one:\n" + "\n".join(draft.violations))
     return "\n".join(lines)
-
-
-def _decoded(content: bytes) -> Json:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise EngineProtocol(
-            "the generator's answer is not JSON", detail=shorten(content[:400].decode("utf-8", "replace"))
-        ) from None
 
 
 def _worded(data: Json) -> Worded:

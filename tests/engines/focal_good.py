@@ -39,7 +39,7 @@ class GoodFocal:
         return str(UUID(int=self.made))
 
     def _state(self, session: str) -> Said:
-        state = {"session_id": session, "active_scenario_id": None, "active_step_id": None, "variables": {}}
+        state: dict[str, Any] = {"session_id": session, "active_scenario_id": None, "active_step_id": None, "variables": {}}
         return Said(orjson.dumps(state | {"turn_count": len(self.turns[session])}))
 
     def _chat(self, asked: Any, *, streamed: bool) -> Said:

@@ -17,7 +17,7 @@ from focal_eval.document import Reader, read_text, record_of
 from focal_eval.engines.base import SessionStart, Setting
 from focal_eval.engines.embedded import Embedded
 from focal_eval.engines.wording import Generator
-from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout, EngineUnreachable
+from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
 from focal_eval.records import UNKNOWN, Reply, Tokens
 
 AGENT = """\
@@ -152,17 +152,17 @@ def test_a_violation_asks_once_more_and_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "message"),
     [
-        (401, b'{"error": "bad key s3cret"}', EngineError, "answered with status 401"),
-        (429, b"slow down", EngineError, "answered with status 429"),
-        (500, b"", EngineError, "answered with status 500"),
-        (200, b"<html>", EngineProtocol, "is not JSON"),
-        (200, b"\xff\xfe", EngineProtocol, "is not JSON"),
+        (401, b'{"error": "bad key s3cret"}', EngineError, "the generator: the engine answered 401: bad key"),
+        (429, b"slow down", EngineError, "the generator: the engine answered 429: Too Many Requests"),
+        (500, b"", EngineError, "the generator: the engine answered 500: Internal Server Error"),
+        (200, b"<html>", EngineProtocol, "the generator: the answer is of no type, not JSON"),
+        (200, b"\xff\xfe", EngineProtocol, "not JSON"),
         (200, b"[]", EngineProtocol, "has no choices"),
         (200, b'{"choices": []}', EngineProtocol, "has no choices"),
         (200, b'{"choices": [{"message": {"content": null}}]}', EngineProtocol, "is empty"),
         (200, b'{"choices": [{"message": {"content": "  "}}]}', EngineProtocol, "is empty"),
-        (200, b"[" * 100_000, EngineProtocol, "is not JSON"),
-        (200, b'"' + b"x" * 1_000_001 + b'"', EngineProtocol, "larger than 1,000,000 bytes"),
+        (200, b"[" * 100_000, EngineProtocol, "not JSON"),
+        (200, b'"' + b"x" * 1_000_001 + b'"', EngineProtocol, "longer than 1,000,000 bytes"),
     ],
 )
 def test_a_broken_endpoint_is_the_engines_error(
@@ -183,9 +183,9 @@ def test_an_endpoint_that_is_slow_or_gone(tmp_path: Path) -> None:
         with pytest.raises(EngineTimeout, match=r"did not answer within 0\.1 s"):
             talk(tmp_path, openai(told.url, timeout_s=0.1), "hi")
         gone = told.url
-    with pytest.raises(EngineUnreachable, match="cannot be reached"):
+    with pytest.raises(EngineUnreachable, match=r"the generator: cannot connect to http://.*: connection refused"):
         talk(tmp_path, openai(gone), "hi")
-    with pytest.raises(EngineError, match="cannot be"):
+    with pytest.raises(UsageError, match="is not of the form http://host:port"):
         talk(tmp_path, openai("http://[nowhere"), "hi")
 
 
@@ -220,4 +220,4 @@ def test_the_configuration_is_read_from_the_suite(text: str, expected: Generator
         assert [problem.message for problem in document.problems] == [expected]
     else:
         assert read == Embedded("a.yaml", expected)
-        assert "s3cret" not in repr(Embedded("a.yaml", openai("u")))
+        assert "s3cret" not in repr(Embedded("a.yaml", openai("http://host")))
