@@ -24,11 +24,13 @@ class Lane(StrEnum):
     TOOL = "tool"  # which tools were called, in which order
     ARGUMENT = "argument"
     RESULT = "result"  # what a tool returned, or how it failed
+    VARIABLES = "variables"  # what the session knows after the turn
     TEMPLATE = "template"
     ENFORCEMENT = "enforcement"
     RESPONSE = "response"
     FOLLOW_UPS = "follow-ups"
     CITATIONS = "citations"
+    OUTCOME = "outcome"  # how the turn ended, and what else the engine says of it: metadata, model, type, format
     RECORDS = "records"  # the stored messages, once for each case
     FAULT = "fault"  # the engine broke on one side
     VERDICT = "verdict"  # an expectation holds on one side only
@@ -38,9 +40,9 @@ PIPELINE: tuple[Lane, ...] = tuple(Lane)
 
 LANES: Mapping[str, tuple[Lane, ...]] = {
     "rules": (Lane.CANDIDATES, Lane.RULES),
-    "tools": (Lane.TOOL, Lane.ARGUMENT, Lane.RESULT),
+    "tools": (Lane.TOOL, Lane.ARGUMENT, Lane.RESULT, Lane.VARIABLES),
     "step": (Lane.STEP,),
-    "response": (Lane.INPUT, Lane.TEMPLATE, Lane.ENFORCEMENT, Lane.RESPONSE, Lane.FAULT),
+    "response": (Lane.INPUT, Lane.TEMPLATE, Lane.ENFORCEMENT, Lane.RESPONSE, Lane.OUTCOME, Lane.FAULT),
     "follow-ups and citations": (Lane.FOLLOW_UPS, Lane.CITATIONS),
     "records": (Lane.RECORDS,),
     "verdict": (Lane.VERDICT,),
@@ -124,6 +126,7 @@ class Cause:
     lane: Lane
     text: str  # "rule offer-refund no longer matches"
     what: str  # the rule, tool or step it is about
+    about: tuple[str, ...] = ()  # the parts of the agent it leads to: `rule:offer-refund`, `template:sorry`, the nearest first
 
 
 @value
@@ -145,17 +148,20 @@ class CaseChange:
     before_id: str = ""  # the case's id in each run
     after_id: str = ""
     tried: tuple[int, int, int, int] = (0, 0, 0, 0)  # good and judged repeats before, good and judged repeats after
+    conversation: tuple[Difference, ...] = ()  # expectations of the whole conversation that hold on one side only
+    uncompared: Mapping[str, int] = field(default_factory=dict)  # lanes unknown on one side, with the number of turns
 
 
 @value
 class Edit:
     """One part of the agent that was added, removed or edited."""
 
-    kind: str  # rule | scenario | step | transition | template | tool | setting
+    kind: str  # rule | scenario | step | transition | template | tool | slot | trigger | variable | setting
     name: str  # `offer-refund`, `returns/confirm`
-    change: str  # added | removed | edited
+    change: str  # added | removed | edited | renamed | moved
     fields: tuple[tuple[str, Json, Json], ...] = ()  # (field, before, after) of an edited one
     line: int | None = None  # in the candidate's file, in the baseline's where it was removed
+    touches: tuple[str, ...] = ()  # parts of the agent it reaches, itself first: `rule:offer-refund`, `template:sorry`
 
 
 @value
@@ -191,6 +197,7 @@ class Comparison:
     edits: tuple[Edit, ...] | None = None  # None where an agent is not known
     masked: Mapping[str, int] = field(default_factory=dict)  # what was masked, with the number of values
     uncompared: Mapping[str, int] = field(default_factory=dict)  # lanes unknown on one side, with the number of turns
+    left_out: int = 0  # cases that one side was not asked to play, or did not get to
 
     @property
     def counts(self) -> dict[Change, int]:
