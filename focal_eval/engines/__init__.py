@@ -2,10 +2,8 @@
 
 from focal_eval.engines.base import (
     Abilities,
-    Coming,
     Engine,
     EngineConfig,
-    Foreseen,
     HistoryTurn,
     Names,
     Probe,
@@ -18,10 +16,8 @@ from focal_eval.engines.base import (
 
 __all__ = [
     "Abilities",
-    "Coming",
     "Engine",
     "EngineConfig",
-    "Foreseen",
     "HistoryTurn",
     "Names",
     "Probe",

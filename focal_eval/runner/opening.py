@@ -10,7 +10,8 @@ from typing import Any
 
 from focal_eval.clock import Clock, content_id
 from focal_eval.document import INVALID, Document, Reader
-from focal_eval.engines import Coming, Engine, Foreseen, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
+from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubAnswers, ToolAnswer
+from focal_eval.engines.base import Coming, Foreseen
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, TurnRecord
 from focal_eval.runner.limits import within
