@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 _JSON, _EVENTS, _LINES = "application/json", "text/event-stream", "application/x-ndjson"
 _PATH = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=%/-]*")
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_NUMBER = re.compile(r"[0-9.]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
@@ -240,7 +243,7 @@ def _base(text: str) -> SplitResult:
     """The parts of a base URL. Raises UsageError, with a fix where one is near."""
     try:
         url = urlsplit(text.strip())
-        sound = url.hostname is not None and (url.port is None or url.port > 0) and text.strip().isascii()
+        sound = _is_host(url.hostname or "") and (url.port is None or url.port > 0) and text.strip().isascii()
     except ValueError:
         url, sound = SplitResult("", "", "", "", ""), False
     if url.scheme not in ("http", "https") or not sound:
@@ -251,6 +254,13 @@ def _base(text: str) -> SplitResult:
     if url.query or url.fragment or re.search(r"[\x00-\x20\x7f\\]", text.strip()):
         raise UsageError(f"the engine's url '{plain(text, 100)}' holds more than a scheme, a host and a path")
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Whether a host may be asked for. Raises ValueError for a number that is no address."""
+    if ":" in host or _NUMBER.fullmatch(host):
+        return ip_address(host) is not None
+    return len(host) < 254 and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
 
 
 def _fits(name: str, value: str) -> bool:

@@ -13,7 +13,15 @@ import pytest
 from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.engines.wire import Answer, Faults, Wire
-from focal_eval.errors import EngineError, EngineProtocol, EngineStatus, EngineTimeout, EngineUnauthorised, UsageError
+from focal_eval.errors import (
+    EngineError,
+    EngineProtocol,
+    EngineStatus,
+    EngineTimeout,
+    EngineUnauthorised,
+    EngineUnreachable,
+    UsageError,
+)
 from focal_eval.testing.hostile_server import Heard, Said, Turn, head, hostile_server
 from focal_eval.testing.misdeeds import MISDEEDS
 
@@ -162,6 +170,11 @@ def test_who_is_not_let_in_hears_it(status: int) -> None:
         ("http://", "is not of the form http://host:port"),
         ("http://host:99999", "is not of the form http://host:port"),
         ("http://[::1", "is not of the form http://host:port"),
+        ("http://a..b", "is not of the form http://host:port"),
+        ("http://-a", "is not of the form http://host:port"),
+        (f"http://{'a' * 64}.com", "is not of the form http://host:port"),
+        ("http://256.1.1.1", "is not of the form http://host:port"),
+        ("http://a%62c", "is not of the form http://host:port"),
         ("", "is not of the form http://host:port"),
         ("http://me:secret@host", "holds a user or a password; give a token instead"),
         ("http://host/?a=1", "more than a scheme, a host and a path"),
@@ -175,6 +188,19 @@ def test_a_wrong_url_is_refused_before_anything_is_sent(url: str, said: str) -> 
         Wire(url, clock=Clock())
     assert said in str(problem.value)
     assert "secret" not in str(problem.value)
+
+
+def test_what_json_cannot_say_is_not_sent() -> None:
+    """Half a surrogate pair of a script's text, a number too long: the engine's error, not a crash."""
+    with hostile_server(answering(GOOD), {}) as server:
+        for body in ("\ud800", {"number": 2**70}):
+
+            def use(wire: Wire, body: Any = body) -> Awaitable[Answer]:
+                return wire.request("POST", "/", body=body)
+
+            with pytest.raises(EngineError, match="the request cannot be sent as JSON"):
+                asked(server.url, use)
+    assert server.heard == []
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\0b", "é", "\x7f"])
