@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from focal_eval.document import Record, shape_of
-from focal_eval.engines import Abilities, Engine, Session, SessionStart, Setting
+from focal_eval.engines import Abilities, Engine, Names, Probe, Session, SessionStart, Setting
 from focal_eval.errors import EngineError
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, ToolCall
 from focal_eval.records.codec import reply_from_json, reply_to_json
@@ -55,6 +55,10 @@ def _configuration(kit: Kit, config: Any, setting: Setting) -> None:
     kit.holds("kind" not in keys, "`kind` names the engine in a suite", "a field of that name could never be set")
     file = config.agent_file(setting)
     kit.holds(file is None or isinstance(file, Path), "agent_file gives a path or None", f"it gave {file!r}")
+    if hasattr(config, "known_names"):
+        named = config.known_names(setting)
+        kit.holds(isinstance(named, Names), "known_names gives Names", f"it gave {named!r}")
+        kit.holds(file is None, "known_names stands for agent_file", "there are both")
 
 
 class _Trial:
@@ -74,6 +78,7 @@ class _Trial:
         await self.odd_messages(engine)
         await self.cancelled(engine)
         await self.stored(engine)
+        await self.probed(engine)
         await self.closing(engine)
 
     async def _made(self) -> Engine:
@@ -205,6 +210,19 @@ class _Trial:
         self.kit.holds(declared, "stored messages are declared as messages_stored", "they came undeclared")
         sound = isinstance(kept, tuple) and all(isinstance(item, MessageRecord) for item in kept)
         self.kit.holds(sound, "stored messages are a tuple of MessageRecord, or UNKNOWN", f"it was {kept!r}")
+
+    async def probed(self, engine: Engine) -> None:
+        """A probe, where there is one, tells what it found or raises an EngineError."""
+        probe = getattr(engine, "probe", None)
+        if probe is None:
+            return
+        try:
+            found = await probe()
+        except EngineError:
+            return
+        except Exception as problem:
+            self.kit.crashed("a probe gives a Probe or an EngineError", problem)
+        self.kit.holds(isinstance(found, Probe), "a probe gives a Probe or an EngineError", f"it gave {found!r}")
 
     async def closing(self, engine: Engine) -> None:
         """Closing is allowed at any time and any number of times."""

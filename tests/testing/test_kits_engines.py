@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from focal_eval.engines import Abilities, Engine, SessionStart, Setting
+from focal_eval.engines import Abilities, Engine, Names, Probe, SessionStart, Setting
 from focal_eval.engines.cassette import Cassette
 from focal_eval.engines.recording import RecordedConversation, RecordedTurn, recording_bytes
 from focal_eval.errors import EngineProtocol, EngineTimeout
@@ -168,6 +168,56 @@ def test_a_configuration_is_looked_at_too() -> None:
     made: Any = dataclass(frozen=True)(type("Kinded", (), body))
     with pytest.raises(AssertionError, match="`kind` names the engine in a suite"):
         engine_conformance(made())
+
+
+class Probed(ScriptedEngine):
+    """Gives this when it is probed, or raises it."""
+
+    def __init__(self, found: Any) -> None:
+        super().__init__(echo)
+        self.found = found
+
+    async def probe(self) -> Any:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [({"ok": True}, "it gave {'ok': True}"), (KeyError("x"), "it raised KeyError: 'x'")]
+)
+def test_a_probe_is_tried_where_there_is_one(found: Any, said: str) -> None:
+    """It gives a Probe, or raises what a turn would raise."""
+    for sound in (Probe(), EngineTimeout("slow")):
+        engine_conformance(lambda sound=sound: Probed(sound))
+    with pytest.raises(AssertionError, match=f"a probe gives a Probe or an EngineError; {said}"):
+        engine_conformance(lambda: Probed(found))
+
+
+@dataclass(frozen=True)
+class Naming:
+    """A configuration that knows names."""
+
+    names: Any = None
+    file: str | None = None
+
+    def connect(self, setting: Setting) -> Engine:
+        return ScriptedEngine(echo)
+
+    def agent_file(self, setting: Setting) -> Path | None:
+        return None if self.file is None else Path(self.file)
+
+    def known_names(self, setting: Setting) -> Any:
+        return self.names
+
+
+def test_known_names_are_names_and_stand_alone() -> None:
+    """They are asked for instead of an agent file, not beside it."""
+    engine_conformance(Naming(Names("desk", "1")))
+    with pytest.raises(AssertionError, match="known_names gives Names; it gave None"):
+        engine_conformance(Naming())
+    with pytest.raises(AssertionError, match="known_names stands for agent_file; there are both"):
+        engine_conformance(Naming(Names("desk", "1"), "agent.yaml"))
 
 
 def test_times_and_ids_may_differ() -> None:
