@@ -19,7 +19,6 @@ from focal_eval.errors import (
     EngineStatus,
     EngineTimeout,
     EngineUnauthorised,
-    EngineUnreachable,
     UsageError,
 )
 from focal_eval.testing.hostile_server import Heard, Said, Turn, head, hostile_server
