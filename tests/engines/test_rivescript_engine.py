@@ -364,6 +364,14 @@ def test_a_brain_that_cannot_be_had(tmp_path: Path, name: str, problem: str) -> 
         RiveScript(name).connect(Setting(tmp_path))
 
 
+def test_without_the_extra_the_way_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read or run."""
+    config, setting = brain(tmp_path)
+    monkeypatch.setattr("focal_eval.engines.rivescript.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"install it with: pip install 'focal-eval\[rivescript\]'"):
+        config.connect(setting)
+
+
 def test_it_keeps_the_contract_of_engines(tmp_path: Path) -> None:
     """The conformance kit finds nothing, with chance in the replies and a flow in the messages."""
     config, setting = brain(tmp_path)

@@ -25,7 +25,7 @@ def written(folder: Path, text: str) -> Path:
 
 async def beside(folder: Path, message: str, **options: Any) -> tuple[BaseException | str, str, float]:
     """What a message comes to, what a good one comes to in a conversation beside it, and how long the first took."""
-    engine = RiveScript("b.rive", **{"turn_limit_s": 0.5, **options}).connect(Setting(folder))
+    engine = RiveScript("b.rive", **{"turn_limit_s": 1.0, **options}).connect(Setting(folder))
     bad, good = await engine.open(SessionStart("bad")), await engine.open(SessionStart("good"))
     began = time.perf_counter()
 
@@ -49,10 +49,8 @@ async def beside(folder: Path, message: str, **options: Any) -> tuple[BaseExcept
 @pytest.mark.parametrize(
     ("text", "message", "kind", "problem"),
     [
-        pytest.param(BACKTRACKING, MESSAGE, EngineTimeout, "did not answer within 0.5 s", id="a pattern that backtracks"),
-        pytest.param(
-            "! var x = <bot x>\n+ go\n- <bot x>\n", "go", EngineTimeout, "within 0.5 s", id="a tag that becomes itself"
-        ),
+        pytest.param(BACKTRACKING, MESSAGE, EngineTimeout, "did not answer within 1 s", id="a pattern that backtracks"),
+        pytest.param("! var x = <bot x>\n+ go\n- <bot x>\n", "go", EngineTimeout, "within 1 s", id="a tag that becomes itself"),
         pytest.param("+ go\n@ run\n+ run\n@ go\n", "go", EngineError, "redirects in a circle", id="a circle"),
         pytest.param(
             "! global depth = 1000000\n+ go\n@ run\n+ run\n@ go\n", "go", EngineError, "too deep", id="a circle, deeper"
@@ -69,12 +67,12 @@ def test_a_hostile_brain_costs_its_own_turn(tmp_path: Path, text: str, message: 
     assert isinstance(came_to, kind)
     assert re.search(problem, str(came_to))
     assert answered == "Hello."
-    assert took < 3
+    assert took < 8
 
 
 MACROS = {
     "it ends the process": ("import os; os._exit(3)", "the interpreter's process died (exit status 3)"),
-    "it never returns": ("\n    while True: pass", "did not answer within 0.5 s"),
+    "it never returns": ("\n    while True: pass", "did not answer within 1 s"),
     "it eats memory": ("\n    x = [0]\n    while True: x = x + x", "MemoryError"),
     "it leaves what is no data": ("rs.set_uservar(rs.current_user(), 'x', object())", "no plain data"),
 }
@@ -91,7 +89,7 @@ def test_a_trusted_macro_that_misbehaves_costs_its_own_turn(tmp_path: Path, name
     else:
         assert problem in str(came_to)
     assert answered == "Hello."
-    assert took < 3
+    assert took < 8
 
 
 @pytest.mark.parametrize("code", ["print('{}')", "import sys; sys.exit(1)", "input()", "import os; os.write(1, b'{}\\n')"])
