@@ -12,6 +12,7 @@ from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNo
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.registry import did_you_mean
 from focal_eval.script.masks import COMPARED, MASKS, Mask
+from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
@@ -178,6 +179,9 @@ class SuiteFields:
     )
     mask: Annotated[tuple[Mask, ...], MASKS] = field(
         default=(), metadata={"doc": "Paths of stored messages that `records` does not compare, such as tools.*.result.at."}
+    )
+    compare: Annotated[Compare, record_of(Compare)] = field(
+        default_factory=Compare, metadata={"doc": "How two runs of the suite are compared."}
     )
     golden: Annotated[float | None, GoldenShape()] = field(default=1.0, metadata={"doc": "How `agent:` texts are compared."})
     prices: Annotated[Mapping[str, float], MapOf(shape_of(float))] = field(
