@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +19,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"import.md"}  # executed beside the importers, which know its input
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name not in ELSEWHERE)]
-BLOCK = re.compile(r"^```console( skip=[\w-]+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```console(?: (skip=[\w-]+|terminal=server))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("evals", "scenarios", "docs", "benchmarks")
 TITLED = re.compile(r'^```\w+ title="([\w./-]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+PAGES_URL = "http://127.0.0.1:8787"  # where pages say that an agent is served
 FROM_NOTHING = "<!-- commands start in an empty folder -->"
 
 
@@ -28,31 +33,62 @@ class Step:
     command: str
     line: int
     expected: list[str] = field(default_factory=list)
+    serves: bool = False  # it goes on in a terminal of its own until the page ends
 
 
-def blocks(page: Path) -> list[list[Step]]:
-    """The console blocks of a page; a block marked `skip=sample-data` needs data that lies beside the checkout."""
+def steps_of(page: Path) -> list[Step]:
+    """The commands of a page's console blocks; a block marked `skip=sample-data` needs data that lies beside the checkout."""
     text = page.read_text(encoding="utf-8")
-    out = []
+    steps: list[Step] = []
     for match in BLOCK.finditer(text):
-        if match.group(1) and not (ROOT.parent / "shared" / "data").is_dir():
+        if match.group(1) == "skip=sample-data" and not (ROOT.parent / "shared" / "data").is_dir():
             continue
-        steps: list[Step] = []
+        block: list[Step] = []
         first = text[: match.start(2)].count("\n") + 1
         for number, line in enumerate(match.group(2).rstrip("\n").split("\n"), first):
             if line.startswith("$ "):
-                steps.append(Step(line[2:], number))
-            elif line.startswith("> ") and steps and not steps[-1].expected:
-                steps[-1].command += "\n" + line[2:]
-            elif steps:
-                steps[-1].expected.append(line)
-        out.append(steps)
-    return out
+                block.append(Step(line[2:], number, serves=match.group(1) == "terminal=server"))
+            elif line.startswith("> ") and block and not block[-1].expected:
+                block[-1].command += "\n" + line[2:]
+            elif block:
+                block[-1].expected.append(line)
+        steps += block
+    return steps
+
+
+def compare(step: Step, printed: str, where: str) -> None:
+    """Holds that the lines of the page are printed, in their order."""
+    lines = printed.split("\n")
+    at = 0
+    for wanted in step.expected:
+        if wanted.strip() == "…":
+            continue
+        found = next((index for index in range(at, len(lines)) if same(wanted, lines[index])), None)
+        assert found is not None, f"{where}:{step.line}: $ {step.command}\nnot printed: {wanted}\n{printed}"
+        at = found + 1
 
 
 def same(wanted: str, line: str) -> bool:
     pattern = ".*".join(re.escape(part) for part in wanted.rstrip().split("…"))
     return re.fullmatch(pattern, line.rstrip()) is not None
+
+
+@contextmanager
+def server(step: Step, environment: dict[str, str], folder: Path, page: str) -> Iterator[str]:
+    """A command that serves, on a port that is free instead of the page's; gives the URL. At the end Ctrl-C, which it obeys."""
+    command = [*shlex.split(step.command), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            url = re.search(r"http://127\.0\.0\.1:\d+", said)
+            assert url is not None, f"{page}:{step.line}: $ {step.command}\nserves nothing: {said}"
+            compare(step, said.replace(url[0], PAGES_URL), page)
+            yield url[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(20)
+        assert code == 0, f"{page}:{step.line}: $ {step.command}\nended with {code}"
 
 
 @pytest.mark.parametrize(
@@ -63,37 +99,36 @@ def test_commands_of_a_page_print_what_the_page_says(page: Path, tmp_path: Path)
 
     A page that says so starts in an empty folder; the files it shows with a title are there as shown.
     """
+    environment = prepared(page, tmp_path)
+    with ExitStack() as serving:
+        for step in steps_of(page):
+            if step.serves:
+                environment["FOCAL_EVAL_SERVED"] = serving.enter_context(server(step, environment, tmp_path, page.name))
+                continue
+            done = subprocess.run(
+                ["bash", "-c", step.command],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                cwd=tmp_path, env=environment, check=False, timeout=110,
+            )  # fmt: skip
+            compare(step, done.stdout.replace(environment.get("FOCAL_EVAL_SERVED", PAGES_URL), PAGES_URL), page.name)
+
+
+def prepared(page: Path, folder: Path) -> dict[str, str]:
+    """Puts what a page's commands need into the folder; gives the environment they run in."""
     text = page.read_text(encoding="utf-8")
     for name, content in TITLED.findall(text):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
     for name in COPIED:
         if FROM_NOTHING not in text and (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".work", "__pycache__"))
-    beside = tmp_path.parent / "shared"
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".work", "__pycache__"))
+    beside = folder.parent / "shared"
     if (ROOT.parent / "shared").is_dir() and not beside.exists():
         beside.symlink_to(ROOT.parent / "shared")
-    environment = {
+    return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NO_COLOR": "1",
         "COLUMNS": "120",
         "PYTHONPATH": str(ROOT),
     }
-    for steps in blocks(page):
-        for step in steps:
-            done = subprocess.run(
-                ["bash", "-c", step.command],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=tmp_path, env=environment, check=False, timeout=110,
-            )  # fmt: skip
-            lines = done.stdout.split("\n")
-            at = 0
-            for wanted in step.expected:
-                if wanted.strip() == "…":
-                    continue
-                found = next((index for index in range(at, len(lines)) if same(wanted, lines[index])), None)
-                assert found is not None, f"{page.name}:{step.line}: $ {step.command}\nnot printed: {wanted}\n" + "\n".join(
-                    lines
-                )
-                at = found + 1
