@@ -35,7 +35,7 @@ class Faults:
         metadata={"doc": "Requests are spread so that no more are sent in a second; the wait is part of the turn."},
     )
     breaker_after: int = field(
-        default=10, metadata={"doc": "After so many requests in a row without any answer nothing more is sent in this run."}
+        default=10, metadata={"doc": "After so many requests in a row without any answer nothing more is sent, and the run ends."}
     )
     connect_timeout_s: float = field(default=5.0, metadata={"doc": "How long a connection may take, TLS included."})
     request_timeout_s: float = field(
