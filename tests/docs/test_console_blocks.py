@@ -116,12 +116,12 @@ def test_commands_of_a_page_print_what_the_page_says(page: Path, tmp_path: Path)
 def prepared(page: Path, folder: Path) -> dict[str, str]:
     """Puts what a page's commands need into the folder; gives the environment they run in."""
     text = page.read_text(encoding="utf-8")
-    for name, content in TITLED.findall(text):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content, encoding="utf-8")
     for name in COPIED:
         if FROM_NOTHING not in text and (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".work", "__pycache__"))
+    for name, content in TITLED.findall(text):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
     beside = folder.parent / "shared"
     if (ROOT.parent / "shared").is_dir() and not beside.exists():
         beside.symlink_to(ROOT.parent / "shared")
