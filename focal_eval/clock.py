@@ -36,6 +36,11 @@ def fixed_clock(start: datetime = datetime(2026, 1, 1, tzinfo=UTC), seed: int = 
     )
 
 
+def seeded(seed: int) -> random.Random:
+    """Chance that is the same each time, for figures that are drawn again and again; not for secrets."""
+    return random.Random(seed)  # noqa: S311  # repeatable, not secret
+
+
 def content_id(*parts: str | bytes, length: int = 12) -> str:
     """A short id derived from content alone: the first `length` hex digits of a SHA-256."""
     digest = hashlib.sha256()
