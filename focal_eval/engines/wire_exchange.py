@@ -92,7 +92,7 @@ class Sender:
 
     def __init__(self, origin: str, connections: Connections, faults: Faults, clock: Clock, secrets: Mapping[str, str]) -> None:
         self.origin, self.connections, self.faults, self.clock = origin, connections, faults, clock
-        self.breaker, self.pace = Breaker(faults.breaker_after), Pace(faults.max_requests_per_s)
+        self.breaker, self.pace = Breaker(faults.breaker_after, clock), Pace(faults.max_requests_per_s)
         self._secrets = [value.encode() for text in secrets.values() for value in {text, text.rpartition(" ")[2]}]
 
     async def begin(self, call: Call) -> Exchange:

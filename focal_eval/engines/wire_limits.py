@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from focal_eval.clock import Clock
 from focal_eval.errors import EngineError, EngineGivenUp, EngineUnreachable
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_WAIT_S = 0.1  # before the second attempt; then twice as long each time
+TRY_AGAIN_S = 30.0  # after a server was given up
 LONGEST_WAIT_S = 30.0  # a server that asks for a longer wait is not asked again
 
 
@@ -35,7 +37,7 @@ class Faults:
         metadata={"doc": "Requests are spread so that no more are sent in a second; the wait is part of the turn."},
     )
     breaker_after: int = field(
-        default=10, metadata={"doc": "After so many requests in a row without any answer nothing more is sent, and the run ends."}
+        default=10, metadata={"doc": "After so many requests in a row without any answer nothing more is sent; the run ends."}
     )
     connect_timeout_s: float = field(default=5.0, metadata={"doc": "How long a connection may take, TLS included."})
     request_timeout_s: float = field(
@@ -57,18 +59,21 @@ class Faults:
 class Breaker:
     """Counts requests that got no answer; after `most` in a row nothing is asked any more, and whoever asks hears it at once.
 
-    It does not close again: the run ends by it.
+    A run ends by it. What lives longer, such as a served agent, tries once more after half a minute.
     """
 
-    __slots__ = ("_last", "_most", "_row")
+    __slots__ = ("_clock", "_last", "_most", "_row", "_since")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, clock: Clock) -> None:
+        self._most, self._clock = most, clock
+        self._since = 0.0  # when it was given up
         self._row = 0
         self._last: EngineUnreachable | None = None
 
     def check(self) -> None:
         """Raises EngineGivenUp where the engine was given up, in the words of the last failure."""
+        if self._row >= self._most and self._clock.elapsed() - self._since >= TRY_AGAIN_S:
+            self._row = self._most - 1  # one more failure is enough
         if self._row >= self._most and self._last is not None:
             said = f"not asked any more: {self._row} requests in a row had no answer (breaker_after: {self._most})"
             raise EngineGivenUp(str(self._last), detail="; ".join(part for part in (said, self._last.detail) if part))
@@ -81,7 +86,7 @@ class Breaker:
         """Counts it; the one that is once too often is to be followed by `check`."""
         if self._row < self._most:
             self._row += 1
-            self._last = problem
+            self._last, self._since = problem, self._clock.elapsed()
 
 
 class Pace:

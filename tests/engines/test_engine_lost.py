@@ -72,7 +72,9 @@ def test_the_command_says_a_dead_server_once(tmp_path: Path) -> None:
     """A page that a reader takes in at a glance: the reason at its case and in the note, and the number of cases not run."""
     with refused() as url:
         code, out, err, took = commanded(written(tmp_path, url))
-    assert (code, err) == (3, "")
+    assert code == 3
+    assert "refused" not in err
+    assert len(err.splitlines()) < 5, "no more than how far it is, where the machine is slow"
     assert took < 20
     assert out.count("connection refused") == 2
     assert len(out.splitlines()) < 20

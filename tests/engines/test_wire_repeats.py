@@ -14,6 +14,7 @@ import pytest
 
 from focal_eval.clock import Clock
 from focal_eval.engines.wire import Answer, Faults, Wire
+from focal_eval.engines.wire_limits import Breaker
 from focal_eval.errors import EngineError, EngineGivenUp, EngineStatus, EngineUnreachable
 from focal_eval.testing.hostile_server import Said, Turn, hostile_server, refused
 from tests.engines.test_wire import GOOD, answering, asked, get, post
@@ -201,6 +202,28 @@ def test_a_server_that_is_gone_is_given_up() -> None:
     given_up = "not asked any more: 3 requests in a row had no answer (breaker_after: 3)"
     assert [isinstance(problem, EngineGivenUp) for problem in problems] == [False] * 2 + [True] * 198
     assert [(problem.detail or "").startswith(given_up) for problem in problems] == [False] * 2 + [True] * 198
+
+
+def test_a_server_that_was_given_up_is_tried_again_after_a_while() -> None:
+    """Where a wire outlives a run: one failure more gives it up again, an answer makes it good."""
+    now = 0.0
+    breaker = Breaker(3, Clock(elapsed=lambda: now))
+    for _ in range(3):
+        breaker.check()
+        breaker.failed(EngineUnreachable("gone"))
+    now = 29.0
+    with pytest.raises(EngineGivenUp, match="gone"):
+        breaker.check()
+    now = 31.0
+    breaker.check()
+    breaker.failed(EngineUnreachable("still gone"))
+    with pytest.raises(EngineGivenUp, match="still gone"):
+        breaker.check()
+    now = 62.0
+    breaker.check()
+    breaker.answered()
+    breaker.failed(EngineUnreachable("a slip"))
+    breaker.check()
 
 
 def test_any_answer_keeps_a_server_in_play() -> None:
