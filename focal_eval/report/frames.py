@@ -32,7 +32,7 @@ def describe(failure: Failure, *, limit: int = 600) -> Iterator[Line]:
     assert result is not None
     yield Line("head", headline(result, limit=limit))
     yield from _framed(result)
-    findings = result.get("findings") or ()
+    findings = [finding for finding in result.get("findings") or () if not finding.get("tolerated")]
     for position, finding in enumerate(findings[:5]):
         if position:
             yield Line("also", _short(finding.get("message"), limit))

@@ -32,6 +32,7 @@ from focal_eval.report.wording import (
     gate_name,
     number,
     partial_note,
+    tolerated_words,
     tone,
     verdict_words,
 )
@@ -43,8 +44,8 @@ GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
 MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
-SCRIPTS = ("dom", "store", "view", "list", "diff", "expectations", "lanes", "case", "app")
-STYLES = ("base", "list", "case", "print")
+SCRIPTS = ("dom", "store", "view", "list", "diff", "pairing", "expectations", "more", "stored", "lanes", "case", "app")
+STYLES = ("base", "list", "case", "stored", "print")
 
 
 def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
@@ -172,6 +173,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> d
         "tone": tone(run),
         "note": partial_note(run),
         "partial": run.partial,
+        "tolerated": tolerated_words(run),
         "facts": [(label, visible(value)) for label, value in facts(run)],
         "gates": [_gate(gate) for gate in run.gates],
         "counts": counts,

@@ -150,7 +150,9 @@ class Reading:
         if (fault := data.get("fault")) is not None:  # outside a turn
             attempt.failed += 1
             _tell(attempt, f"{fault['kind']}: {fault['message']}", broke=True)
-        _count(attempt, data.get("results") or ())
+        results = data.get("results") or ()
+        _count(attempt, results)
+        attempt.tolerated = tuple(_tolerated(results))
 
 
 @contextmanager
@@ -179,6 +181,16 @@ def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:
         attempt.failed += 1
         _tell(attempt, first_message(result), broke=outcome == "errored")
     return bad
+
+
+def _tolerated(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The names of what was found and fails nothing, as the suite lives with it."""
+    for result in results:
+        yield from (
+            str(finding.get("name"))
+            for finding in result.get("findings") or ()
+            if finding.get("tolerated") and finding.get("name")
+        )
 
 
 def _tell(attempt: Attempt, message: str, *, broke: bool) -> None:

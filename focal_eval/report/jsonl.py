@@ -17,7 +17,7 @@ NAME = "run.jsonl"
 DOCUMENT = "run-results.json"
 FORMAT = 1
 _HEADER = (
-    *("id", "focal_eval", "started_at", "finished_at", "state", "suite", "engine", "plan", "options"),
+    *("id", "focal_eval", "started_at", "finished_at", "state", "lost", "suite", "engine", "plan", "options"),
     *("verdict", "exit_code", "elapsed_ms"),
 )
 
@@ -43,6 +43,7 @@ def as_json(run: ReportModel) -> dict[str, Any]:
         "words": verdict_words(run),
         "counts": run.counts,
         "flaky": sum(case.flaky for case in run.cases),
+        "tolerated": run.tolerated,
         "damaged_lines": run.damaged,
         "gates": list(run.gates),
         "cases": [case_json(run, case) for case in run.cases],
@@ -76,6 +77,8 @@ def case_json(run: ReportModel, case: Case) -> dict[str, Any]:
         out["message"] = case.message
     if last.failed or last.soft:
         out["failures"] = [_failure_json(failure) for failure in run.failures(case)]
+    if last.tolerated:
+        out["tolerated"] = run.tolerated_in(case)
     return out
 
 

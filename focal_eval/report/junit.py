@@ -65,8 +65,10 @@ def _case(run: ReportModel, case: Case) -> Element:
         _result(test, kind, message, text, f"focal-eval.{kind}")
     for attempt in case.attempts[:-1]:
         _earlier(test, attempt, case.flaky)
-    if case.verdict in ("failed", "errored", "xpassed", "not_run"):
-        SubElement(test, "system-out").text = visible(clip("\n".join(_conversation(run, case)), MAX_TEXT))
+    said = list(_conversation(run, case)) if case.verdict in ("failed", "errored", "xpassed", "not_run") else []
+    said += [f"tolerated: {one_line(str(finding.get('message')), MAX_MESSAGE)}" for finding in run.tolerated_in(case)]
+    if said:
+        SubElement(test, "system-out").text = visible(clip("\n".join(said), MAX_TEXT))
     return test
 
 

@@ -27,6 +27,7 @@ from focal_eval.report.wording import (
     gate_name,
     number,
     partial_note,
+    tolerated_words,
     tone,
     verdict_words,
 )
@@ -58,6 +59,7 @@ def render(run: ReportModel, options: ReportOptions) -> str:
         verdict=verdict_words(run),
         beside=beside_words(run),
         note=partial_note(run),
+        tolerated=tolerated_words(run),
         facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Took")],
         counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
         total=f"{run.planned:,}",

@@ -84,6 +84,7 @@ class Attempt:
     soft: int = 0  # soft expectations that failed
     message: str | None = None  # in one sentence: what broke first, else the first failure
     broke: bool = False  # whether `message` says what broke
+    tolerated: tuple[str, ...] = ()  # names of findings that the suite lives with, one for each
     broken: list[int] = field(default_factory=list)  # positions in `turns` of the turns with a failure
     last: int = -1  # index of the last turn read
 
@@ -180,6 +181,12 @@ class ReportModel:
         return self.header.get("gates") or ()
 
     @property
+    def tolerated(self) -> dict[str, int]:
+        """Findings that the suite lives with, by name, and how many there were in the last attempts."""
+        seen = Counter(name for case in self.cases for name in case.last.tolerated)
+        return dict(sorted(seen.items()))
+
+    @property
     def attention(self) -> list[Case]:
         """The cases somebody has to look at, worst first."""
         bad = [case for case in self.cases if case.verdict in ATTENTION]
@@ -215,6 +222,14 @@ class ReportModel:
         """A line of the journal, decoded."""
         out: dict[str, Any] = orjson.loads(self.line(place))
         return out
+
+    def tolerated_in(self, case: Case) -> list[Mapping[str, Json]]:
+        """The findings of the last attempt that the suite lives with, as the journal holds them."""
+        last = case.last
+        if not last.tolerated or last.end is None:
+            return []
+        results = self.document(last.end).get("results") or ()
+        return [finding for result in results for finding in result.get("findings") or () if finding.get("tolerated")]
 
     def failures(self, case: Case) -> Iterator[Failure]:
         """What went wrong in the last attempt: what broke, then what failed, each in the order of the conversation.

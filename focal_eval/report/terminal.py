@@ -28,6 +28,7 @@ from focal_eval.report.wording import (
     gate_name,
     number,
     partial_note,
+    tolerated_words,
     tone,
     verdict_words,
 )
@@ -66,6 +67,8 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
         yield ""
     yield from table_lines(run, options.group_by)
     yield from (_gate_line(gate, paint) for gate in run.gates)
+    if lived_with := tolerated_words(run):
+        yield paint(lived_with, "dim")
     if note := partial_note(run):
         yield paint(note, "yellow")
     yield last_line(run, paint, report)

@@ -134,6 +134,16 @@ def partial_note(run: ReportModel) -> str | None:
     return " ".join(notes) or None
 
 
+def tolerated_words(run: ReportModel) -> str | None:
+    """`3 findings tolerated: text-changed (2), turn-not-stored`, or None where there was none."""
+    counts = run.tolerated
+    if not counts:
+        return None
+    total = sum(counts.values())
+    names = ", ".join(one_line(name, 60) + (f" ({count:,})" if count > 1 else "") for name, count in counts.items())
+    return f"{total:,} {'finding' if total == 1 else 'findings'} tolerated: {names}"
+
+
 def cases_named(cases: Sequence[Case], most: int = 3) -> str:
     """Cases by their names, the first few of many."""
     names = ", ".join(one_line(case.name, 60) for case in cases[:most])

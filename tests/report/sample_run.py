@@ -37,6 +37,7 @@ class Turn:
     skipped: str | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     elapsed_ms: float = 4.25
+    first_token_ms: float | None = None
 
 
 @dataclass
@@ -136,6 +137,8 @@ def _turn_line(turn: Turn, case_id: str, attempt: int, index: int) -> dict[str, 
         assert turn.reply is not None
         line["reply"] = reply_to_json(turn.reply)
     line["elapsed_ms"] = turn.elapsed_ms
+    if turn.first_token_ms is not None:
+        line["first_token_ms"] = turn.first_token_ms
     line["results"] = [result_to_json(result) for result in turn.results]
     if turn.saved:
         line["saved"] = turn.saved

@@ -51,7 +51,7 @@ def test_the_lanes_show_what_was_observed(reader: Reader) -> None:
         "yes",
     ]
     assert "template\napologise-damage" in reader.page.inner_text(".lane-response >> nth=0")
-    reader.page.click("text=4 messages stored by the engine")
+    reader.page.click("text=4 stored messages, as said")
     reader.page.wait_for_selector(".records tbody tr >> nth=3")
     assert "Not reported by the engine" not in reader.page.inner_text("#detail")
 

@@ -205,7 +205,7 @@ def test_tab_reaches_rows_and_shows_the_focus(reader: Reader) -> None:
     """The skip link comes first; every focus has something to see."""
     reader.page.keyboard.press("Tab")
     assert reader.page.evaluate("document.activeElement.className") == "skip-link"
-    for _ in range(14):
+    for _ in range(18):
         reader.page.keyboard.press("Tab")
         seen = reader.page.evaluate("""() => {
             const element = document.activeElement, row = element.closest('.row');

@@ -112,7 +112,7 @@ function jump(event) {
   const link = event.target.closest("a[data-jump]");
   if (!link) return;
   event.preventDefault();
-  const target = byId(link.dataset.jump);
+  const target = byId(link.dataset.jump) || byId("stored-title");
   target.scrollIntoView({ block: "center" });
   target.focus({ preventScroll: true });
 }

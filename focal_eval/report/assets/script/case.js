@@ -68,9 +68,9 @@ function turnState(turn) {
   return (turn.results || []).some((result) => result.outcome === "passed") ? "passed" : null;
 }
 
-function turnView(turn) {
+function turnView(turn, notes) {
   const state = turnState(turn);
-  const lanes = lanesOf(turn);
+  const lanes = lanesOf(turn, notes && notes.get(turn.i));
   const judged = (turn.results || []).length;
   const held = (turn.results || []).filter((result) => result.outcome === "passed").length;
   const title = h("h3", { id: `turn-${turn.i}`, tabindex: "-1" }, state ? icon(state, index.words[state]) : h("span", { class: "icon-space" }),
@@ -85,18 +85,18 @@ function turnView(turn) {
 
 const MANY_UNSENT = 3; // turns in a row that were not sent for one reason are folded
 
-function conversationView(turns) {
+function conversationView(turns, notes) {
   const out = [];
   for (let place = 0; place < turns.length; place += 1) {
     let end = place;
     while (end < turns.length && turns[end].skipped !== undefined && turns[end].skipped === turns[place].skipped) end += 1;
     if (end - place < MANY_UNSENT) {
-      out.push(turnView(turns[place]));
+      out.push(turnView(turns[place], notes));
       continue;
     }
     const unsent = turns.slice(place, end);
     out.push(folded(`Turns ${unsent[0].i + 1} to ${unsent[unsent.length - 1].i + 1} were not sent: ${visible(unsent[0].skipped.replace(/^not sent: /, ""))}`,
-      () => h("div", null, unsent.map(turnView)), "unsent-turns"));
+      () => h("div", null, unsent.map((turn) => turnView(turn, notes))), "unsent-turns"));
     place = end - 1;
   }
   return out;
@@ -121,18 +121,9 @@ function closing(attempt) {
       reason && h("p", { class: "closing-reason muted" }, "Not judged: ", said("span", "", reason)),
       h("ul", { class: "expectations" }, end.results.map((result, place) => expectation(result, BAD.has(result.outcome) ? anchor("end", place) : null, reason)))));
   }
-  if (end.messages) out.push(folded(`${plural(end.messages.length, "message")} stored by the engine`, () => recordTable(end.messages), "records"));
+  out.push(...storedLane(attempt));
   out.push(rawView("Raw JSON of the attempt's end", end));
   return out;
-}
-
-function recordTable(messages) {
-  const names = (list) => (list || []).map((item) => item.name).join(", ");
-  const place = (state) => (state ? [state.id, state.step].filter(Boolean).join("/") : "");
-  return table(["No.", "Role", "Text", "Rules", "Tools", "Step", "Stored at"], messages.map((item, number) => h("tr", null,
-    h("td", { class: "number" }, number + 1), h("td", null, visible(item.role)), h("td", null, item.text === null ? h("i", null, "no text") : longText(item.text)),
-    h("td", null, visible(names(item.rules))), h("td", null, visible(names(item.tools))), h("td", null, visible(place(item.scenario))),
-    h("td", { class: "number" }, visible(item.created_at || "")))));
 }
 
 // What broke, then the expectations that did not hold, each a way to its place below.
@@ -214,7 +205,7 @@ async function drawCase(item) {
     const attempt = attempts.find((other) => other.number === view.attempt) || attempts[attempts.length - 1];
     content = [caseHead(item, found, attempt), attemptTabs(item, attempts, attempt), wrongList(attempt),
       h("h2", { class: "sr-only" }, "The conversation"),
-      attempt.turns.length ? conversationView(attempt.turns) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
+      attempt.turns.length ? conversationView(attempt.turns, storedNotes(attempt)) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
   } catch (problem) {
     const words = typeof DecompressionStream === "undefined" ? "This browser is too old to unpack the details of a case." : `The details of this case could not be unpacked: ${problem.message}`;
     content = [h("p", { class: "partial-note" }, words), h("a", { class: "button", href: hrefOf({ case: null }) }, "All cases")];

@@ -13,7 +13,8 @@ function expectation(result, id, told) {
   if (!BAD.has(result.outcome)) {
     return h("li", { class: `expectation ${result.outcome}` }, icon(result.outcome, OUTCOMES[result.outcome]),
       h("div", { class: "expectation-body" }, said("span", "expectation-text", result.text), softBadge(result),
-        result.reason && !told && said("div", "expectation-why", result.reason)));
+        result.reason && !told && said("div", "expectation-why", result.reason),
+        result.findings && recordsCard(result)));
   }
   const findings = result.findings || [];
   const message = findings.length ? findings[0].message : result.reason;
@@ -21,8 +22,8 @@ function expectation(result, id, told) {
     icon(result.outcome, OUTCOMES[result.outcome]),
     h("div", { class: "expectation-body" },
       said("span", "expectation-text", result.text), softBadge(result),
-      message && said("div", "expectation-message", message),
-      result.key !== GOLDEN && findings.map((finding, place) => findingView(finding, result.text, place > 0)),
+      result.key === RECORDS ? recordsCard(result) : message && said("div", "expectation-message", message),
+      result.key !== GOLDEN && result.key !== RECORDS && findings.map((finding, place) => findingView(finding, result.text, place > 0)),
       result.because && h("p", { class: "because" }, h("b", null, "Because"), " ", said("span", "", result.because)),
       frameView(result)));
 }

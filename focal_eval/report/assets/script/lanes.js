@@ -101,37 +101,37 @@ function stepLane(reply) {
   return out;
 }
 
-function responseLane(reply) {
+function responseLane(turn) {
+  const reply = turn.reply;
   const facts = [];
   const fact = (name, value) => { if (value !== undefined && value !== null && value !== "") facts.push([name, value]); };
   fact("template", reply.template === null ? "none" : reply.template);
   fact("outcome", reply.outcome);
   fact("confidence", reply.confidence);
-  fact("latency", reply.latency_ms === undefined ? undefined : duration(reply.latency_ms));
+  if (reply.latency_ms !== undefined) fact("time", turn.elapsed_ms === undefined ? `${duration(reply.latency_ms)} by the engine` : `${duration(turn.elapsed_ms)} measured, ${duration(reply.latency_ms)} by the engine`);
+  fact("first token", turn.first_token_ms === undefined || turn.first_token_ms === null ? undefined : `after ${duration(turn.first_token_ms)}`);
   const tokens = reply.tokens;
   fact("model", reply.model);
   fact("finish", reply.finish_reason);
-  fact("type", reply.type);
-  fact("format", reply.format);
   fact("cost", reply.cost === undefined ? undefined : `$${figure(reply.cost)}`);
-  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`, tokens.cached !== undefined && `${tokens.cached} cached`, tokens.reasoning !== undefined && `${tokens.reasoning} reasoning`].filter(Boolean).join(", "));
+  fact("tokens", tokens && [tokens.total, tokens.prompt !== undefined && `${tokens.prompt} in`, tokens.completion !== undefined && `${tokens.completion} out`, tokens.cached !== undefined && `${tokens.cached} cached`, tokens.cache_written !== undefined && `${tokens.cache_written} written to the cache`, tokens.reasoning !== undefined && `${tokens.reasoning} reasoning`].filter(Boolean).join(", "));
   const out = [];
-  if (facts.length) out.push(h("dl", { class: "small-facts" }, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, figure(value))))));
+  if (facts.length) out.push(factList(facts));
   for (const item of reply.enforcement || []) {
     const bad = item.action !== "passed";
     out.push(h("p", { class: `enforcement${bad ? " acted" : ""}` }, icon(bad ? "errored" : "passed"), "constraint ", said("b", "", item.rule), ": ", visible(item.action),
       item.violation && [", ", said("span", "", item.violation)]));
   }
-  if (reply.progress && reply.progress.length) out.push(folded("Progress", () => h("ul", null, reply.progress.map((text) => said("li", "", text)))));
-  if (reply.reasoning) out.push(folded(["Reasoning", duration(reply.reasoning_ms)].filter(Boolean).join(", "), () => longText(reply.reasoning, "said")));
   if (reply.variables && Object.keys(reply.variables).length) out.push(folded("Variables after the turn", () => argumentsView(reply.variables)));
+  const more = moreFromEngine(reply);
+  if (more) out.push(more);
   return out;
 }
 
-function lanesOf(turn) {
+function lanesOf(turn, notes) {
   const reply = turn.reply || {};
   const observed = turn.reply
-    ? { rules: rulesLane(reply), tools: toolsLane(reply), step: stepLane(reply), response: responseLane(reply), turn: [] }
+    ? { rules: rulesLane(reply), tools: toolsLane(reply), step: stepLane(reply), response: responseLane(turn), turn: [] }
     : { rules: [], tools: [], step: [], response: [], turn: [] };
   const judged = {};
   (turn.results || []).forEach((result, place) => {
@@ -145,6 +145,7 @@ function lanesOf(turn) {
       h("h4", null, title),
       h("div", { class: "lane-body" }, h("div", { class: "observed" }, observed[lane]), judged[lane] && h("ul", { class: "expectations" }, judged[lane]))));
   }
+  if (notes) out.push(storedNote(turn.i, notes));
   const unreported = [["rules", "rules"], ["tools", "tools"], ["scenario", "step"]].filter(([field]) => turn.reply && reply[field] === undefined);
   if (unreported.length) out.push(h("p", { class: "lane unreported quiet-note" }, `Not reported by the engine: ${unreported.map(([, name]) => name).join(", ")}.`));
   return out;

@@ -19,7 +19,23 @@ function found() {
   return cases.filter((item) => matches(item, terms, view.tags));
 }
 
+const MEASURES = {
+  verdict: (one, other) => index.verdicts.indexOf(one.verdict) - index.verdicts.indexOf(other.verdict),
+  case: (one, other) => CASE_NAMES.compare(one.title, other.title) || CASE_NAMES.compare(one.name, other.name),
+  turns: (one, other) => other.turns - one.turns,
+  time: (one, other) => other.ms - one.ms,
+};
+const CASE_NAMES = new Intl.Collator("en", { numeric: true });
+
+// In the order a column asks for; cases that are alike there stay in the page's own order.
+function ordered(hits) {
+  if (!view.order) return hits;
+  const way = view.order.back ? -1 : 1;
+  return [...hits].sort((one, other) => way * MEASURES[view.order.name](one, other) || one.position - other.position);
+}
+
 function rowsOf(hits) {
+  if (view.order) return hits.map((item) => ({ kind: item.attention ? "attention" : "calm", item, grouped: false }));
   const rows = [];
   const both = hits.length > 0 && hits[0].attention && !hits[hits.length - 1].attention;
   let section = null;
@@ -156,16 +172,39 @@ function showRows(first, last) {
   }
 }
 
+// A column's title; a press puts its order first, then the other way round, then back to the page's own.
+function columnHead(title) {
+  const name = title.toLowerCase();
+  if (!ORDERS[name]) return h("span", { role: "columnheader", class: `head-${name}` }, title);
+  const button = h("button", { type: "button", class: "sorter", "data-order": name }, title, icon("down"));
+  button.addEventListener("click", () => {
+    const asked = view.order && view.order.name === name ? view.order : null;
+    narrow({ order: !asked ? { name, back: false } : asked.back ? null : { name, back: true } });
+    announce(view.order ? `Ordered by ${name}, ${view.order.back ? `not ${ORDERS[name]}` : ORDERS[name]}` : "In the page's own order: what is to be looked at first");
+  });
+  return h("span", { role: "columnheader", class: `head-${name}` }, button);
+}
+
+function drawHeads() {
+  for (const button of list.table.querySelectorAll(".sorter")) {
+    const { order } = button.dataset;
+    const chosen = view.order && view.order.name === order ? view.order : null;
+    const falls = chosen && (order === "case" ? chosen.back : !chosen.back); // verdicts fall from the worst
+    button.parentElement.setAttribute("aria-sort", !chosen ? "none" : falls ? "descending" : "ascending");
+    button.title = !chosen ? `Order by ${order}: ${ORDERS[order]}` : chosen.back ? "Back to the page's own order" : "The other way round";
+  }
+}
+
 function buildTable() {
-  const titles = ["Verdict", "Case", "Tags", "Turns", "Time"].map((name) => h("span", { role: "columnheader" }, name));
+  const titles = ["Verdict", "Case", "Tags", "Turns", "Time"].map(columnHead);
   list.body = h("div", { role: "rowgroup", class: "rows" });
   list.table = h("div", { role: "table", class: "table", "aria-label": "Cases" },
-    h("div", { role: "rowgroup", class: "sr-only" }, h("div", { role: "row", "aria-rowindex": 1 }, titles)), list.body);
+    h("div", { role: "rowgroup" }, h("div", { role: "row", class: "heads", "aria-rowindex": 1 }, titles)), list.body);
 }
 
 function drawList() {
   const pool = found();
-  list.hits = view.verdicts.size ? pool.filter((item) => view.verdicts.has(item.verdict)) : pool;
+  list.hits = ordered(view.verdicts.size ? pool.filter((item) => view.verdicts.has(item.verdict)) : pool);
   list.rows = rowsOf(list.hits);
   list.active = -1;
   layOut();
@@ -174,11 +213,13 @@ function drawList() {
   if (byId("search").value !== view.query) byId("search").value = view.query;
   byId("found").textContent = `${plural(list.hits.length, "case")} of ${cases.length.toLocaleString("en")} shown`;
   if (!list.table) buildTable();
+  drawHeads();
   list.shown.clear();
   list.body.replaceChildren();
   list.body.style.height = `${list.total}px`;
   list.table.setAttribute("aria-rowcount", list.rows.length + 1);
-  byId("list").replaceChildren(list.hits.length ? list.table : emptyList());
+  const body = list.hits.length ? list.table : emptyList();
+  if (byId("list").firstChild !== body) byId("list").replaceChildren(body); // a column's title keeps the focus
   drawRows();
 }
 
