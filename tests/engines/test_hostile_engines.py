@@ -151,7 +151,7 @@ def test_a_run_loses_nothing_to_a_hostile_server(name: str, tmp_path: Path) -> N
     began = time.monotonic()
     with hostile_server(trial.server(), acts) as server:
         entry = ENTRIES[name].format(url=server.url, token=TOKEN)
-        suite = f"scripts: ['*-*.yaml']\nconcurrency: 20\ntimeout_s: 1\nengine: {{{entry}}}\n"
+        suite = f"scripts: ['*-*.yaml']\nconcurrency: 20\ntimeout_s: 2\nengine: {{{entry}}}\n"
         (tmp_path / "suite.yaml").write_text(suite, encoding="utf-8")
         result = run(RunRequest(paths=(tmp_path / "suite.yaml",), out=tmp_path / "run", reports=()), Silent())
     assert time.monotonic() - began < 30
