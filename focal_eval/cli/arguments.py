@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
 _LONGEST_S = 86_400
@@ -32,3 +33,14 @@ def seconds(text: str) -> float:
     if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and {_LONGEST_S}")
     return value
+
+
+def only_suite() -> Path:
+    """The one suite in `evals/`. Raises UsageError where there is none or a choice."""
+    from focal_eval.errors import UsageError
+
+    suites = sorted(Path("evals").glob("*.yaml"))
+    if len(suites) == 1:
+        return suites[0]
+    known = ": " + ", ".join(map(str, suites)) if suites else ""
+    raise UsageError(f"name the suite whose engine is meant; evals/ holds {len(suites) or 'none'}{known}")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from focal_eval.cli.arguments import seconds
+from focal_eval.cli.arguments import only_suite, seconds
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.doctor import Findings
@@ -32,7 +32,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.evaluate.doctor import Examined, examine
     from focal_eval.report.characters import visible
 
-    suite = arguments.suite or _only_suite()
+    suite = arguments.suite or only_suite()
     allowed = not arguments.no_python
     found = examine(Examined(suite, arguments.engine, arguments.message, arguments.timeout, allowed))
     with printing(sys.stdout):
@@ -42,16 +42,6 @@ def call(arguments: argparse.Namespace) -> int:
             for line in lines(found):
                 print(visible(found.clean(line)))
     return found.exit_code
-
-
-def _only_suite() -> Path:
-    from focal_eval.errors import UsageError
-
-    suites = sorted(Path("evals").glob("*.yaml"))
-    if len(suites) == 1:
-        return suites[0]
-    known = ": " + ", ".join(map(str, suites)) if suites else ""
-    raise UsageError(f"name the suite whose engine is meant; evals/ holds {len(suites) or 'none'}{known}")
 
 
 def lines(found: Findings) -> list[str]:

@@ -18,6 +18,7 @@ VERBS = {
     "run": "replay scripts on an engine, judge them, write the reports",
     "check": "read scripts, suites and agents; every error of every file",
     "report": "render a recorded run again",
+    "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "import": "turn somebody else's suite or transcripts into scripts",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",

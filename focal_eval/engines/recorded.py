@@ -19,7 +19,7 @@ from focal_eval.engines.difference import alike, data_difference, same, word_dif
 from focal_eval.engines.recording import RecordedConversation, RecordedEngine, RecordedTurn
 from focal_eval.engines.tape import Shelf, Tape
 from focal_eval.engines.taping import Calls, Layer, Mode, current
-from focal_eval.errors import CassetteMiss, EngineProtocol
+from focal_eval.errors import CassetteMiss
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.text import shorten
 
@@ -33,6 +33,7 @@ class Recorder:
         self, live: Engine | None, shelf: Shelf, modes: Mapping[Layer, Mode], *, kind: str, agent: str | None, clock: Clock
     ) -> None:
         self.live, self.shelf, self.modes, self.agent, self.clock = live, shelf, modes, agent, clock
+        self.keeps_broken = False  # whether a conversation is kept in which a turn was not answered
         self.counts: Counter[str] = Counter()  # conversations: replayed, recorded, missed
         self._kind = kind
         self._abilities = _recorded_abilities(shelf) if live is None else live.abilities
@@ -228,28 +229,34 @@ class _Recording:
     def __init__(self, recorder: Recorder, session: Session, begin: Beginning, calls: Calls) -> None:
         self._recorder, self._session, self._begin, self._calls = recorder, session, begin, calls
         self._turns: list[RecordedTurn] = []
-        self._broken = False
+        self._broken = False  # whether a turn was not answered
         self._keeps_turns = "turns" in recorder.modes
 
     async def send(self, message: str | None) -> Reply:
-        if self._broken:
-            raise EngineProtocol("the conversation broke before")
-        self._broken = True  # until the answer is there
         elapsed = self._recorder.clock.elapsed
         began = elapsed()
-        with _asked_in(self._calls):
-            reply = await self._session.send(message)
-        self._broken = False
+        try:
+            with _asked_in(self._calls):
+                reply = await self._session.send(message)
+        except BaseException:
+            self._broken = True
+            raise
         if self._keeps_turns:
             reply = replace(reply, elapsed_ms=round((elapsed() - began) * 1000, 3))
             self._turns.append(RecordedTurn(message, reply))
         return reply
 
     async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
-        with _asked_in(self._calls):
-            messages = await self._session.stored()
-        if not self._broken:
-            self._keep(messages if self._keeps_turns else UNKNOWN)
+        messages: tuple[MessageRecord, ...] | UnknownType = UNKNOWN
+        try:
+            with _asked_in(self._calls):
+                messages = await self._session.stored()
+        except BaseException:
+            self._broken = True
+            raise
+        finally:
+            if not self._broken or self._recorder.keeps_broken:
+                self._keep(messages if self._keeps_turns else UNKNOWN)
         return messages
 
     def _keep(self, messages: tuple[MessageRecord, ...] | UnknownType) -> None:

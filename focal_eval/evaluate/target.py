@@ -57,17 +57,17 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         if request.agent is None:
             raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
     fields = suite.fields if suite is not None else _bare_fields()
-    entry, engine_name = _entry(request, suite)
+    entry, engine_name = entry_of(request, suite)
     folder = suite.folder if suite is not None else Path.cwd()
     used = cassette_of(entry, folder, request)
     if used is None or not used.asks_nobody:
-        problems.extend(_unset(entry))
+        problems.extend(unset(entry))
     entries, root = _entries(suite, named, problems)
     loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     loaded = loader.load(entries)
     problems.extend(loaded.problems)
     setting = Setting(folder, clock, request.allow_python)
-    agent = None if entry.missing else _agent(entry, setting, problems)  # a missing variable is an error already
+    agent = None if entry.missing else agent_beside(entry, setting, problems)  # a missing variable is an error already
     if agent is not None:
         problems.extend(agent.problems)
         if agent.names is not None:
@@ -107,13 +107,14 @@ def _connected(
     return recorder, recorder
 
 
-def _unset(entry: EngineEntry) -> Iterator[Diagnostic]:
+def unset(entry: EngineEntry) -> Iterator[Diagnostic]:
+    """An error for each variable of the environment that the engine needs and that is not set."""
     for variable, span in entry.missing:
         fix = f"export {variable}=…, or write ${{{variable}:-default}}"
         yield Diagnostic("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
 
 
-def _agent(entry: EngineEntry, setting: Setting, problems: Problems) -> AgentFile | None:
+def agent_beside(entry: EngineEntry, setting: Setting, problems: Problems) -> AgentFile | None:
     """What the names in scripts are checked against, where the engine has it."""
     config: EngineConfig = entry.config
     path = config.agent_file(setting)
@@ -155,7 +156,7 @@ def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite |
         else:
             scripts.append(path)
     if request.suite is not None:
-        suites.append(_named_suite(request.suite, problems))
+        suites.append(named_suite(request.suite, problems))
     if len(suites) > 1:
         raise UsageError("one suite at a time: " + ", ".join(suite.file for suite in suites))
     if suites or problems.errors or request.agent is not None:
@@ -163,7 +164,8 @@ def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite |
     return _suite_of(scripts, problems), scripts
 
 
-def _named_suite(path: Path, problems: Problems) -> Suite:
+def named_suite(path: Path, problems: Problems) -> Suite:
+    """The suite in a file. Raises UsageError where there is none, Refused where it is wrong."""
     if not path.is_file():
         raise UsageError(f"there is no suite {path}" + _near_path(path))
     document = read_file(path, shown(path))
@@ -216,7 +218,8 @@ def _entries(suite: Suite | None, named: list[Path], problems: Problems) -> tupl
     return sorted(dict(out).items(), key=lambda entry: entry[1]), Path(os.path.commonpath([root.resolve(), top]))
 
 
-def _entry(request: RunRequest, suite: Suite | None) -> tuple[EngineEntry, str | None]:
+def entry_of(request: RunRequest, suite: Suite | None) -> tuple[EngineEntry, str | None]:
+    """The engine a request means, and its name in the suite. Raises UsageError."""
     if request.agent is not None:
         if not request.agent.is_file():
             raise UsageError(f"there is no agent {request.agent}" + _near_path(request.agent))
@@ -238,7 +241,7 @@ def with_overrides(fields: SuiteFields, request: RunRequest) -> SuiteFields:
     """The suite's settings with what the command line says instead."""
     return replace(
         fields,
-        repeats=request.repeats or fields.repeats,
+        repeats=Repeats(request.repeats) if request.repeats else fields.repeats,
         concurrency=request.concurrency or fields.concurrency,
         timeout_s=request.timeout_s or fields.timeout_s,
     )
