@@ -1,1 +1,8 @@
 """Says what changed between two recordings of the same conversations, and whether it matters."""
+
+from focal_eval.compare.agents import agent_edits
+from focal_eval.compare.cause import grouped
+from focal_eval.compare.diff import compare_cases
+from focal_eval.compare.mask import Masks
+
+__all__ = ["Masks", "agent_edits", "compare_cases", "grouped"]

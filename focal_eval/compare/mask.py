@@ -1,4 +1,4 @@
-"""What is volatile and taken out of sight before two sides are compared: ids, times, latencies, tokens, and what a suite adds."""
+"""What is volatile and not compared: ids, times, latencies, tokens, and what a suite adds."""
 
 from __future__ import annotations
 

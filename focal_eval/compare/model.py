@@ -127,6 +127,7 @@ class Cause:
     text: str  # "rule offer-refund no longer matches"
     what: str  # the rule, tool or step it is about
     about: tuple[str, ...] = ()  # the parts of the agent it leads to: `rule:offer-refund`, `template:sorry`, the nearest first
+    around: tuple[str, ...] = ()  # what else was at work in that turn: rules that matched, the step
 
 
 @value
