@@ -90,11 +90,16 @@ def _edit(one: Part | None, other: Part | None, links: _Links, lines: tuple[Line
     return Edit(other.kind, other.name, "edited", fields, line, reached) if fields else None
 
 
-def _fields(before: Data, after: Data) -> Iterator[tuple[str, Json, Json]]:
+def _fields(before: Data, after: Data, begin: str = "") -> Iterator[tuple[str, Json, Json]]:
+    """What differs, field by field: `match.if`, `text.en`."""
     for key in dict.fromkeys((*before, *after)):
         one, other = before.get(key), after.get(key)
-        if canonical(_settled(one, key)) != canonical(_settled(other, key)):
-            yield key, one, other
+        if canonical(_settled(one, key)) == canonical(_settled(other, key)):
+            continue
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _fields(one, other, f"{begin}{key}.")
+        else:
+            yield f"{begin}{key}", one, other
 
 
 def _settled(data: Json, key: str = "") -> Json:

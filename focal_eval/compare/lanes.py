@@ -224,19 +224,18 @@ def response(before: Data, after: Data) -> Found:
 
 
 def _worded(before: Data, after: Data) -> str | None:
-    """The template of the first message that differs."""
-    here, there = _said(before), _said(after)
-    if here and there and [name for name, _ in here] == [name for name, _ in there]:
-        return next((name for (name, one), (_, other) in zip(here, there, strict=True) if one != other), None)
+    """The template of the first message that differs, where an engine tells the templates of all messages."""
+    names = [(reply.get("metadata") or {}).get("templates") for reply in (before, after)]
+    here, there = _messages(before), _messages(after)
+    known = names[0] or names[1]
+    if isinstance(known, list) and names[0] in (None, names[1]) and len(known) == len(here) == len(there):
+        return next((str(name) for name, one, other in zip(known, here, there, strict=True) if one != other), None)
     same = before.get("template") is not None and before.get("template") == after.get("template")
-    return str(before["template"]) if same and not here and not there else None
+    return str(before["template"]) if same and len(here) == len(there) == 1 else None
 
 
-def _said(reply: Data) -> list[tuple[str, Json]]:
-    """The single messages with the templates they came from, where an engine tells both."""
-    names = (reply.get("metadata") or {}).get("templates")
-    said = reply.get("messages") or ([reply["response"]] if reply.get("response") is not None else [])
-    return list(zip(map(str, names), said, strict=True)) if isinstance(names, list) and len(names) == len(said) else []
+def _messages(reply: Data) -> list[Json]:
+    return list(reply.get("messages") or [reply["response"]])
 
 
 def follow_ups(before: Data, after: Data) -> Found:
@@ -297,8 +296,8 @@ COMPARED: tuple[tuple[str, Lane, Callable[[Data, Data], Found]], ...] = (
 )
 """Keys of a reply in the order of the pipeline, each with its lane."""
 
-OFTEN_UNSAID = frozenset({"type", "format", "model", "finish_reason"})
-"""Keys whose absence on one side tells nothing: engines leave them out where there is nothing to say."""
+OFTEN_UNSAID = frozenset({"type", "format", "model", "finish_reason", "metadata"})
+"""Keys whose absence on one side tells nothing: engines leave them out where there is nothing to say, baselines always."""
 
 
 def replies(before: Data, after: Data) -> Iterator[Difference]:

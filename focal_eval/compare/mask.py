@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from focal_eval.pattern import PatternTimeout
 from focal_eval.records import Json
-from focal_eval.script.suite_compare import ANY, Mask, PathMask, PatternMask
+from focal_eval.script.suite_compare import ANY, Mask, PathMask, PatternMask, masks_from_json
 
 VOLATILE = frozenset(
     {"session_id", "turn_id", "tracking_token", "created_at", "updated_at", "id"}
@@ -156,5 +156,12 @@ class Masks:
         return "".join(parts) + text[at:]
 
     def as_counts(self) -> dict[str, int]:
-        """What was masked with the number of values, by name."""
-        return dict(sorted(self.counted.items()))
+        """What was masked with the number of values, by name; patterns that took too long with the number of texts."""
+        slow = {f"{name}, out of time": count for name, count in self.slow.items() if count}
+        return dict(sorted({**+self.counted, **slow}.items()))
+
+
+def masks_of(header: Mapping[str, Json]) -> Masks:
+    """The masks a run was told of by its suite. Raises ValueError where its header holds something else."""
+    options = header.get("options") or {}
+    return Masks(masks_from_json((options.get("compare") or {}).get("mask") or []))
