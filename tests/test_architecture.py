@@ -34,7 +34,7 @@ WIDE_DOORS = {
 
 # Libraries that meet untrusted input or start slowly have one door each; elsewhere they are not imported.
 DOORS = {
-    "yaml": ("focal_eval.document.", "focal_eval.importers."),
+    "yaml": ("focal_eval.document.",),
     "regex": ("focal_eval.pattern",),
     "jinja2": ("focal_eval.template", "focal_eval.report."),
     "simpleeval": ("focal_eval.agent.",),

@@ -7,84 +7,29 @@ long texts as blocks. What is written reads back as the same data: see `yaml_tex
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from focal_eval.document.reader import STR, plain_tag
+from focal_eval.document.writing import Block, Dumper, dump
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import OPERATORS
 from focal_eval.template import has_template
 
+__all__ = ["Block", "call", "data_said", "literal", "said", "yaml_text"]
+
 WIDTH = 100
-_FLOW_WIDTH = 84  # a collection of scalars up to this long stands in one line
-_WORDS = frozenset({"any", "absent"})  # matchers where they stand unquoted
-_NOT_IN_BLOCKS = re.compile(r"[ \t](?:\n|\Z)|\A[ \n]|\n\Z|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _READ_BY_TEMPLATES = re.compile(r"\{*\r|\{+[{%#]")
 
 
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's dumper in our style; a text is quoted where either YAML 1.1 or our reader would take it for something else."""
+class _Dumper(Dumper):
+    """The style of scripts: long texts are folded, and a text that is a matcher's word is quoted."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> Any:
-        if kind is ScalarNode and implicit[0]:
-            if (core := plain_tag(value)) != STR:
-                return core
-            if value in _WORDS:
-                return "tag:focal-eval,2026:matcher"  # differs from text, which makes PyYAML quote it
-        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
-
-    def text(self, data: str) -> ScalarNode:
-        style = None
-        if _NOT_IN_BLOCKS.search(data):
-            style = '"'
-        elif "\n" in data:
-            style = "|"
-        elif len(data) > WIDTH:
-            style = ">"
-        return self.represent_scalar(STR, data, style=style)
-
-    def mapping(self, data: Mapping[str, Any]) -> MappingNode:
-        node = self.represent_mapping("tag:yaml.org,2002:map", data.items())
-        node.flow_style = not isinstance(data, Block) and _short(part for pair in node.value for part in pair)
-        return node
-
-    def sequence(self, data: Sequence[Any]) -> SequenceNode:
-        node = self.represent_sequence("tag:yaml.org,2002:seq", data)
-        node.flow_style = _short(node.value)
-        return node
-
-
-class Block(dict[str, Any]):
-    """A mapping that always stands as a block, however short."""
-
-
-_Dumper.add_representer(str, _Dumper.text)
-_Dumper.add_representer(dict, _Dumper.mapping)
-_Dumper.add_representer(Block, _Dumper.mapping)
-_Dumper.add_representer(list, _Dumper.sequence)
-_Dumper.add_representer(tuple, _Dumper.sequence)
-
-
-def _short(nodes: Any) -> bool:
-    length = 0
-    for node in nodes:
-        if not isinstance(node, ScalarNode) or node.style in ("|", ">"):
-            return False
-        length += len(node.value) + 2
-    return length <= _FLOW_WIDTH
+    fold_at = WIDTH
+    quoted = frozenset({"any", "absent"})
 
 
 def _dump(data: Any) -> str:
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, indent=2)
+    return dump(data, _Dumper, width=WIDTH)
 
 
 def yaml_text(data: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ def case_line(case: Case, channel: str) -> bytes:
         "script": script.id,
         "title": script.title,
         "file": script.file,
+        "digest": script.digest,
         "line": script.span.line,
         "tags": list(script.tags),
         "params": dict(case.row),
