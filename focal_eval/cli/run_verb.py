@@ -30,7 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--cassette", metavar="MODE", help="record, replay, replay-else-record or off, whatever the suite says")
     what.add_argument("--cassette-file", type=Path, metavar="FILE", help="instead of the cassette the suite names")
     how = parser.add_argument_group("how")
-    how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times")
+    how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times, whatever the suite says")
+    how.add_argument("--strict-flaky", action="store_true", help="exit code 4 where gates pass but cases were flaky")
     how.add_argument("--concurrency", type=whole(MOST), metavar="N", help="conversations at the same time")
     how.add_argument("--timeout", type=seconds, metavar="S", help="time limit of a turn, in seconds")
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
@@ -71,6 +72,7 @@ def call(arguments: argparse.Namespace) -> int:
         cassette=arguments.cassette,
         cassette_file=arguments.cassette_file,
         repeats=arguments.repeats,
+        strict_flaky=arguments.strict_flaky,
         concurrency=arguments.concurrency,
         timeout_s=arguments.timeout,
         stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,

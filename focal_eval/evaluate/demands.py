@@ -60,7 +60,7 @@ def unsaid_variants(scripts: Iterable[Script], fields: SuiteFields) -> list[Diag
     if fields.variants == "all":
         return []
     for script in scripts:
-        cases = len(script.rows) + fields.repeats - 1
+        cases = len(script.rows) + fields.repeats.sure - 1
         for turn in script.turns:
             if len(turn.user) > cases:
                 text = f"no case says this: {len(turn.user)} texts rotate over {cases} case{'' if cases == 1 else 's'}"

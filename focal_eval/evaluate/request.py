@@ -24,6 +24,7 @@ class RunRequest:
     keyword: str | None = None
     failed_of: str | None = None  # only what did not pass in that run
     repeats: int | None = None
+    strict_flaky: bool = False  # exit code 4 where the gates passed and flaky cases were seen
     concurrency: int | None = None
     timeout_s: float | None = None
     stop_after: int = 0

@@ -16,6 +16,7 @@ from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageErro
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.repeating import repeated_in_vain, statistics_json
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
 from focal_eval.records import Verdict
@@ -43,7 +44,12 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         target = find_target(request, clock)
         fields = with_overrides(target.fields, request)
         target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
-        warnings = (*target.warnings, *_look_at_demands(target, fields, request), *unsaid_variants(target.scripts, fields))
+        warnings = (
+            *target.warnings,
+            *_look_at_demands(target, fields, request),
+            *unsaid_variants(target.scripts, fields),
+            *repeated_in_vain(target, fields),
+        )
         target = replace(target, warnings=warnings)
         plan = _plan(target, fields, request)
     return _Run(request, target, fields, plan, clock).go(observer)
@@ -83,7 +89,7 @@ def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     select = Selection(request.tags, request.keyword, ids)
     try:
         plan = make_plan(
-            target.scripts, repeats=fields.repeats, variants=fields.variants, select=select, extra_tags=fields.tags
+            target.scripts, repeats=fields.repeats.at_most, variants=fields.variants, select=select, extra_tags=fields.tags
         )
     except ValueError as problem:
         raise UsageError(str(problem)) from None
@@ -141,6 +147,7 @@ class _Run:
                 "name": target.engine_name,
                 "agent": None if agent is None else agent.as_json(),
                 "reports": sorted(target.engine.abilities.reports),
+                "deterministic": target.engine.abilities.deterministic,
                 **({} if target.recorder is None else {"cassette": target.recorder.as_json()}),
             },
             "plan": {"cases": len(self.plan.cases), "turns": self.plan.turns, "collected": self.plan.collected},
@@ -148,7 +155,8 @@ class _Run:
                 "tags": list(request.tags),
                 "keyword": request.keyword,
                 "failed_of": request.failed_of,
-                "repeats": fields.repeats,
+                "repeats": fields.repeats.at_most,
+                "until": fields.repeats.until,
                 "concurrency": fields.concurrency,
                 "timeout_s": fields.timeout_s,
                 "case_timeout_s": fields.case_timeout_s,
@@ -158,6 +166,8 @@ class _Run:
                 "again": request.again(),
             },
             "counts": {},
+            "spared": 0,
+            "statistics": None,
             "gates": [],
             "verdict": None,
             "exit_code": None,
@@ -174,6 +184,7 @@ class _Run:
                 state = runner.run(self._play(schedule))
             if self.target.recorder is not None:
                 self.target.recorder.save()
+            journal.flush()
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
         finally:
@@ -201,7 +212,13 @@ class _Run:
             run_id="" if self.target.engine.abilities.deterministic else self.id,
         )
         return Schedule(
-            self.plan, terms, journal.add, observer, concurrency=fields.concurrency, stop_after=self.request.stop_after
+            self.plan,
+            terms,
+            journal.add,
+            observer,
+            concurrency=fields.concurrency,
+            stop_after=self.request.stop_after,
+            repeats=fields.repeats,
         )
 
     async def _play(self, schedule: Schedule) -> str:
@@ -228,14 +245,17 @@ class _Run:
     def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
         totals = schedule.totals
         gates = decide(self.fields.gates, totals)
-        verdict, code = conclude(totals, gates, self.fields.gates, state)
+        strict = self.request.strict_flaky
+        verdict, code = conclude(totals.counts, gates, state, flaky=totals.flaky, strict_flaky=strict)
         counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
-        counts["not_run"] = len(self.plan.cases) - sum(counts.values())
+        counts["not_run"] = len(self.plan.cases) - schedule.spared - sum(counts.values())
         finished = self.clock.now()
         outcome = {
             "state": state,
             "lost": schedule.lost,
             "counts": counts,
+            "spared": schedule.spared,
+            "statistics": statistics_json(totals.tallies, self.fields.repeats, self.folder),
             "gates": [gate.as_json() for gate in gates],
             "verdict": verdict,
             "exit_code": int(code),

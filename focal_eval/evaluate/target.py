@@ -20,6 +20,7 @@ from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import check_idle, check_references
+from focal_eval.script.repeats import Repeats
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.script.suite_engines import Engine as EngineEntry
 from focal_eval.source import whole_file

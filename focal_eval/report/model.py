@@ -165,9 +165,9 @@ class ReportModel:
 
     @property
     def planned(self) -> int:
-        """Cases the run set out to do, never fewer than were recorded."""
+        """Cases the run set out to do without the repeats that were not needed, never fewer than were recorded."""
         plan = self.header.get("plan") or {}
-        return max(int(plan.get("cases") or 0), len(self.cases))
+        return max(int(plan.get("cases") or 0) - int(self.header.get("spared") or 0), len(self.cases))
 
     @property
     def counts(self) -> dict[str, int]:

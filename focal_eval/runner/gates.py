@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from typing import Any
 
+from focal_eval.compare.stats import Statistics
+from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.suite import GATES, Limit
+from focal_eval.script.gates import COMPARED, GATES, Limit, RegressionsLimit, TriesLimit
 from focal_eval.value import value
 
 DEFAULT = {"pass_rate": Limit(min=1.0)}
 """What must hold where a suite names no gates: every judged case passes."""
 
+COMPARE_DEFAULT = {"regressions": RegressionsLimit()}
+"""What must hold of a comparison where a suite names no gate on it: nothing regressed."""
+
+
+@value
+class Reading:
+    """A figure with the number of things it was taken from; None where there was nothing, and `note` says why."""
+
+    value: float | None
+    n: int = 0
+    of: str = "cases"
+    note: str = ""
+
 
 @value
 class GateResult:
-    """One gate, decided; `observed` is None where there was nothing to measure, and then it has not passed."""
+    """One gate, decided. `observed` is None where there was nothing to measure, and then it has not passed.
+
+    `passed` is None where the gate is on a comparison and none was made: it has neither passed nor failed.
+    """
 
     name: str
     limit: Limit
     observed: float | None
-    passed: bool
+    passed: bool | None
     message: str
+    n: int = 0
+    of: str = "cases"
 
     def as_json(self) -> dict[str, object]:
-        limit = {end: value for end, value in (("min", self.limit.min), ("max", self.limit.max)) if value is not None}
+        keys = ("min", "max", "k", "alpha", "min_effect")
+        limit = {key: found for key in keys if (found := getattr(self.limit, key, None)) is not None}
         return {
             "name": self.name,
             "limit": limit,
             "observed": self.observed,
+            "n": self.n,
+            "of": self.of,
             "passed": self.passed,
             "message": self.message,
         }
+
+
+@value
+class Compared:
+    """What gates on a comparison measure."""
+
+    cases: int  # on both sides, with a verdict
+    regressed: int
+    statistics: Statistics  # with the `alpha` of the gate on regressions, where it has one
+    stale: int | None = None  # None where the other side is no baseline
+    expired: int | None = None
 
 
 def judged(counts: Mapping[str, int]) -> int:
@@ -40,62 +76,146 @@ def judged(counts: Mapping[str, int]) -> int:
     return sum(counts.get(name, 0) for name in ("passed", "failed", "xfailed", "xpassed"))
 
 
-def _pass_rate(totals: Totals) -> float | None:
+def _pass_rate(totals: Totals, _: Limit) -> Reading:
+    """Each case weighs the same, however often it was repeated."""
+    if totals.tallies:
+        rates = [tally.sure_good / tally.sure for tally in totals.tallies.values() if tally.sure]
+        return Reading(mean(rates), len(rates))
     count = judged(totals.counts)
-    return None if not count else (totals.counts["passed"] + totals.counts["xfailed"]) / count
+    return Reading(None if not count else (totals.counts["passed"] + totals.counts["xfailed"]) / count, count)
 
 
-def _quantile(values: array[float], share: float) -> float | None:
-    """The nearest-rank quantile."""
+def _pass_hat_k(totals: Totals, limit: Limit) -> Reading:
+    assert isinstance(limit, TriesLimit)
+    k = limit.k or 1
+    rate, count = pass_hat(totals.tallies.values(), k)
+    return Reading(rate, count, note="" if count else f"no case has {k} judged repeats")
+
+
+def _flaky(totals: Totals, _: Limit) -> Reading:
+    repeated = [tally for tally in totals.tallies.values() if tally.judged > 1]
+    if not repeated and totals.deterministic:
+        return Reading(0.0, judged(totals.counts))
+    if not repeated:
+        return Reading(None, note="no case was judged more than once")
+    return Reading(float(totals.flaky), len(repeated))
+
+
+def quantile(values: array[float], share: float) -> float | None:
+    """The nearest-rank quantile, None of nothing."""
     if not values:
         return None
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
+    return sorted(values)[max(0, ceil(len(values) * share - 1e-9) - 1)]
 
 
-FIGURES: dict[str, Callable[[Totals], float | None]] = {
+def _time(share: float) -> Callable[[Totals, Limit], Reading]:
+    return lambda totals, _: Reading(quantile(totals.latencies, share), len(totals.latencies), "turns")
+
+
+def _cases(*verdicts: str) -> Callable[[Totals, Limit], Reading]:
+    return lambda totals, _: Reading(float(sum(totals.counts[name] for name in verdicts)), totals.counts.total())
+
+
+FIGURES: dict[str, Callable[[Totals, Limit], Reading]] = {
     "pass_rate": _pass_rate,
-    "failed": lambda totals: float(totals.counts["failed"] + totals.counts["xpassed"]),
-    "errored": lambda totals: float(totals.counts["errored"]),
-    "skipped": lambda totals: float(totals.counts["skipped"]),
-    "p50_latency_ms": lambda totals: _quantile(totals.latencies, 0.5),
-    "p95_latency_ms": lambda totals: _quantile(totals.latencies, 0.95),
-    "total_tokens": lambda totals: None if totals.tokens is None else float(totals.tokens),
-    "total_cost": lambda totals: totals.cost,
+    "pass_hat_k": _pass_hat_k,
+    "failed": _cases("failed", "xpassed"),
+    "errored": _cases("errored"),
+    "skipped": _cases("skipped"),
+    "flaky": _flaky,
+    "p50_latency_ms": _time(0.5),
+    "p95_latency_ms": _time(0.95),
+    "total_tokens": lambda totals, _: Reading(
+        None if totals.tokens is None else float(totals.tokens), len(totals.latencies), "turns"
+    ),
+    "total_cost": lambda totals, _: Reading(totals.cost, len(totals.latencies), "turns"),
 }
-assert FIGURES.keys() == GATES.keys()
+assert FIGURES.keys() | COMPARED == GATES.keys()
 
 
-def decide(limits: Mapping[str, Limit], totals: Totals) -> list[GateResult]:
-    """Every gate, in the suite's order."""
-    return [_decide(name, limit, FIGURES[name](totals)) for name, limit in (limits or DEFAULT).items()]
+def decide(limits: Mapping[str, Limit], totals: Totals, compared: Compared | None = None) -> list[GateResult]:
+    """Every gate, in the suite's order; those on a comparison are not judged where there is none."""
+    out = []
+    for name, limit in (limits or DEFAULT).items():
+        if name in COMPARED:
+            out.append(_not_judged(name, limit) if compared is None else _decide(name, limit, _compared(name, limit, compared)))
+        else:
+            out.append(_decide(name, limit, FIGURES[name](totals, limit)))
+    return out
 
 
-def _decide(name: str, limit: Limit, observed: float | None) -> GateResult:
-    words = " and ".join(f"{sign} {value:g}" for sign, value in (("≥", limit.min), ("≤", limit.max)) if value is not None)
-    if observed is None:
-        return GateResult(name, limit, None, False, f"{name} could not be measured (asked: {words})")
-    low = limit.min is not None and observed < limit.min
-    high = limit.max is not None and observed > limit.max
+def decide_compared(limits: Mapping[str, Limit], compared: Compared) -> list[GateResult]:
+    """The gates on a comparison; that nothing regressed, where there is none."""
+    chosen = {name: limit for name, limit in limits.items() if name in COMPARED} or COMPARE_DEFAULT
+    return [_decide(name, limit, _compared(name, limit, compared)) for name, limit in chosen.items()]
+
+
+def limits_of(gates: Sequence[Mapping[str, Any]]) -> dict[str, Limit]:
+    """The thresholds of gates as a run's header holds them."""
+    kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit}
+    return {str(gate["name"]): kinds.get(str(gate["name"]), Limit)(**gate["limit"]) for gate in gates if gate["name"] in GATES}
+
+
+def _compared(name: str, limit: Limit, compared: Compared) -> Reading:
+    if name != "regressions":
+        found = compared.stale if name == "stale" else compared.expired
+        return Reading(None if found is None else float(found), compared.cases, note="" if found is not None else "no baseline")
+    if not compared.cases:
+        return Reading(None, note="no case has a verdict on both sides")
+    assert isinstance(limit, RegressionsLimit)
+    if limit.alpha is None:
+        return Reading(float(compared.regressed), compared.cases)
+    statistics = compared.statistics
+    assert statistics.alpha == limit.alpha, "the statistics belong to another level"
+    paired = statistics.paired
+    note = f"{paired.worse} worse, {paired.better} better, p = {paired.p:.2g}"
+    return Reading(float(len(statistics.worsened(limit.min_effect))), paired.cases, note=note)
+
+
+def _not_judged(name: str, limit: Limit) -> GateResult:
+    return GateResult(name, limit, None, None, f"{name} not judged: nothing was compared (asked: {asked(limit)})")
+
+
+def asked(limit: Limit) -> str:
+    """A threshold in words."""
+    words = " and ".join(f"{sign} {end:g}" for sign, end in (("≥", limit.min), ("≤", limit.max)) if end is not None)
+    if isinstance(limit, TriesLimit):
+        words += f" for k = {limit.k}"
+    if isinstance(limit, RegressionsLimit) and limit.alpha is not None:
+        words += f" at α = {limit.alpha:g}" + (f" from an effect of {limit.min_effect:g}" if limit.min_effect else "")
+    return words
+
+
+def _decide(name: str, limit: Limit, read: Reading) -> GateResult:
+    if read.value is None:
+        why = f": {read.note}" if read.note else ""
+        return GateResult(name, limit, None, False, f"{name} could not be measured{why} (asked: {asked(limit)})", 0, read.of)
+    low = limit.min is not None and read.value < limit.min
+    high = limit.max is not None and read.value > limit.max
     word = "fails" if low or high else "holds"
-    return GateResult(name, limit, round(observed, 6), not (low or high), f"{name} {word}: {observed:.4g}, asked {words}")
+    of = f"n = {read.n:,} {read.of}" + (f"; {read.note}" if read.note else "")
+    message = f"{name} {word}: {read.value:.4g} ({of}), asked {asked(limit)}"
+    return GateResult(name, limit, round(read.value, 6), not (low or high), message, read.n, read.of)
 
 
-def conclude(totals: Totals, gates: list[GateResult], limits: Mapping[str, Limit], state: str) -> tuple[str, ExitCode]:
+def conclude(
+    counts: Mapping[str, int], gates: Sequence[GateResult], state: str, *, flaky: int = 0, strict_flaky: bool = False
+) -> tuple[str, ExitCode]:
     """The run's verdict and exit code.
 
     A gate that measured and failed is `failed` (1). Otherwise cases that errored leave no verdict (3), unless a gate
     on `errored` allows them; so does a run in which nothing was judged, and one whose engine was given up.
+    A gate on a comparison that was not made says nothing; where there is no other, there is no verdict.
     """
     if state == "interrupted":
         return "interrupted", ExitCode.INTERRUPTED
-    if any(not gate.passed and gate.observed is not None and gate.name != "errored" for gate in gates):
+    if any(gate.passed is False and gate.observed is not None and gate.name != "errored" for gate in gates):
         return "failed", ExitCode.FAILED
     if state == "given-up":
         return "no-verdict", ExitCode.NO_VERDICT
-    tolerated = "errored" in limits and all(gate.passed for gate in gates if gate.name == "errored")
-    if (totals.counts["errored"] and not tolerated) or not judged(totals.counts):
+    tolerated = any(gate.name == "errored" and gate.passed for gate in gates)
+    if (counts.get("errored", 0) and not tolerated) or not judged(counts):
         return "no-verdict", ExitCode.NO_VERDICT
-    if any(not gate.passed for gate in gates):
+    if any(gate.passed is False for gate in gates) or all(gate.passed is None for gate in gates):
         return "no-verdict", ExitCode.NO_VERDICT
-    return "passed", ExitCode.OK
+    return "passed", ExitCode.FLAKY if strict_flaky and flaky else ExitCode.OK

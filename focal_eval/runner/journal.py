@@ -93,6 +93,10 @@ class Journal:
             asyncio.get_running_loop().call_soon(self._write_now)
         self._lines.append(data)
 
+    def flush(self) -> None:
+        """Writes every line that is not written yet, so that the journal can be read back."""
+        self._write()
+
     def _write_now(self) -> None:
         try:
             self._write()

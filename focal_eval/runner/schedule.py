@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from focal_eval.compare.stats import Tally
 from focal_eval.records import UNKNOWN, Verdict
 from focal_eval.runner.attempt import Attempt, PreparedScript
 from focal_eval.runner.lines import skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan
+from focal_eval.runner.repeats import Order, key_of, order_of
+from focal_eval.script.repeats import ONCE, Repeats
 
 BAD = frozenset({Verdict.FAILED, Verdict.ERRORED, Verdict.XPASSED})
 
@@ -35,30 +38,51 @@ class Totals:
     tokens: int | None = None
     cost: float | None = None
     reasons: Counter[str] = field(default_factory=Counter)  # of cases without verdict
+    tallies: dict[str, Tally] = field(default_factory=dict)  # of each case, where cases are repeated
+    deterministic: bool = False  # the engine answers the same each time
+
+    @property
+    def flaky(self) -> int:
+        """Cases that passed and failed."""
+        return sum(1 for tally in self.tallies.values() if tally.good and tally.bad)
 
 
 class Schedule:
     """One run of a plan. It begins no further case once it is told to stop or the engine was given up."""
 
     def __init__(
-        self, plan: Plan, terms: Terms, write: Callable[[bytes], None], observer: Observer, *, concurrency: int, stop_after: int
+        self,
+        plan: Plan,
+        terms: Terms,
+        write: Callable[[bytes], None],
+        observer: Observer,
+        *,
+        concurrency: int,
+        stop_after: int,
+        repeats: Repeats = ONCE,
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
         self.concurrency = max(1, concurrency)
         self.stop_after = stop_after  # failures after which no new case is started, 0 for never
-        self.totals = Totals()
+        self.repeats = repeats
+        self.totals = Totals(deterministic=terms.engine.abilities.deterministic)
         self.state = "finished"
         self.lost: str | None = None  # why the engine was given up
         self._bad = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared: tuple[str, PreparedScript] | None = None
+        self._order: Order = order_of(plan.cases, repeats)
+
+    @property
+    def spared(self) -> int:
+        """Cases of the plan that were not needed: repeats of a case that was decided before."""
+        return self._order.spared
 
     async def run(self) -> str:
         """Runs every case; the state the run ended in: finished, stopped, given-up or interrupted."""
         self.observer.started(len(self.plan.cases), self.plan.turns)
-        cases = iter(self.plan.cases)
         count = min(self.concurrency, len(self.plan.cases))
-        self._tasks = [asyncio.create_task(self._work(cases)) for _ in range(count)]
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(count)]
         try:
             await asyncio.gather(*self._tasks)
         except asyncio.CancelledError:
@@ -82,18 +106,27 @@ class Schedule:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, cases: Iterator[Case]) -> None:
-        for case in cases:
+    async def _work(self) -> None:
+        while (case := await self._order.next()) is not None:
             await asyncio.sleep(0)  # lets Ctrl-C through where the engine never waits
             if self.state != "finished":
                 return
             verdict = await self._case(case)
-            self.totals.counts[verdict.value] += 1
+            self._count(case, verdict)
             self.observer.case_done(case.name, verdict.value)
             if verdict in BAD:
                 self._bad += 1
                 if self.stop_after and self._bad >= self.stop_after and self.state == "finished":
                     self.state = "stopped"
+            self._order.done(case, verdict)
+            if self.state != "finished":
+                self._order.stop()
+
+    def _count(self, case: Case, verdict: Verdict) -> None:
+        self.totals.counts[verdict.value] += 1
+        if self.repeats.at_most > 1:
+            tally = self.totals.tallies.setdefault(key_of(case), Tally())
+            tally.add(verdict.value, sure=case.repeat <= self.repeats.sure)
 
     async def _case(self, case: Case) -> Verdict:
         if case.script.skip is not None:

@@ -10,25 +10,13 @@ from typing import Annotated, Any, Literal
 from focal_eval.document import INVALID, Document, Reader, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
-from focal_eval.registry import did_you_mean
+from focal_eval.script.gates import GatesShape, Limit
 from focal_eval.script.masks import COMPARED, MASKS, Mask
+from focal_eval.script.repeats import COUNT, ONCE, Repeats
 from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
-
-GATES: dict[str, str] = {
-    "pass_rate": "Share of judged cases that passed, 0 to 1.",
-    "failed": "Cases that failed.",
-    "errored": "Cases without a verdict because the engine broke or a check crashed.",
-    "skipped": "Cases that were not judged.",
-    "p50_latency_ms": "Median time of a turn, as measured.",
-    "p95_latency_ms": "95th percentile of the time of a turn, as measured.",
-    "total_tokens": "Tokens of the whole run, where the engine reports them.",
-    "total_cost": "Cost of the whole run by the suite's `prices`.",
-}
-"""Gate names with what they measure; `runner.gates` has the figure for each."""
-
 
 TOLERABLE: dict[str, str] = {
     "message-never-said": "A stored message that nobody said, or that stands there once more.",
@@ -55,18 +43,6 @@ class TolerableShape(Shape):
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         item: JsonSchema = {"anyOf": [{"const": name, "description": doc} for name, doc in TOLERABLE.items()]}
         return {"anyOf": [item, {"type": "array", "items": item}]}
-
-
-@a_value
-class Limit:
-    """A threshold; both ends are inclusive."""
-
-    min: float | None = None
-    max: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.min is None and self.max is None:
-            raise ValueError("a gate needs 'min' or 'max'")
 
 
 @a_value
@@ -121,30 +97,6 @@ class PatternsShape(Shape):
         return {"anyOf": [text, {"type": "array", "minItems": 1, "items": text}]}
 
 
-class GatesShape(Shape):
-    """`gates`: thresholds by name."""
-
-    expected = "a mapping of gates"
-
-    def read(self, node: Node, reader: Reader) -> Any:
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, reader)
-        out: dict[str, Any] = {}
-        for name, key, value in reader.pairs(node):
-            if name not in GATES:
-                fix = did_you_mean(name, GATES)
-                out[name] = reader.error("unknown-gate", f"no gate is named '{name}'", key, help=fix)
-            else:
-                out[name] = record_of(Limit).read(value, reader)
-        return INVALID if INVALID in out.values() else out
-
-    def schema(self, into: SchemaBuilder) -> JsonSchema:
-        limit = record_of(Limit).schema(into)
-        properties = {name: {**limit, "description": doc} for name, doc in GATES.items()}
-        return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-_COUNT = Number(whole=True, minimum=1, maximum=10_000)
 _SECONDS = Number(minimum=0.001, maximum=86_400)
 
 
@@ -164,8 +116,10 @@ class SuiteFields:
     channel: Annotated[str, Text(may_be_empty=False)] = field(
         default="api", metadata={"doc": "Channel of scripts without one."}
     )
-    repeats: Annotated[int, _COUNT] = field(default=1, metadata={"doc": "How often each case is run."})
-    concurrency: Annotated[int, _COUNT] = field(default=16, metadata={"doc": "Conversations at the same time."})
+    repeats: Repeats = field(
+        default=ONCE, metadata={"doc": "How often each case is run: a number, or {at_most: 20, until: stable}."}
+    )
+    concurrency: Annotated[int, COUNT] = field(default=16, metadata={"doc": "Conversations at the same time."})
     timeout_s: Annotated[float, _SECONDS] = field(default=30.0, metadata={"doc": "Time limit of a turn, in seconds."})
     case_timeout_s: Annotated[float | None, _SECONDS] = field(
         default=None, metadata={"doc": "Time limit of a case, in seconds."}

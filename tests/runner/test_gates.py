@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from focal_eval.errors import ExitCode
-from focal_eval.runner.gates import FIGURES, conclude, decide
+from focal_eval.runner.gates import FIGURES, conclude, decide, quantile
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.suite import GATES, Limit
+from focal_eval.script.gates import COMPARED, GATES, Limit
 
 
 def totals(**counts: int) -> Totals:
@@ -42,22 +42,22 @@ def test_each_end_of_a_run_has_one_exit_code(
 ) -> None:
     """The exit code means one thing, and a gate that measured nothing has not passed."""
     whole = totals(**counts)
-    assert conclude(whole, decide(limits, whole), limits, state) == (verdict, code)
+    assert conclude(whole.counts, decide(limits, whole), state) == (verdict, code)
 
 
 def test_quantiles_are_nearest_rank() -> None:
     """The 95th percentile of 1..100 is 95, the median 50."""
-    whole = Totals(latencies=array("d", map(float, range(1, 101))))
-    assert FIGURES["p95_latency_ms"](whole) == 95.0
-    assert FIGURES["p50_latency_ms"](whole) == 50.0
+    values = array("d", map(float, range(100, 0, -1)))
+    assert [quantile(values, share) for share in (0.0, 0.5, 0.95, 0.951, 1.0)] == [1.0, 50.0, 95.0, 96.0, 100.0]
+    assert quantile(array("d"), 0.5) is None
 
 
 def test_every_gate_of_the_language_has_a_figure() -> None:
-    """What a suite may name can be measured."""
-    assert FIGURES.keys() == GATES.keys()
+    """What a suite may name can be measured, in a run or in its comparison with another."""
+    assert FIGURES.keys() | COMPARED == GATES.keys()
 
 
 def test_a_gate_says_what_was_asked_and_seen() -> None:
     """The message stands alone."""
     (gate,) = decide({"pass_rate": Limit(min=0.9)}, totals(passed=8, failed=2))
-    assert gate.message == "pass_rate fails: 0.8, asked ≥ 0.9"
+    assert gate.message == "pass_rate fails: 0.8 (n = 10 cases), asked ≥ 0.9"

@@ -11,10 +11,11 @@ import pytest
 from focal_eval.document import record_of
 from focal_eval.evaluate import check_paths
 from focal_eval.registry import BUILTIN
+from focal_eval.script.gates import GATES
 from focal_eval.script.names import SAVE_SOURCES
 from focal_eval.script.read import ScriptFields, TurnFields
 from focal_eval.script.stubs import _Answer
-from focal_eval.script.suite import GATES, TOLERABLE, SuiteFields
+from focal_eval.script.suite import TOLERABLE, SuiteFields
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = {name: (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8") for name in ("scripts", "suites")}

@@ -12,7 +12,9 @@ import pytest
 from focal_eval.document import read_text
 from focal_eval.errors import Problems
 from focal_eval.script.collect import collect
-from focal_eval.script.suite import Limit, Suite, looks_like_agent, looks_like_suite, read_suite
+from focal_eval.script.gates import Limit
+from focal_eval.script.repeats import Repeats
+from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
 from tests.script.file_reading import said
 
 ENGINE = "engine: {kind: cassette, file: a.jsonl}\n"
@@ -32,7 +34,7 @@ def wrong(text: str) -> list[str]:
 def test_the_smallest_suite_and_its_defaults() -> None:
     """Scripts and an engine; everything else has a stated default."""
     fields = suite(f"scripts: a.yaml\n{ENGINE}").fields
-    assert (fields.repeats, fields.concurrency, fields.timeout_s, fields.case_timeout_s) == (1, 16, 30.0, None)
+    assert (fields.repeats, fields.concurrency, fields.timeout_s, fields.case_timeout_s) == (Repeats(1), 16, 30.0, None)
     assert (fields.variants, fields.unreported, fields.golden, fields.channel) == ("rotate", "refuse", 1.0, "api")
     assert (dict(fields.gates), fields.seed, fields.tags, dict(fields.engines)) == ({}, 0, (), {})
     assert [(pattern.text, str(pattern.span)) for pattern in fields.scripts] == [("a.yaml", "suite.yaml:1:10")]

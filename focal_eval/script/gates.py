@@ -1,0 +1,106 @@
+"""`gates`: what must hold of the whole run, or of its comparison with a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from focal_eval.document import INVALID, Reader, Shape, record_of
+from focal_eval.document.reader import MappingNode, Node
+from focal_eval.document.shape import JsonSchema, Number, SchemaBuilder
+from focal_eval.registry import did_you_mean
+from focal_eval.script.repeats import COUNT
+from focal_eval.value import value as a_value
+
+GATES: dict[str, str] = {
+    "pass_rate": "Share of judged cases that passed, 0 to 1; of a repeated case, the share of its repeats.",
+    "pass_hat_k": "The chance that all of `k` tries at a case pass, averaged over the cases: pass^k.",
+    "failed": "Cases that failed.",
+    "errored": "Cases without a verdict because the engine broke or a check crashed.",
+    "skipped": "Cases that were not judged.",
+    "flaky": "Cases whose repeats both passed and failed.",
+    "p50_latency_ms": "Median time of a turn, as measured.",
+    "p95_latency_ms": "95th percentile of the time of a turn, as measured.",
+    "total_tokens": "Tokens of the whole run, where the engine reports them.",
+    "total_cost": "Cost of the whole run by the suite's `prices`.",
+    "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
+    "stale": "Cases of the baseline whose script or agent changed since they were approved.",
+    "expired": "Cases of the baseline whose approval has expired.",
+}
+"""Gate names with what they measure; `runner.gates` has the figure for each."""
+
+COMPARED = frozenset({"regressions", "stale", "expired"})
+"""Gates on a comparison: a run alone cannot judge them."""
+
+_SHARE = Number(minimum=0, maximum=1)
+
+
+@a_value
+class Limit:
+    """A threshold; both ends are inclusive."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None:
+            raise ValueError("a gate needs 'min' or 'max'")
+
+
+@a_value
+class TriesLimit(Limit):
+    """A threshold on several tries at each case."""
+
+    k: Annotated[int | None, COUNT] = field(default=None, metadata={"doc": "How many tries have to pass, all of them."})
+
+    def __post_init__(self) -> None:
+        Limit.__post_init__(self)
+        if self.k is None:
+            raise ValueError("this gate needs 'k', the number of tries")
+
+
+@a_value
+class RegressionsLimit(Limit):
+    """How many cases may have got worse, and what counts as worse."""
+
+    max: float | None = 0.0
+    alpha: Annotated[float | None, Number(minimum=0.0001, maximum=0.5)] = field(
+        default=None, metadata={"doc": "How likely a false alarm may be; without it every case that got worse counts."}
+    )
+    min_effect: Annotated[float, _SHARE] = field(
+        default=0.0, metadata={"doc": "The smallest drop of a case's pass rate that counts, 0 to 1; needs `alpha`."}
+    )
+
+    def __post_init__(self) -> None:
+        Limit.__post_init__(self)
+        if self.min_effect and self.alpha is None:
+            raise ValueError("'min_effect' needs 'alpha'")
+
+
+def _shape(name: str) -> Shape:
+    """The shape of one gate's threshold."""
+    if name == "regressions":
+        return record_of(RegressionsLimit, leave_out=frozenset({"min"}))
+    return record_of(TriesLimit if name == "pass_hat_k" else Limit)
+
+
+class GatesShape(Shape):
+    """`gates`: thresholds by name."""
+
+    expected = "a mapping of gates"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        out: dict[str, Any] = {}
+        for name, key, value in reader.pairs(node):
+            if name not in GATES:
+                fix = did_you_mean(name, GATES)
+                out[name] = reader.error("unknown-gate", f"no gate is named '{name}'", key, help=fix)
+            else:
+                out[name] = _shape(name).read(value, reader)
+        return INVALID if INVALID in out.values() else out
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        properties = {name: {**_shape(name).schema(into), "description": doc} for name, doc in GATES.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
