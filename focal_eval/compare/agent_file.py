@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from focal_eval.compare.agents import KINDS, Lines
-from focal_eval.document import INVALID, Reader, plain, read_text
+from focal_eval.document import INVALID, Document, Reader, plain
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.records import Json
 from focal_eval.value import value
@@ -19,9 +19,8 @@ class AgentFile:
     lines: Lines
 
 
-def read_agent_file(text: str, file: str) -> AgentFile | None:
-    """The agent of a text, None where it cannot be read as a mapping."""
-    document = read_text(text, file)
+def agent_in(document: Document) -> AgentFile | None:
+    """The agent of a document, None where it cannot be read as a mapping."""
     if not isinstance(document.root, MappingNode):
         return None
     data = plain(document.root, Reader(document))

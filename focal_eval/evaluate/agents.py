@@ -10,6 +10,7 @@ from focal_eval.agent.model import Agent
 from focal_eval.document import Document, read_file
 from focal_eval.engines import EngineConfig, Names, Setting
 from focal_eval.errors import Diagnostic, Problems, UsageError
+from focal_eval.runner.journal import AGENT
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
 from focal_eval.script.suite_engines import Engine
@@ -24,10 +25,12 @@ class AgentFile:
     id: str | None
     names: KnownNames | None
     problems: tuple[Diagnostic, ...]
+    text: str | None = None  # as it was read; None where the agent is no single file
 
     def as_json(self) -> dict[str, str | None]:
-        """What a run's header says of it."""
-        return {"file": self.file, "digest": self.digest, "id": self.id}
+        """What a run's header says of it; `copy` is the file in the run folder that keeps it."""
+        kept = {} if self.text is None else {"copy": AGENT}
+        return {"file": self.file, "digest": self.digest, "id": self.id, **kept}
 
 
 def read_agent(path: Path) -> AgentFile:
@@ -37,7 +40,7 @@ def read_agent(path: Path) -> AgentFile:
     problems = tuple(document.problems)
     if agent is None:
         return AgentFile(document.file, document.digest, None, None, problems)
-    return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems)
+    return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems, document.text)
 
 
 def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile | None:

@@ -23,13 +23,14 @@ from focal_eval.records import Verdict
 from focal_eval.registry import did_you_mean
 from focal_eval.report.journal import read_run
 from focal_eval.runner.gates import conclude, decide
-from focal_eval.runner.journal import FORMAT, Journal
+from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Observer, Schedule
 from focal_eval.script.names import expectations_of
 from focal_eval.script.suite import SuiteFields
+from focal_eval.script.suite_compare import masks_to_json
 from focal_eval.source import whole_file
 
 
@@ -163,6 +164,7 @@ class _Run:
                 "variants": fields.variants,
                 "unreported": fields.unreported,
                 "stop_after": request.stop_after,
+                "compare": {"mask": masks_to_json(fields.compare.mask)},
                 "again": request.again(),
             },
             "counts": {},
@@ -179,6 +181,8 @@ class _Run:
         redact = Redactor(self.target.secrets)
         journal = Journal(self.folder, self.header(), redact)
         try:
+            if self.target.agent is not None and self.target.agent.text is not None:
+                journal.keep(AGENT, self.target.agent.text)
             schedule = self._schedule(journal, observer)
             with asyncio.Runner() as runner:
                 state = runner.run(self._play(schedule))

@@ -17,6 +17,7 @@ from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.redact import Redactor
 
 JOURNAL, HEADER = "journal.jsonl", "run.json"
+AGENT = "agent.yaml"  # the copy of the agent file a run was played with
 FORMAT = 1
 
 
@@ -124,6 +125,14 @@ class Journal:
         try:
             temporary.write_bytes(self._redact(orjson.dumps(self.header, option=orjson.OPT_INDENT_2)) + b"\n")
             temporary.replace(path)
+        except OSError as problem:
+            raise StorageError(f"{path} cannot be written: {problem.strerror or problem}") from None
+
+    def keep(self, name: str, text: str) -> None:
+        """Writes a file beside the journal, without the secrets in it."""
+        path = self.folder / name
+        try:
+            path.write_bytes(self._redact(text.encode("utf-8", "replace")))
         except OSError as problem:
             raise StorageError(f"{path} cannot be written: {problem.strerror or problem}") from None
 

@@ -1,0 +1,253 @@
+"""Two runs, or a run and a baseline, compared: one case at a time, so that memory holds differences and not conversations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
+from focal_eval.compare.align import base_name
+from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side
+from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of
+from focal_eval.errors import ExitCode, StorageError, UsageError
+from focal_eval.evaluate.agent_edits import edits_between
+from focal_eval.evaluate.folders import find_run
+from focal_eval.evaluate.recorded_cases import recorded
+from focal_eval.records import Json
+from focal_eval.report.journal import read_run
+from focal_eval.report.model import Case, ReportModel
+from focal_eval.runner.gates import Compared as Measures
+from focal_eval.runner.gates import GateResult, decide_compared, limits_of
+from focal_eval.value import value
+
+BASELINE = "baseline"
+"""What names the baseline of the candidate's suite, wherever it lies."""
+
+_ALPHA = 0.05  # of the figures where no gate says another
+
+
+@value
+class CompareRequest:
+    """What to compare: each side is a run folder, a unique prefix of a run's id, `latest` or `previous`.
+
+    The first may be a baseline too: its folder, or `baseline` for that of the candidate's suite.
+    """
+
+    before: str
+    after: str
+    runs: Path = Path("reports")
+
+
+@value
+class Compared:
+    """A comparison with all that is needed to render it."""
+
+    comparison: Comparison
+    before: ReportModel | None  # None where it is a baseline
+    after: ReportModel
+    gates: tuple[GateResult, ...]
+    statistics: Statistics
+    exit_code: ExitCode
+    agents: str | None = None  # why the edits of the agent are not known, in words
+
+
+def compare(request: CompareRequest) -> Compared:
+    """Compares two recordings. Raises UsageError where one is not there, or where they have no case in common."""
+    after = read_run(find_run(request.after, request.runs))
+    folder = _baseline_folder(request.before, request.runs, after)
+    if folder is not None:
+        return compare_baseline(folder, after)
+    return compare_runs(read_run(find_run(request.before, request.runs)), after)
+
+
+def compare_runs(before: ReportModel, after: ReportModel) -> Compared:
+    """What changed from one run to another."""
+    return _Comparing(_Run(before), _Run(after)).compared(before, after)
+
+
+def compare_baseline(folder: Path, after: ReportModel) -> Compared:
+    """What changed since a baseline was approved. Raises UsageError where there is none."""
+    side = _Baseline(folder)
+    if not side.names():
+        raise UsageError(f"{folder} holds no baseline; focal-eval approve writes one")
+    return _Comparing(side, _Run(after)).compared(None, after)
+
+
+def compare_with(ref: str, runs: Path, after: ReportModel) -> Compared:
+    """A run compared to what a reference names, which was looked up before the run began."""
+    folder = _baseline_folder(ref, runs, after)
+    return compare_baseline(folder, after) if folder is not None else compare_runs(read_run(find_run(ref, runs)), after)
+
+
+def _baseline_folder(ref: str, runs: Path, after: ReportModel) -> Path | None:
+    """The baseline a reference names, None where it names a run."""
+    if ref == BASELINE:
+        return baseline.default_folder((after.header.get("suite") or {}).get("file"))
+    path = Path(ref)
+    if path.is_dir() and not (path / "journal.jsonl").is_file() and not (runs / ref / "journal.jsonl").is_file():
+        return path
+    return None
+
+
+class _Recording(Protocol):
+    """One side of a comparison."""
+
+    def names(self) -> Mapping[str, bool]:
+        """Cases without the numbers of repeats; True where the side was played to its end."""
+
+    def cases(self) -> Iterator[tuple[str, Sequence[RecordedCase]]]:
+        """Every case with its repeats, one case at a time."""
+
+    def case(self, name: str) -> Sequence[RecordedCase]:
+        """One case's repeats; none where it is not there."""
+
+    def side(self) -> Side:
+        """What this side is."""
+
+    def whole(self) -> bool:
+        """Whether all cases of the suite were asked for, so that one that is missing is gone."""
+
+
+class _Run:
+    """A run folder as one side."""
+
+    def __init__(self, model: ReportModel) -> None:
+        self.model = model
+        self._cases: dict[str, list[Case]] = {}
+        for case in model.cases:
+            self._cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+
+    def names(self) -> Mapping[str, bool]:
+        return {name: any(case.verdict != "not_run" for case in cases) for name, cases in self._cases.items()}
+
+    def cases(self) -> Iterator[tuple[str, Sequence[RecordedCase]]]:
+        return ((name, self.case(name)) for name in self._cases)
+
+    def case(self, name: str) -> Sequence[RecordedCase]:
+        repeats = sorted(self._cases.get(name, ()), key=lambda case: case.repeat)
+        return [recorded(self.model, case) for case in repeats if case.verdict != "not_run"]
+
+    def side(self) -> Side:
+        header = self.model.header
+        return Side(str(header.get("id")), "run", (header.get("engine") or {}).get("agent"), self.model.partial)
+
+    def whole(self) -> bool:
+        header = self.model.header
+        options, suite = header.get("options") or {}, header.get("suite") or {}
+        chosen = any(options.get(key) for key in ("tags", "keyword", "failed_of"))
+        paths = (options.get("again") or {}).get("paths") or []
+        named = suite.get("file") is not None and paths != [suite["file"]]
+        return not (chosen or named or self.model.partial)
+
+
+class _Baseline:
+    """A folder of approved conversations as one side."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> Mapping[str, bool]:
+        return {base_name(case.name, case.repeat): True for case in baseline.read(self.folder)}
+
+    def cases(self) -> Iterator[tuple[str, Sequence[RecordedCase]]]:
+        for name, repeats in groupby(baseline.read(self.folder), key=lambda case: base_name(case.name, case.repeat)):
+            yield name, list(repeats)
+
+    def case(self, name: str) -> Sequence[RecordedCase]:
+        return [case for case in baseline.read(self.folder) if base_name(case.name, case.repeat) == name]
+
+    def side(self) -> Side:
+        return Side(str(self.folder), "baseline")
+
+    def whole(self) -> bool:
+        return True
+
+
+class _Comparing:
+    """Two sides under comparison."""
+
+    def __init__(self, before: _Recording, after: _Run) -> None:
+        self.before, self.after = before, after
+        try:
+            self.masks: Masks = masks_of(after.model.header)
+        except ValueError as problem:
+            raise StorageError(f"the header of {after.model.folder} cannot be read: {problem}") from None
+        self.left_out = 0
+        self._measured: tuple[list[Measured], list[Measured]] = ([], [])
+
+    def compared(self, before: ReportModel | None, after: ReportModel) -> Compared:
+        self._overlap()
+        cases = tuple(sorted(self._cases(), key=lambda case: (case.script, case.name)))
+        edits, why = edits_between(before, after)
+        comparison = self._comparison(cases, edits)
+        limits = limits_of(after.header.get("gates") or ())
+        alpha = getattr(limits.get("regressions"), "alpha", None) or _ALPHA
+        statistics = statistics_of(*self._measured, deterministic=_deterministic(before, after), alpha=alpha)
+        gates = tuple(decide_compared(limits, _measures(comparison, statistics)))
+        return Compared(comparison, before, after, gates, statistics, exit_code(comparison, gates), why)
+
+    def _overlap(self) -> None:
+        here, there = self.before.names(), self.after.names()
+        if here.keys().isdisjoint(there):
+            one, other = self.before.side(), self.after.side()
+            raise UsageError(f"nothing to compare: {one.kind} {one.name} and {other.kind} {other.name} have no case in common")
+
+    def _cases(self) -> Iterator[CaseChange]:
+        later, seen = self.after.names(), set()
+        for name, repeats in self.before.cases():
+            seen.add(name)
+            there = self.after.case(name)
+            if (not there and not (self.after.whole() and name not in later)) or not repeats:
+                self.left_out += 1
+                continue
+            yield self._one(repeats, there)
+        for name in later:
+            if name in seen:
+                continue
+            if self.before.whole() and later[name]:
+                yield self._one((), self.after.case(name))
+            else:
+                self.left_out += 1
+
+    def _one(self, before: Sequence[RecordedCase], after: Sequence[RecordedCase]) -> CaseChange:
+        for side, cases in zip(self._measured, (before, after), strict=True):
+            side.extend(measured(case) for case in cases)
+        return compare_repeats(before, after, self.masks)
+
+    def _comparison(self, cases: tuple[CaseChange, ...], edits: tuple[Edit, ...] | None) -> Comparison:
+        uncompared: Counter[str] = Counter()
+        for case in cases:
+            uncompared.update(case.uncompared)
+        return Comparison(
+            before=self.before.side(),
+            after=self.after.side(),
+            cases=cases,
+            groups=grouped(cases, edits),
+            edits=edits,
+            masked=self.masks.as_counts(),
+            uncompared=dict(sorted((+uncompared).items())),
+            left_out=self.left_out,
+        )
+
+
+def _deterministic(before: ReportModel | None, after: ReportModel) -> bool:
+    headers: list[Mapping[str, Json]] = [model.header for model in (before, after) if model is not None]
+    return all((header.get("engine") or {}).get("deterministic") is True for header in headers)
+
+
+def _measures(comparison: Comparison, statistics: Statistics) -> Measures:
+    counts = comparison.counts
+    judged = sum(counts[change] for change in Change if change not in (Change.NEW, Change.GONE, Change.ERRORED))
+    return Measures(cases=judged, regressed=counts[Change.REGRESSED], statistics=statistics)
+
+
+def exit_code(comparison: Comparison, gates: Sequence[GateResult]) -> ExitCode:
+    """1 where a gate fails; 3 where cases have no verdict any more, or a gate had nothing to measure; else 0."""
+    if any(gate.passed is False and gate.observed is not None for gate in gates):
+        return ExitCode.FAILED
+    if comparison.counts[Change.ERRORED] or any(gate.passed is False for gate in gates):
+        return ExitCode.NO_VERDICT
+    return ExitCode.OK
