@@ -24,6 +24,8 @@ IN_WORDS = {
     "reasoning_ms": "the time it reasoned",
     "confidence": "confidence",
     "progress": "progress",
+    "model": "the model that wrote a reply",
+    "finish_reason": "why its model stopped",
     "type": "the type of its replies",
     "format": "the format of its replies",
     "metadata": "metadata",

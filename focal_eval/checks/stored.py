@@ -45,12 +45,11 @@ class Records(ConversationCheck):
             raise Unreported(not_reported("messages_stored"))
         turns = (*seen.before, *(turn for turn in seen.turns if turn.reply is not None))
         pairing = paired(turns, kept_in(seen.messages))
-        path = self.at("are")
         counted: list[Finding] = []
         tolerated: list[Finding] = []
         for item in _findings(turns, pairing, (*seen.masks, *self.mask)):
             lives = item.name in seen.tolerated
-            told = replace(item, message=f"{item.message} ({item.name})", path=path, tolerated=lives)
+            told = replace(item, message=f"{item.message} ({item.name})", tolerated=lives)
             (tolerated if lives else counted).append(told)
         return (*_most(counted), *_most(tolerated))
 
@@ -62,9 +61,8 @@ def _most(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings, the first of very many and how many more."""
     if len(findings) <= MOST:
         return tuple(findings)
-    first = findings[0]
     more = f"and {len(findings) - MOST:,} more findings about stored messages"
-    return (*findings[:MOST], Finding(more, path=first.path, tolerated=first.tolerated))
+    return (*findings[:MOST], Finding(more, tolerated=findings[0].tolerated))
 
 
 def _findings(turns: Sequence[TurnRecord], pairing: Pairing, masks: Sequence[Mask]) -> Iterator[Finding]:

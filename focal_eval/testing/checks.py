@@ -172,7 +172,7 @@ def _reduced(turn: TurnRecord, needed: frozenset[str]) -> TurnRecord:
     if turn.reply is None:
         return turn
     gone: dict[str, Any] = {spec.name: UNKNOWN for spec in fields(Reply) if spec.default is UNKNOWN and spec.name not in needed}
-    return replace(turn, reply=replace(turn.reply, **gone))
+    return replace(turn, reply=replace(turn.reply, model=None, finish_reason=None, **gone))  # of these None is unknown
 
 
 def _never_passes_on_unknown(kit: Kit, check: Any, seen: Moment | Transcript) -> None:

@@ -43,6 +43,9 @@ MUG = Reply(
     metadata={"lane": "a"},
     tokens=Tokens(100, 80, 20),
     latency_ms=40.0,
+    progress=("Searching", "Reading policy.md"),
+    model="small-2026-10",
+    finish_reason="stop",
 )
 BARE = Reply(
     "Hello",
@@ -62,6 +65,9 @@ BARE = Reply(
     metadata={},
     tokens=Tokens(900, 800, 100),
     latency_ms=4000.0,
+    progress=(),
+    model="big-2026-10",
+    finish_reason="length",
 )
 PRICES = {"prompt": 1000.0, "completion": 1000.0}
 KEPT = (MessageRecord("user", "hello"), MessageRecord("assistant", MUG.response if isinstance(MUG.response, str) else ""))
@@ -80,6 +86,7 @@ EXAMPLES: dict[str, list[Ex]] = {
     "conversation.never": [Ex("{tool: refund}", BARE, MUG), Ex("[{rule: apologise}, {scenario: returns/*}]", BARE, MUG)],
     "conversation.records": [
         Ex("consistent", transcript(MUG, messages=KEPT), transcript(MUG, messages=(KEPT[0], MessageRecord("assistant", "x")))),
+        Ex("{mask: [tools.*.result]}", transcript(MUG, messages=KEPT), transcript(MUG, messages=KEPT[:1])),
     ],
     "conversation.saved": [
         Ex(
@@ -98,11 +105,14 @@ EXAMPLES: dict[str, list[Ex]] = {
     "conversation.visits": [Ex("[returns/done]", MUG, BARE), Ex("{exactly: [returns/done]}", MUG, BARE)],
     "cost": [Ex("0.5", moment(MUG, prices=PRICES), moment(BARE, prices=PRICES))],
     "enforcement": [Ex("tone", MUG, BARE), Ex("{clean: true}", BARE, MUG), Ex("{action: {tone: fallback}}", MUG, BARE)],
+    "finish_reason": [Ex("stop", MUG, BARE)],
     "follow_ups": [Ex("anything else", MUG, BARE), Ex("{count: 0}", BARE, MUG)],
     "latency_ms": [Ex("500", MUG, BARE), Ex(LIMIT, MUG, BARE)],
     "messages": [Ex("[Hello]", BARE, MUG), Ex("{count: 1, at: {0: {matches: refund}}}", MUG, BARE)],
     "metadata": [Ex("{lane: a}", MUG, BARE)],
+    "model": [Ex("{matches: '^small'}", MUG, BARE)],
     "outcome": [Ex("resolved", MUG, BARE)],
+    "progress": [Ex("[searching, reading]", MUG, BARE), Ex("{count: 0}", BARE, MUG)],
     "reasoning": [Ex("{matches: mug}", MUG, BARE)],
     "response.contains": [Ex("refund", MUG, BARE), Ex("{text: [Sorry, refund], case: strict}", MUG, BARE)],
     "response.ends_with": [Ex("way.", MUG, BARE)],

@@ -9,7 +9,8 @@ const LANES = [
 ];
 const LANE_OF = { rules: "rules", candidates: "rules", tools: "tools", tool: "tools", scenario: "step", variables: "step", transitions: "step",
   response: "response", template: "response", enforcement: "response", citations: "response", follow_ups: "response",
-  agent: "response", reasoning: "response", outcome: "response" };
+  agent: "response", reasoning: "response", outcome: "response", confidence: "response",
+  progress: "response", model: "response", finish_reason: "response" };
 
 // `any_of` and `not` stand in the lane their words begin with: "not: rules include ...".
 function laneOf(result) {
