@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
@@ -57,7 +58,7 @@ def reply_of(result: Any, names: Names, who: str) -> Reply:
             session_id=_text(_get(result, "session_id")),
             turn_id=_text(_get(result, "turn_id")),
         )
-    except (TypeError, AttributeError, RecursionError) as problem:
+    except Exception as problem:  # its attributes may be properties, which raise what they will
         raise EngineProtocol(f"{who} gave {type(result).__name__} that cannot be read: {problem}") from None
 
 
@@ -79,7 +80,7 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any, other: Any) -> Any:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else other
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else other
 
 
 def _list(value: Any, name: str) -> list[Any] | UnknownType:

@@ -12,6 +12,7 @@ from focal_eval.engines.alignment import REPORTS
 from focal_eval.engines.answer import REPORTABLE, reply_of
 from focal_eval.engines.base import Abilities, Engine, HistoryTurn, Probe, Session, SessionStart, Setting, ToolAnswer
 from focal_eval.engines.calls import Raised, call
+from focal_eval.engines.focal_names import Aliases, read_aliases
 from focal_eval.engines.local import find_callable, find_object
 from focal_eval.engines.process_turn import Processor, ProcessTurnEngine, is_turn_processor
 from focal_eval.errors import EngineError, UsageError
@@ -59,6 +60,13 @@ class LocalCallable:
     stubs: bool = field(default=False, metadata={"doc": "It takes tool answers from the script."})
     deterministic: bool = field(default=False, metadata={"doc": "It answers the same each time."})
     agent: str | None = field(default=None, metadata={"doc": "An agent file that names in scripts are checked against."})
+    arguments: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"doc": "More arguments of `process_turn`; what is spelled as a UUID is given as one."}
+    )
+    aliases: str | None = field(
+        default=None,
+        metadata={"doc": "Of `process_turn`: a file that says what scripts call its rules, scenarios, steps and tools."},
+    )
 
     def __post_init__(self) -> None:
         for name in self.reports:
@@ -70,6 +78,9 @@ class LocalCallable:
         found = find_object(self.target, setting, "the engine's target")
         if is_turn_processor(found):
             return self._processing(found, setting)
+        for key in ("arguments", "aliases"):
+            if getattr(self, key):
+                raise UsageError(f"the engine's target '{self.target}' is a function, which '{key}' is not for")
         return CallableEngine(self, find_callable(self.target, setting, "the engine's target"))
 
     def _processing(self, found: Any, setting: Setting) -> ProcessTurnEngine:
@@ -78,7 +89,8 @@ class LocalCallable:
                 raise UsageError(f"the engine's target '{self.target}' is asked by process_turn, which knows no '{name}'")
         reports = frozenset(self.reports) | {"response"} if self.reports else REPORTS
         abilities = Abilities(reports=reports, deterministic=self.deterministic)
-        return ProcessTurnEngine(Processor(found, self.target), abilities, setting.clock)
+        aliases = Aliases() if self.aliases is None else read_aliases(setting.root / self.aliases, self.aliases)
+        return ProcessTurnEngine(Processor(found, self.target, self.arguments, aliases), abilities, setting.clock)
 
     def agent_file(self, setting: Setting) -> Path | None:
         return None if self.agent is None else setting.root / self.agent

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from focal_eval.clock import Clock, uuid_of
 from focal_eval.engines.alignment import REPORTS, reply_of
 from focal_eval.engines.base import Abilities, Probe, Session, SessionStart
+from focal_eval.engines.calls import Raised, call
+from focal_eval.engines.focal_fields import is_uuid
 from focal_eval.engines.focal_names import Aliases, Names
-from focal_eval.errors import EngineError, EngineProtocol, UsageError
+from focal_eval.errors import EngineError, UsageError
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, UnknownType
+from focal_eval.registry import did_you_mean
 from focal_eval.text import shorten
 
 
@@ -28,27 +30,29 @@ class Processor:
 
     `names` maps ids of scenarios and steps to what scripts call them. `open_session(conversation)` gives the id of a session
     that the engine knows: without it the engine gets an id it has never seen, and keeps nothing between turns.
+    `arguments` are given with each message, and come before what the object and the conversation have of that name.
     """
 
     target: Any
     who: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
 
-    def accepted(self) -> frozenset[str] | None:
-        """The names of what `process_turn` takes, None where it takes anything. Raises UsageError."""
-        try:
-            given = inspect.signature(self.target.process_turn).parameters.values()
-        except (TypeError, ValueError):
-            return None
-        if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in given):
-            return None
-        names = frozenset(one.name for one in given if one.kind is not inspect.Parameter.POSITIONAL_ONLY)
-        if "message" not in names:
+    def takes(self) -> Takes:
+        """What `process_turn` is called with. Raises UsageError where it takes no message, or needs what nobody gives."""
+        takes = _takes(self.target.process_turn)
+        own = {key: value for key in _OF_THE_OBJECT if (value := getattr(self.target, key, None)) is not None}
+        said = {key: _as_id(value) for key, value in self.arguments.items()}
+        if not takes.any and "message" not in takes.names:
             raise UsageError(f"{self.who}: 'process_turn' takes no 'message'")
-        needed = [one.name for one in given if one.default is inspect.Parameter.empty and one.name in ("tenant_id", "agent_id")]
-        for name in needed:
-            if getattr(self.target, name, None) is None:
-                raise UsageError(f"{self.who}: 'process_turn' needs '{name}', which the object does not have")
-        return names
+        for key in said:
+            if key == "message" or not takes(key):
+                fix = did_you_mean(key, takes.names - {"message"})
+                raise UsageError(f"{self.who}: 'process_turn' takes no '{key}' of 'arguments'" + (f"; {fix}" if fix else ""))
+        lacking = takes.needed - {"message", *own, *said, *_OF_THE_CONVERSATION}
+        if lacking:
+            raise UsageError(f"{self.who}: 'process_turn' needs '{min(lacking)}', which 'arguments' may give it")
+        return replace(takes, given={key: value for key, value in (own | said).items() if takes(key)})
 
     def names(self) -> Names:
         """Names for the ids in its results. Raises UsageError."""
@@ -56,7 +60,42 @@ class Processor:
         if not isinstance(found, Mapping):
             raise UsageError(f"{self.who}: 'names' is {type(found).__name__}, a mapping from ids to names is expected")
         known = {str(key).lower(): str(name) for key, name in found.items()}
-        return Names(rules=known, scenarios=known, steps=known, aliases=Aliases())
+        return Names(rules=known, scenarios=known, steps=known, aliases=self.aliases)
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """Which arguments a method takes, and those that are given with every message."""
+
+    names: frozenset[str]
+    needed: frozenset[str]
+    any: bool
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> bool:
+        return self.any or name in self.names
+
+
+_OF_THE_OBJECT = ("tenant_id", "agent_id")
+_OF_THE_CONVERSATION = ("session_id", "channel", "channel_user_id")
+
+
+def _takes(method: Any) -> Takes:
+    try:
+        parameters = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):  # a method of an extension module may not tell
+        return Takes(frozenset(), frozenset(), True)
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    return Takes(
+        names=frozenset(one.name for one in named),
+        needed=frozenset(one.name for one in named if one.default is one.empty),
+        any=any(one.kind is one.VAR_KEYWORD for one in parameters),
+    )
+
+
+def _as_id(value: Any) -> Any:
+    """Focal's ids are UUID objects, a suite's are texts."""
+    return uuid_of(value) if isinstance(value, str) and is_uuid(value) else value
 
 
 class ProcessTurnEngine:
@@ -64,7 +103,7 @@ class ProcessTurnEngine:
 
     def __init__(self, processor: Processor, abilities: Abilities, clock: Clock) -> None:
         self.processor, self._abilities, self.clock = processor, abilities, clock
-        self.accepted, self.names = processor.accepted(), processor.names()
+        self.takes, self.names = processor.takes(), processor.names()
 
     @property
     def abilities(self) -> Abilities:
@@ -90,18 +129,13 @@ class ProcessTurnSession:
 
     def __init__(self, engine: ProcessTurnEngine, start: SessionStart, session: Any) -> None:
         self._engine = engine
-        target = engine.processor.target
-        given = {
+        conversation = {
             "session_id": session,
-            "tenant_id": getattr(target, "tenant_id", None),
-            "agent_id": getattr(target, "agent_id", None),
             "channel": start.channel,
             "channel_user_id": f"{start.case}-{engine.clock.new_id()[:12]}",
         }
-        accepted = engine.accepted
-        self._given = {
-            key: value for key, value in given.items() if value is not None and (accepted is None or key in accepted)
-        }
+        taken = {key: value for key, value in conversation.items() if engine.takes(key)}
+        self._given = {**taken, **engine.takes.given}
 
     async def send(self, message: str | None) -> Reply:
         engine = self._engine
@@ -125,12 +159,9 @@ class ProcessTurnSession:
 async def _called(function: Any, who: str, *args: Any, **kwargs: Any) -> Any:
     """What a function of the user's gives, plain or async; what it raises is the engine's fault."""
     try:
-        if inspect.iscoroutinefunction(function):
-            return await function(*args, **kwargs)
-        value = await asyncio.to_thread(function, *args, **kwargs)
-        return await value if inspect.isawaitable(value) else value
-    except EngineProtocol:
-        raise
-    except Exception as problem:
-        said = f"{type(problem).__name__}: {problem}"
+        return await call(function, *args, **kwargs)
+    except Raised as problem:
+        if isinstance(problem.__cause__, EngineError):
+            raise problem.__cause__ from None
+        said = str(problem)
         raise EngineError(f"{who} raised {shorten(said, 300)}", detail=said) from problem

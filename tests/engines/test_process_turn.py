@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -50,6 +51,16 @@ class Thing:
             return self.values[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+class Contrary:
+    """A result whose attributes are properties that fail."""
+
+    response = "ok"
+
+    @property
+    def matched_rules(self) -> list[Any]:
+        raise ValueError("no rules today")
 
 
 def thing(**values: Any) -> Thing:
@@ -161,6 +172,7 @@ def test_what_a_result_lacks_is_unknown() -> None:
     """An engine that gives less is taken for what it gives; nothing is made up."""
     reply = reply_of(thing(response="ok", matched_rules=[]), NAMES, "bot")
     assert (reply.response, reply.rules) == ("ok", ())
+    assert reply_of(result(total_time_ms=float("nan")), NAMES, "bot").latency_ms is UNKNOWN, "which is no number to compare"
     for name in REPORTS - {"response", "rules", "metadata"}:
         assert getattr(reply, name) is UNKNOWN, name
 
@@ -172,6 +184,7 @@ def test_what_a_result_lacks_is_unknown() -> None:
         (thing(response=3), "bot gave Thing with a 'response' that is int; a text is expected"),
         (thing(response="ok", matched_rules="all"), "cannot be read: 'matched_rules' is str, a list is expected"),
         (thing(response="ok", matched_rules=[thing(name="x")]), r"a matched rule \(Thing\) has no 'rule'"),
+        (Contrary(), "gave Contrary that cannot be read: no rules today"),
         (thing(response="ok", tool_results=[{}]), r"a tool result \(dict\) has no 'tool_name'"),
     ],
 )
@@ -182,6 +195,7 @@ def test_what_is_no_result_is_refused(given: Any, said: str) -> None:
 
 
 BOT = """\
+import time
 from types import SimpleNamespace as Thing
 from uuid import UUID
 
@@ -209,6 +223,16 @@ class Plain:
     def process_turn(self, message, **more):
         return {"response": message, "matched_rules": []}
 
+class Bare:
+    seen = []
+    async def process_turn(self, message, session_id, tenant_id, agent_id, *, customer_id=None):
+        self.seen.append((tenant_id, agent_id, customer_id))
+        return {"response": message}
+
+class Hanging:
+    def process_turn(self, message):
+        time.sleep(60)
+
 class NoTenant:
     def process_turn(self, message, tenant_id):
         return {}
@@ -218,6 +242,7 @@ class NoMessage:
         return {}
 
 engine, opening, plain, no_tenant, no_message = Engine(), Opening(), Plain(), NoTenant(), NoMessage()
+bare, hanging = Bare(), Hanging()
 """
 
 
@@ -259,6 +284,38 @@ def test_only_what_is_declared_is_reported(folder: Path) -> None:
     assert reply.scenario is UNKNOWN
 
 
+def test_a_bare_engine_is_given_its_ids_by_the_suite(folder: Path) -> None:
+    """A method that needs ids gets them as UUIDs where they are spelled so; other values come as they are."""
+    given = {"tenant_id": str(SESSION), "agent_id": str(TURN).upper(), "customer_id": 7}
+    engine, session = opened(folder, "bare", arguments=given)
+    asyncio.run(session.send("hello"))
+    assert engine.processor.target.seen == [(SESSION, TURN, 7)]
+
+
+def test_aliases_name_what_its_results_hold(folder: Path) -> None:
+    """Ids of scenarios and names of rules become the words of scripts, as with a live Focal."""
+    (folder / "names.yaml").write_text(
+        f"rules: {{greet: welcome}}\nscenarios: {{{UUID(int=3)}: money-back}}\n", encoding="utf-8"
+    )
+    _, session = opened(folder, "engine", aliases="names.yaml")
+    reply = asyncio.run(session.send("hello"))
+    assert reply.rules == (RuleMatch("welcome", 0.5, str(UUID(int=9))),)
+    assert reply.scenario == ScenarioState("money-back")
+
+
+def test_a_method_that_never_returns_ends_with_its_turn(folder: Path) -> None:
+    """Neither the turn's time limit nor the end of the run waits for its thread."""
+
+    async def cut_off() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(session.send("hello"), 0.1)
+
+    _, session = opened(folder, "hanging")
+    began = time.monotonic()
+    asyncio.run(cut_off())
+    assert time.monotonic() - began < 5
+
+
 def test_what_it_raises_is_the_engines_fault(folder: Path) -> None:
     """The type and the words of the exception are in the message."""
     _, session = opened(folder, "engine")
@@ -271,8 +328,10 @@ def test_what_it_raises_is_the_engines_fault(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "config", "said"),
     [
-        ("no_tenant", {}, "'process_turn' needs 'tenant_id', which the object does not have"),
+        ("no_tenant", {}, "'process_turn' needs 'tenant_id', which 'arguments' may give it"),
         ("no_message", {}, "'process_turn' takes no 'message'"),
+        ("engine", {"arguments": {"tenant": "x"}}, "takes no 'tenant' of 'arguments'; did you mean 'tenant_id'"),
+        ("engine", {"arguments": {"message": "x"}}, "takes no 'message' of 'arguments'"),
         ("plain", {"stubs": True}, "is asked by process_turn, which knows no 'stubs'"),
         ("plain", {"seeds": ("history",)}, "is asked by process_turn, which knows no 'seeds'"),
     ],
