@@ -118,6 +118,7 @@ engine:
   kind: focal
   url: ${BENCH_URL}
   tenant: 11111111-1111-4111-8111-111111111111
+  stored: false
 gates: {pass_rate: {min: 0}}
 """
 

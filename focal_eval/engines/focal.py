@@ -52,6 +52,9 @@ class Focal:
     aliases: str | None = field(
         default=None, metadata={"doc": "A file that says what scripts call rules, scenarios, steps and tools."}
     )
+    stored: bool = field(
+        default=True, metadata={"doc": "Read the stored messages back when a case has ended: one request a case, at least."}
+    )
     delete_sessions: bool = field(default=False, metadata={"doc": "Delete each session when its case has ended."})
     faults: Faults = field(default_factory=Faults, metadata={"doc": "Retries, limits and caps."})
 
@@ -65,7 +68,7 @@ class Focal:
     def connect(self, setting: Setting) -> FocalEngine:
         token = bearer(self, self.tenant or (_ANYBODY if self.served else None), setting)
         tenant = self._tenant(token)
-        manner = Manner(tenant, self.channel, self.served, self.stream, self._reads(), self.delete_sessions)
+        manner = Manner(tenant, self.channel, self.served, self.stream, self._reads(), self.delete_sessions, self.stored)
         aliases = Aliases() if self.aliases is None else read_aliases(setting.root / self.aliases, self.aliases)
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         wire = Wire(self.url, headers=headers, faults=self.faults, clock=setting.clock)
@@ -92,10 +95,11 @@ class Focal:
         return frozenset({"turns", "session"} if self.stream else {"turns"})
 
     def _abilities(self, setting: Setting) -> Abilities:
+        unread = frozenset() if self.stored else frozenset({"messages_stored"})
         if self.served:
-            return Abilities(reports=SERVED_REPORTS, speaks_first=self._greets(setting), seeds=_SEEDS, stubs=True)
+            return Abilities(reports=SERVED_REPORTS - unread, speaks_first=self._greets(setting), seeds=_SEEDS, stubs=True)
         reads = self._reads()
-        reports = set(_REPORTS)
+        reports = set(_REPORTS - unread)
         if "turns" in reads:
             reports.add("tools")
         if "session" in reads:

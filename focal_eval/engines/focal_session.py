@@ -40,6 +40,7 @@ class Manner:
     stream: bool
     reads: frozenset[str]
     delete: bool
+    stored: bool = True
 
 
 @dataclass(slots=True)
@@ -173,6 +174,8 @@ class FocalSession:
 
     async def stored(self) -> tuple[MessageRecord, ...] | UnknownType:
         """The whole list, read anew: what was stored late or changed since must be seen."""
+        if not self._manner.stored:
+            return UNKNOWN
         if self._id is None:
             return ()
         if self._manner.served:

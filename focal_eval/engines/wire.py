@@ -80,8 +80,11 @@ class Wire:
     ) -> Answer:
         """The whole answer, of a 2xx status. `safe` says that doing it twice changes nothing more than doing it once."""
         call = self._call(method, path, body, params, safe, headers, _JSON)
-        async with self._by(self._deadline()):
-            answer, attempts = await self._tried(lambda: self._whole(call))
+        try:
+            async with asyncio.timeout(self._faults.request_timeout_s):
+                answer, attempts = await self._tried(lambda: self._whole(call))
+        except TimeoutError:
+            raise self._too_slow() from None
         return answer if attempts == 1 else Answer(answer.status, answer.headers, answer.content, attempts)
 
     async def events(
@@ -192,8 +195,10 @@ class Wire:
             async with asyncio.timeout_at(deadline):
                 yield
         except TimeoutError:
-            limit = self._faults.request_timeout_s
-            raise EngineTimeout(f"the request took longer than {limit:g} s (request_timeout_s)") from None
+            raise self._too_slow() from None
+
+    def _too_slow(self) -> EngineTimeout:
+        return EngineTimeout(f"the request took longer than {self._faults.request_timeout_s:g} s (request_timeout_s)")
 
     def _counted(self, count: int) -> int:
         if count >= self._faults.max_events:

@@ -23,7 +23,8 @@ class Unpacker:
             raise EngineProtocol(f"the answer is packed as {coding[:40]!r}, which was not asked for")
         self._window = _WINDOWS.get(coding)
         self._packed = self._window is not None
-        self._zlib = zlib.decompressobj(self._window or 15)
+        if self._packed:
+            self._zlib = zlib.decompressobj(self._window or 15)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length[:20]) > most:
             raise self._too_long()

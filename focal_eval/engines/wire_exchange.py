@@ -118,13 +118,14 @@ class Sender:
         raise await self._refused(exchange, call)
 
     def _request(self, call: Call) -> httpx.Request:
+        """The request in httpx's terms; the transport adds the host and the length, which httpx would look for in all of it."""
         import httpx
 
-        connect = self.faults.connect_timeout_s
-        timeout = {"connect": connect, "read": None, "write": None, "pool": None}
-        return httpx.Request(
-            call.method, _url(call.url), headers=call.headers, content=call.content, extensions={"timeout": timeout}
-        )
+        timeout = {"connect": self.faults.connect_timeout_s, "read": None, "write": None, "pool": None}
+        body, headers = httpx.ByteStream(call.content or b""), _headers(tuple(call.headers.items()))
+        request = httpx.Request(call.method, _url(call.url), headers=headers, stream=body, extensions={"timeout": timeout})
+        request.read()
+        return request
 
     def _no_answer(self, problem: Exception, call: Call, proxy: str | None) -> Exception | None:
         error = before_answer(problem, self.origin, proxy, self.faults.connect_timeout_s)
@@ -163,6 +164,13 @@ class Sender:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         return max(0.0, (at.astimezone(UTC) - self.clock.now()).total_seconds())
+
+
+@lru_cache(maxsize=64)
+def _headers(items: tuple[tuple[str, str], ...]) -> httpx.Headers:
+    import httpx
+
+    return httpx.Headers(items)
 
 
 @lru_cache(maxsize=256)

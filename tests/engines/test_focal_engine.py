@@ -126,6 +126,20 @@ def test_sessions_are_deleted_where_the_suite_wants_it(real_shop: str) -> None:
     asyncio.run(gone())
 
 
+def test_stored_messages_are_not_read_where_the_suite_wants_none(real: str) -> None:
+    """A request less for each case; what was not read is unknown, and is not declared."""
+
+    async def held() -> None:
+        engine = connected(focal(real, stored=False))
+        assert "messages_stored" not in engine.abilities.reports
+        session = await engine.open(SessionStart("case-1"))
+        await session.send("thanks")
+        assert await session.stored() is UNKNOWN
+        await engine.close()
+
+    asyncio.run(held())
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_served_engine_takes_seeds_and_stubs(served_shop: str, stream: bool) -> None:
     """What Focal's contract cannot carry goes both ways in a key of its own."""
