@@ -46,8 +46,9 @@ def _changed(part: str, said: Any, stored: Any) -> Changed:
     if part in ("rules", "tools") and list(said) != list(stored):
         before, after = list(said), list(stored)
         return Changed(part, _names(before), _names(after), _set_apart(before, after))
-    near = "; ".join(differences(said, stored)) or None
-    return Changed(part, show(said, SHOWN), show(stored, SHOWN), near)
+    nested = isinstance(said, (dict, list)) and isinstance(stored, (dict, list))  # else both sides say it all
+    near = "; ".join(differences(said, stored)) if nested else None
+    return Changed(part, show(said, SHOWN), show(stored, SHOWN), near or None)
 
 
 def _names(names: list[str]) -> str:

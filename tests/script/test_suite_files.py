@@ -91,12 +91,29 @@ def test_engines_may_share_by_merge_keys() -> None:
             "3:21: error[unknown-key]: no key is named 'mni' here; did you mean 'min'?",
         ),
         (f"{ENGINE}prices: {{prompt: cheap}}", "3:18: error[wrong-type]: expected a number, found the text 'cheap'"),
+        (
+            f"{ENGINE}mask: [tool.*.result]",
+            "3:8: error[unknown-word]: 'tool' is no part of a message that is compared; did you mean 'tools'?",
+        ),
+        (
+            f"{ENGINE}mask: tools..result",
+            "3:7: error[bad-value]: 'tools..result' is no path; between two dots stands a key, a number or '*'",
+        ),
         (f"{ENGINE}tgas: [a]", "3:1: error[unknown-key]: no key is named 'tgas' here; did you mean 'tags'?"),
     ],
 )
 def test_a_wrong_suite_is_said_so(text: str, line: str) -> None:
     """One line at its place."""
     assert wrong(text) == [line]
+
+
+def test_what_is_not_compared_is_read_as_paths() -> None:
+    """One path or a list of them, `*` for any step; names of findings are those the check has."""
+    fields = suite(f"scripts: a.yaml\n{ENGINE}mask: [tools.*.result.at, metadata]\ntolerate: text-changed\n").fields
+    assert fields.mask == (("tools", "*", "result", "at"), ("metadata",))
+    assert fields.tolerate == ("text-changed",)
+    (problem,) = wrong(f"{ENGINE}tolerate: [text-change]")
+    assert problem.endswith("did you mean 'text-changed'?")
 
 
 def test_gates_have_ends() -> None:
