@@ -17,8 +17,10 @@ from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, St
 VERBS = {
     "run": "replay scripts on an engine, judge them, write the reports",
     "check": "read scripts, suites and agents; every error of every file",
+    "compare": "what changed between two runs, why, and whether it matters",
     "report": "render a recorded run again",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
+    "approve": "accept what a run observed into the baseline",
     "import": "turn somebody else's suite or transcripts into scripts",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",

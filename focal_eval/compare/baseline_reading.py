@@ -22,7 +22,7 @@ from focal_eval.source import Span, whole_file
 from focal_eval.value import value
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")
-_DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST}}}\Z")
+_DIGEST = re.compile(rf"[0-9a-f]{{12,{DIGEST}}}\Z")
 
 
 class _Fitting(Text):
@@ -40,7 +40,7 @@ class _Fitting(Text):
 
 
 _A_DAY = _Fitting(_DAY, "a day such as '2026-11-21'")
-_A_DIGEST = _Fitting(_DIGEST, f"a digest of {DIGEST} hex digits")
+_A_DIGEST = _Fitting(_DIGEST, f"a digest of 12 to {DIGEST} hex digits")
 _SOMETHING = Text(may_be_empty=False)
 
 
