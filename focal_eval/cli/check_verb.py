@@ -12,6 +12,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="scripts, suites, agents, or folders of them")
     parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent whose names scripts without a suite may use")
+    parser.add_argument("--engine", metavar="NAME", help="look at this one of a suite's `engines:` instead of its `engine:`")
     parser.add_argument("--format", choices=("pretty", "concise", "github", "sarif", "json"), default="pretty")
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.add_argument("--strict", action="store_true", help="warnings refuse too")
@@ -24,7 +25,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate import check_paths
 
-    checked = check_paths(arguments.paths, arguments.agent)
+    checked = check_paths(arguments.paths, arguments.agent, arguments.engine)
     bad = checked.errors or (arguments.strict and checked.warnings)
     code = ExitCode.REFUSED if bad else ExitCode.OK
     with printing(sys.stdout):

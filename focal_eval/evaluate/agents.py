@@ -56,7 +56,7 @@ def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile |
     if path is None:
         return None
     if not is_there(path):
-        place = entry.spans.get("agent", entry.span)
+        place = entry.spans.get("agent_file") or entry.spans.get("agent", entry.span)  # `agent` may be a live engine's id
         problems.error("missing-agent", f"there is no agent file {shown(path)}", place, help=nearest_file(path))
         return None
     return read_agent(path)

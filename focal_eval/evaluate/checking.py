@@ -14,11 +14,13 @@ from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.demands import check_demands
 from focal_eval.evaluate.target import unique
+from focal_eval.registry import did_you_mean
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, check_idle, check_references
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
+from focal_eval.script.suite_engines import Engine as EngineEntry
 
 _SCRIPT_KEYS = frozenset({"turns", "title", "expect", "conversation", "given", "params"})
 
@@ -55,6 +57,8 @@ class _Files:
     agents: dict[Path, Document] = field(default_factory=dict)
     engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
     roots: dict[Path, Path] = field(default_factory=dict)  # of those too: the folder their includes must stay below
+    engine: str | None = None  # the one that is looked at, where a suite names it
+    engines_named: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,14 @@ class _Engine:
     unreported: str
 
 
-def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
+def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | None = None) -> Checked:
     """Checks files and folders. Scripts are checked against the agent of a suite among the paths that runs them, else `agent`.
 
-    Raises UsageError where a path does not exist or nothing is there to check.
+    `engine` is a name under a suite's `engines:`, looked at instead of its `engine:`; a suite without it is checked as ever.
+    Raises UsageError where a path does not exist, nothing is there to check, or no suite names the engine.
     """
     checked = Checked()
-    files = _Files()
+    files = _Files(engine=engine)
     for path in paths:
         _gather(path, files, checked)
     if not (files.scripts or files.fragments or files.suites or files.agents):
@@ -84,6 +89,9 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None) -> Checked:
     for path, document in files.suites.items():
         checked.suites += 1
         _suite(path, document, files, known, checked)
+    if engine is not None and engine not in files.engines_named:
+        fix = did_you_mean(engine, files.engines_named) or "none names any under 'engines:'"
+        raise UsageError(f"no suite among these has an engine '{engine}'; {fix}")
     if agent is not None and not is_there(agent):
         near = nearest_file(agent)
         raise UsageError(f"there is no agent {agent}" + (f"; {near}" if near else ""))
@@ -138,8 +146,10 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
         return
     problems = Problems()
     entries, root = collect(suite, problems)
-    names = _agent_names(suite, problems)
-    engine = None if problems.errors else _engine(suite, problems)
+    files.engines_named |= suite.fields.engines.keys()
+    chosen = suite.fields.engines.get(files.engine) if files.engine is not None else None
+    names = _agent_names(suite, chosen, problems)
+    engine = None if problems.errors else _engine(suite, chosen, problems)
     checked.problems.extend(problems)
     for script, _ in entries:
         files.roots.setdefault(script, root)
@@ -151,10 +161,13 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
             known.setdefault(script, names)
 
 
-def _engine(suite: Suite, problems: Problems) -> _Engine | None:
-    """The suite's engine as far as it can be known without running anything: local Python is left alone."""
-    entry = suite.fields.engine
+def _engine(suite: Suite, chosen: EngineEntry | None, problems: Problems) -> _Engine | None:
+    """The engine as far as it can be known without running anything: local Python is left alone."""
+    entry = chosen or suite.fields.engine
     if entry.missing:
+        for variable, span in entry.missing if chosen is not None else ():
+            text = f"the environment variable {variable} is not set, so what this engine cannot be asked is not known"
+            problems.warning("unset-variable", text, span)
         return None
     config: EngineConfig = entry.config
     try:
@@ -165,14 +178,16 @@ def _engine(suite: Suite, problems: Problems) -> _Engine | None:
     return _Engine(engine.abilities, entry.kind, suite.fields.unreported)
 
 
-def _agent_names(suite: Suite, problems: Problems) -> KnownNames | None:
+def _agent_names(suite: Suite, chosen: EngineEntry | None, problems: Problems) -> KnownNames | None:
+    """Names of the chosen engine's agent, else of the first that has a file; what is wrong in any agent file is told."""
     setting = Setting(suite.folder, Clock())
     names = None
     for entry in (suite.fields.engine, *suite.fields.engines.values()):
         agent = None if entry.missing else agent_of(entry, setting, problems)
         if agent is not None:
             problems.extend(agent.problems)
-            names = names or agent.names
+            if chosen is None or entry is chosen:
+                names = names or agent.names
     return names
 
 
