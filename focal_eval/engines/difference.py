@@ -12,6 +12,7 @@ _COMPARED = 4_000  # characters of a text that are looked at to say how much of 
 _COMPARED_WORDS = 1_000  # from the first difference on
 _AROUND = 8  # equal words shown beside a difference
 _SHOWN = 8  # paths that are told of data
+_WIDTH = 200  # characters of a value that are shown
 _DEEPEST = 60  # nesting below which data is compared as a whole
 
 
@@ -90,8 +91,6 @@ def nearest_data(now: Json, recorded: Iterable[Json]) -> int:
 
 
 def _differences(recorded: Json, now: Json, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    if recorded == now and type(recorded) is type(now):
-        return
     if len(path) < _DEEPEST:
         if isinstance(recorded, Mapping) and isinstance(now, Mapping):
             for key in [*recorded, *(key for key in now if key not in recorded)]:
@@ -102,7 +101,8 @@ def _differences(recorded: Json, now: Json, path: tuple[str, ...]) -> Iterator[t
                 before = recorded[index] if index < len(recorded) else _GONE
                 yield from _differences(before, now[index] if index < len(now) else _GONE, (*path, str(index)))
             return
-    yield ".".join(path) or "all of it", _words(recorded, now)
+    if recorded != now or isinstance(recorded, bool) != isinstance(now, bool):
+        yield ".".join(path) or "all of it", _words(recorded, now)
 
 
 class _Gone:
@@ -125,4 +125,5 @@ def _words(recorded: Any, now: Any) -> str:
 def _shown(value: Any) -> str:
     import orjson
 
-    return shorten(orjson.dumps(value, default=str).decode(), 200)
+    text = orjson.dumps(value, default=str).decode()
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"

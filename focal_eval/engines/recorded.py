@@ -106,6 +106,7 @@ class Beginning:
 
     def __init__(self, start: SessionStart, seen: Foreseen, tape: Tape) -> None:
         self.tape, self.seen, self.script = tape, seen, start.script
+        self.foresees = start.foreseen is not None
         self.key = seen.name or start.script or start.case
         self.named = start.metadata.get("cassette")
         self.start: Mapping[str, Json] = tape.clean(_identity(start, seen.stubs))
@@ -145,7 +146,7 @@ class Beginning:
         where = f"the recording '{recorded.key}' in {self.tape.shown}"
         if agent is not None and recorded.agent is not None and recorded.agent != agent:
             return CassetteMiss(f"{where} is of another version of the agent")
-        return None if self._fits(recorded) else CassetteMiss(f"{where} is of other words")
+        return None if not self.foresees or self._fits(recorded) else CassetteMiss(f"{where} is of other words")
 
     def _fits(self, recorded: RecordedConversation) -> bool:
         """Whether all that is going to be said was recorded, and no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -67,8 +68,12 @@ def recorder_of(used: Used, entry: EngineEntry, setting: Setting, agent: str | N
     from focal_eval.engines.recorded import Recorder
     from focal_eval.engines.tape import Shelf
 
+    @lru_cache(maxsize=2)
+    def redactor(*secrets: str) -> Redactor:
+        return Redactor(secrets)
+
     def redact(data: bytes) -> bytes:
-        return Redactor((*entry.secrets, *setting.secrets))(data)
+        return redactor(*entry.secrets, *setting.secrets)(data)  # an engine may learn more of them as it goes
 
     shelf = Shelf(used.root, used.file, cleaner(redact))
     problems = Problems()

@@ -251,6 +251,7 @@ def settled(reply: Reply) -> Reply:
         latency_ms=UNKNOWN,
         reasoning_ms=UNKNOWN,
         first_token_ms=None,
+        elapsed_ms=None,
         session_id=None,
         turn_id=None,
         tracking_token=None,

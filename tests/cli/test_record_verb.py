@@ -235,15 +235,16 @@ class Terminal:
         if self.pid == 0:
             os.environ["TERM"] = "dumb"
             os.execv(sys.executable, [*COMMAND, "record", *arguments])
-        self.shown = ""
+        self.shown, self._seen = "", 0
 
     def waits_for(self, text: str) -> None:
-        """Reads until the text is shown after what was seen before."""
-        start, deadline = len(self.shown), time.monotonic() + 30
-        while text not in self.shown[start:]:
+        """Reads until the text is shown, after what was waited for before."""
+        deadline = time.monotonic() + 30
+        while (at := self.shown.find(text, self._seen)) < 0:
             assert time.monotonic() < deadline, self.shown
             if select.select([self.file], [], [], 0.1)[0]:
                 self._read()
+        self._seen = at + len(text)
 
     def types(self, text: str) -> None:
         os.write(self.file, text.encode())
