@@ -7,8 +7,12 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.cli.arguments import MOST, seconds, whole
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate import RunResult
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +43,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--no-python", action="store_true", help="refuse scripts and engines that run local Python")
     how.add_argument("--no-cache", action="store_true", help="read every script anew (see FOCAL_EVAL_CACHE)")
     out = parser.add_argument_group("what comes out")
+    out.add_argument(
+        "--baseline", metavar="REF", help="compare the run with this one: a run, a baseline's folder, or the word baseline"
+    )
     out.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: reports/<run id>)")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
     out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
@@ -69,6 +76,7 @@ def call(arguments: argparse.Namespace) -> int:
         tags=tuple(arguments.tag),
         keyword=arguments.keyword,
         failed_of=arguments.failed,
+        baseline=arguments.baseline,
         cassette=arguments.cassette,
         cassette_file=arguments.cassette_file,
         repeats=arguments.repeats,
@@ -105,7 +113,7 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
         with printing(sys.stderr):
             print(result.cassette, file=sys.stderr)
     if arguments.json:
-        print_json(as_json(result.model))
+        print_json(as_json(result.model) | _compared_json(result))
         return
     report = result.written.get("html") or next(iter(result.written.values()), None)
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
@@ -113,5 +121,19 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
         from focal_eval.report.ansi import Paint, wants_colour
 
         print(last_line(result.model, Paint(wants_colour(sys.stdout)), report))
-        return
-    print_run(result.model, sys.stdout, options, report=report)
+    else:
+        print_run(result.model, sys.stdout, options, report=report)
+    if result.compared is not None:
+        from focal_eval.cli.compare_verb import show
+
+        if not arguments.quiet:
+            print()
+        show(result.compared, most=arguments.max_failures, quiet=arguments.quiet)
+
+
+def _compared_json(result: RunResult) -> dict[str, Any]:
+    if result.compared is None:
+        return {}
+    from focal_eval.cli.compare_verb import document
+
+    return {"comparison": document(result.compared)}

@@ -109,6 +109,8 @@ def key_of(first: Difference, script: str) -> str:
         return f"{lane.value}:{_named(first.before)}>{_named(first.after)}"
     if lane is Lane.VERDICT:
         return f"verdict:{'+' if first.after == 'passed' else '-'}{what}"
+    if lane is Lane.CANDIDATES and first.kind != "changed":  # it lost or gained its ground, as where it matched
+        lane = Lane.RULES
     return f"{lane.value}:{_SIGNS[first.kind]}{what}"
 
 
@@ -159,11 +161,11 @@ def _group(several: list[CaseChange], edits: Sequence[Edit]) -> CauseGroup:
     order = list(Change)
     several = sorted(several, key=lambda case: (order.index(case.change), case.name))
     causes = [case.cause for case in several if case.cause is not None]
-    cause = causes[0]
+    cause = next((one for one in causes if one.lane is not Lane.CANDIDATES), causes[0])
     about = tuple(dict.fromkeys(part for one in causes for part in one.about))
     shared = [part for part in cause.around if all(part in one.around for one in causes)]
     joined = Cause(cause.key, cause.lane, cause.text, cause.what, about, tuple(shared))
-    firsts = [first for case in several if (first := first_of(case)) is not None]
+    firsts = [first for case in several if (first := first_of(case)) is not None and first.lane is cause.lane]
     said = " ".join(filter(None, (cause.text, figures(firsts)))) if firsts else cause.text
     counted = Counter(case.change for case in several)
     return CauseGroup(
@@ -171,7 +173,7 @@ def _group(several: list[CaseChange], edits: Sequence[Edit]) -> CauseGroup:
         cases=tuple(case.name for case in several),
         counts={change.value: counted[change] for change in Change if counted[change]},
         text=said,
-        knock_on=_knock_on(several),
+        knock_on=_knock_on(several, cause.text),
         edits=tuple(linked(joined, edits)),
     )
 
@@ -192,15 +194,13 @@ def _all(case: CaseChange) -> Iterator[Difference]:
     yield from case.records
 
 
-def _knock_on(several: Iterable[CaseChange]) -> tuple[tuple[str, int], ...]:
+def _knock_on(several: Iterable[CaseChange], cause: str) -> tuple[tuple[str, int], ...]:
     """What else differs, in words with the number of cases; in pipeline order where as many have it."""
     counted: Counter[tuple[int, str]] = Counter()
     for case in several:
-        first = first_of(case)
-        others = {(PIPELINE.index(item.lane), words(item)) for item in _all(case) if item is not first}
-        own = () if first is None else ((PIPELINE.index(first.lane), words(first)),)
-        counted.update(others.difference(own))
-    return tuple((said, count) for (_, said), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+        counted.update({(PIPELINE.index(item.lane), words(item)) for item in _all(case)})
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    return tuple((said, count) for (_, said), count in ranked if said != cause)
 
 
 def linked(cause: Cause, edits: Sequence[Edit]) -> list[int]:

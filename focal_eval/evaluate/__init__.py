@@ -7,22 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.checking import Checked, check_paths
+    from focal_eval.evaluate.comparing import CompareRequest, compare
     from focal_eval.evaluate.folders import find_run, read_folder, render
     from focal_eval.evaluate.request import RunRequest, RunResult
     from focal_eval.evaluate.running import run
 
 _WHERE = {
     "Checked": "checking",
+    "CompareRequest": "comparing",
     "RunRequest": "request",
     "RunResult": "request",
     "check_paths": "checking",
+    "compare": "comparing",
     "find_run": "folders",
     "read_folder": "folders",
     "render": "folders",
     "run": "running",
 }
 
-__all__ = ["Checked", "RunRequest", "RunResult", "check_paths", "find_run", "read_folder", "render", "run"]
+__all__ = [
+    "Checked",
+    "CompareRequest",
+    "RunRequest",
+    "RunResult",
+    "check_paths",
+    "compare",
+    "find_run",
+    "read_folder",
+    "render",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
 from focal_eval.compare.align import base_name
@@ -21,6 +21,7 @@ from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.gates import Compared as Measures
 from focal_eval.runner.gates import GateResult, decide_compared, limits_of
+from focal_eval.runner.journal import JOURNAL
 from focal_eval.value import value
 
 BASELINE = "baseline"
@@ -54,13 +55,46 @@ class Compared:
     agents: str | None = None  # why the edits of the agent are not known, in words
 
 
+@value
+class Reference:
+    """What a run is compared with, looked up: the folder of a run, or of a baseline."""
+
+    folder: Path
+    is_baseline: bool
+
+
 def compare(request: CompareRequest) -> Compared:
     """Compares two recordings. Raises UsageError where one is not there, or where they have no case in common."""
     after = read_run(find_run(request.after, request.runs))
-    folder = _baseline_folder(request.before, request.runs, after)
-    if folder is not None:
-        return compare_baseline(folder, after)
-    return compare_runs(read_run(find_run(request.before, request.runs)), after)
+    suite = (after.header.get("suite") or {}).get("file")
+    return compare_to(find_reference(request.before, request.runs, suite), after)
+
+
+def find_reference(ref: str, runs: Path, suite: str | None) -> Reference:
+    """What a reference names. `suite` is the candidate's, whose baseline the word `baseline` means. Raises UsageError."""
+    if ref == BASELINE:
+        return Reference(baseline.default_folder(suite), is_baseline=True)
+    path = Path(ref)
+    if path.is_dir() and not (path / JOURNAL).is_file() and not (runs / ref / JOURNAL).is_file():
+        return Reference(path, is_baseline=True)
+    return Reference(find_run(ref, runs), is_baseline=False)
+
+
+def compare_to(reference: Reference, after: ReportModel) -> Compared:
+    """What changed since."""
+    return (
+        compare_baseline(reference.folder, after) if reference.is_baseline else compare_runs(read_run(reference.folder), after)
+    )
+
+
+def check_overlap(reference: Reference, cases: Iterable[str]) -> None:
+    """Raises UsageError where the cases about to be played are none of those they are to be compared with."""
+    known = _Baseline(reference.folder) if reference.is_baseline else _Run(read_run(reference.folder))
+    names = known.names()
+    if not names:
+        raise UsageError(_no_baseline(reference.folder) if reference.is_baseline else f"{reference.folder} holds no case")
+    if names.keys().isdisjoint(cases):
+        raise UsageError(f"nothing to compare: {reference.folder} has none of the cases that would be played")
 
 
 def compare_runs(before: ReportModel, after: ReportModel) -> Compared:
@@ -72,24 +106,25 @@ def compare_baseline(folder: Path, after: ReportModel) -> Compared:
     """What changed since a baseline was approved. Raises UsageError where there is none."""
     side = _Baseline(folder)
     if not side.names():
-        raise UsageError(f"{folder} holds no baseline; focal-eval approve writes one")
+        raise UsageError(_no_baseline(folder))
     return _Comparing(side, _Run(after)).compared(None, after)
 
 
-def compare_with(ref: str, runs: Path, after: ReportModel) -> Compared:
-    """A run compared to what a reference names, which was looked up before the run began."""
-    folder = _baseline_folder(ref, runs, after)
-    return compare_baseline(folder, after) if folder is not None else compare_runs(read_run(find_run(ref, runs)), after)
+def _no_baseline(folder: Path) -> str:
+    return f"{folder} holds no baseline; 'focal-eval approve RUN' writes one"
 
 
-def _baseline_folder(ref: str, runs: Path, after: ReportModel) -> Path | None:
-    """The baseline a reference names, None where it names a run."""
-    if ref == BASELINE:
-        return baseline.default_folder((after.header.get("suite") or {}).get("file"))
-    path = Path(ref)
-    if path.is_dir() and not (path / "journal.jsonl").is_file() and not (runs / ref / "journal.jsonl").is_file():
-        return path
-    return None
+def judged_with(outcome: Mapping[str, Any], code: ExitCode, compared: Compared) -> tuple[dict[str, Any], ExitCode]:
+    """A run's outcome with the gates on its comparison judged, and the exit code of both."""
+    judged = {gate.name: gate.as_json() for gate in compared.gates}
+    gates = [judged.pop(str(gate["name"]), gate) for gate in outcome["gates"]] + list(judged.values())
+    worst = next((one for one in _WORST_FIRST if one in (code, compared.exit_code)), ExitCode.OK)
+    verdict = outcome["verdict"] if worst == code else _VERDICTS[worst]
+    return {**outcome, "gates": gates, "verdict": verdict, "exit_code": int(worst)}, worst
+
+
+_WORST_FIRST = (ExitCode.INTERRUPTED, ExitCode.FAILED, ExitCode.NO_VERDICT, ExitCode.FLAKY, ExitCode.OK)
+_VERDICTS = {ExitCode.FAILED: "failed", ExitCode.NO_VERDICT: "no-verdict"}
 
 
 class _Recording(Protocol):

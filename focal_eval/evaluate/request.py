@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.report.model import ReportModel
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Compared
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
@@ -22,6 +26,7 @@ class RunRequest:
     engine: str | None = None  # a name under the suite's `engines:`
     tags: tuple[str, ...] = ()
     keyword: str | None = None
+    baseline: str | None = None  # what the run is compared with: a run, or a baseline's folder, or the word baseline
     failed_of: str | None = None  # only what did not pass in that run
     repeats: int | None = None
     strict_flaky: bool = False  # exit code 4 where the gates passed and flaky cases were seen
@@ -65,3 +70,4 @@ class RunResult:
     warnings: tuple[Diagnostic, ...] = ()
     reasons: Mapping[str, int] | None = None  # why cases errored, with counts
     cassette: str | None = None  # what was replayed and recorded, in words
+    compared: Compared | None = None  # with what `baseline` names

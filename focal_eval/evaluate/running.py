@@ -8,14 +8,16 @@ import gc
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
+from focal_eval.compare.align import base_name
 from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageError
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.repeating import repeated_in_vain, statistics_json
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
@@ -32,6 +34,9 @@ from focal_eval.script.names import expectations_of
 from focal_eval.script.suite import SuiteFields
 from focal_eval.script.suite_compare import masks_to_json
 from focal_eval.source import whole_file
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Reference
 
 
 def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> RunResult:
@@ -53,7 +58,19 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         )
         target = replace(target, warnings=warnings)
         plan = _plan(target, fields, request)
-    return _Run(request, target, fields, plan, clock).go(observer)
+        reference = _reference(request, target, plan)
+    return _Run(request, target, fields, plan, clock, reference).go(observer)
+
+
+def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | None:
+    """What the run will be compared with. Raises UsageError before anything is sent where it is not there."""
+    if request.baseline is None:
+        return None
+    from focal_eval.evaluate.comparing import check_overlap, find_reference
+
+    reference = find_reference(request.baseline, request.runs, None if target.suite is None else target.suite.file)
+    check_overlap(reference, {base_name(case.name, case.repeat) for case in plan.cases})
+    return reference
 
 
 @contextlib.contextmanager
@@ -120,8 +137,17 @@ def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
 class _Run:
     """One run under way."""
 
-    def __init__(self, request: RunRequest, target: Target, fields: SuiteFields, plan: Plan, clock: Clock) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        target: Target,
+        fields: SuiteFields,
+        plan: Plan,
+        clock: Clock,
+        reference: Reference | None = None,
+    ) -> None:
         self.request, self.target, self.fields, self.plan, self.clock = request, target, fields, plan, clock
+        self.reference = reference
         started = clock.now()
         self.id = f"{started:%Y%m%d-%H%M%S}-{content_id(clock.new_id(), length=4)}"
         self.started_at = f"{started:%Y-%m-%dT%H:%M:%S}.{started.microsecond // 1000:03d}Z"
@@ -177,6 +203,11 @@ class _Run:
         }
 
     def go(self, observer: Observer) -> RunResult:
+        with asyncio.Runner() as runner:
+            warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
+            return replace(self._go(runner, observer), warnings=warnings)
+
+    def _go(self, runner: asyncio.Runner, observer: Observer) -> RunResult:
         start = self.clock.elapsed()
         redact = Redactor(self.target.secrets)
         journal = Journal(self.folder, self.header(), redact)
@@ -184,20 +215,26 @@ class _Run:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
             schedule = self._schedule(journal, observer)
-            with asyncio.Runner() as runner:
-                state = runner.run(self._play(schedule))
+            state = runner.run(self._play(schedule))
             if self.target.recorder is not None:
                 self.target.recorder.save()
             journal.flush()
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
+            compared = None
+            if self.reference is not None:
+                from focal_eval.evaluate.comparing import compare_to, judged_with
+
+                compared = compare_to(self.reference, read_run(self.folder))
+                outcome, code = judged_with(outcome, code, compared)
+                journal.end(outcome)
         finally:
             journal.close()
         model = read_run(self.folder)
         written = render(model, self.request.reports)
         reasons = _redacted(schedule.totals.reasons, redact)
         told = None if self.target.recorder is None else self.target.recorder.told()
-        return RunResult(model, code, written, self.target.warnings, reasons, told)
+        return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
         fields = self.fields

@@ -1,0 +1,74 @@
+"""`focal-eval compare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from focal_eval.cli.arguments import whole
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Compared
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument(
+        "before",
+        metavar="BEFORE",
+        help="a run folder, a unique prefix of its id, latest or previous; or a baseline's folder; or the word baseline",
+    )
+    parser.add_argument("after", metavar="AFTER", help="the run that is compared with it")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
+    )
+    parser.add_argument(
+        "--max-shown", type=whole(), default=20, metavar="N", help="causes, and regressed cases, shown in full (default 20)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only the last line")
+
+
+def call(arguments: argparse.Namespace) -> int:
+    """Compares, prints, and returns the exit code of the gates."""
+    from focal_eval.cli.diagnostics import print_json
+    from focal_eval.evaluate.comparing import CompareRequest, compare
+
+    compared = compare(CompareRequest(arguments.before, arguments.after, arguments.runs))
+    if arguments.json:
+        print_json(document(compared))
+    else:
+        show(compared, most=arguments.max_shown, quiet=arguments.quiet)
+    return int(compared.exit_code)
+
+
+def show(compared: Compared, *, most: int = 20, quiet: bool = False) -> None:
+    """Prints a comparison on stdout; `quiet` leaves only its last line."""
+    from focal_eval.report.comparison_text import print_comparison
+    from focal_eval.report.statistics import comparison_lines
+
+    print_comparison(
+        compared.comparison,
+        compared.after,
+        sys.stdout,
+        gates=[gate.as_json() for gate in compared.gates],
+        figures=list(comparison_lines(compared.statistics)),
+        agents=compared.agents,
+        most=most,
+        quiet=quiet,
+    )
+
+
+def document(compared: Compared) -> dict[str, Any]:
+    """A comparison as one JSON document; its keys are described in docs/reference/compare.md."""
+    from focal_eval.report.comparison_json import comparison_json
+
+    return {
+        **comparison_json(compared.comparison),
+        "edits_unknown": compared.agents,
+        "gates": [gate.as_json() for gate in compared.gates],
+        "statistics": compared.statistics.as_json(),
+        "exit_code": int(compared.exit_code),
+    }
