@@ -113,7 +113,7 @@ class _Comparing:
         self.sides = _Sides(before.turns, after.turns)
         self.settled: set[int] = set()  # positions of pairs after which both conversations stand at the same place
         self.uncompared: Counter[str] = Counter()
-        self._assumed = not _judged(before) and before.verdict in GOOD  # a baseline keeps no results: it held
+        self._assumed = not _judged(before) and before.verdict == "passed"  # a baseline keeps no results: all held
         self._verdicts = self._assumed or (_judged(before) and _judged(after)) or not (_judged(before) or _judged(after))
 
     def pairs(self) -> Iterator[TurnPair]:
