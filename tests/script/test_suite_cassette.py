@@ -11,9 +11,9 @@ import pytest
 from focal_eval.document import read_text
 from focal_eval.evaluate.schemas import schemas
 from focal_eval.script.suite import read_suite
-from focal_eval.script.suite_cassette import CassetteUse, Mode
+from focal_eval.script.suite_cassette import CassetteUse, Layer, Mode
 
-TURNS = (("turns", None),)
+TURNS: tuple[tuple[Layer, Mode | None], ...] = (("turns", None),)
 
 
 def read(cassette: str, kind: str = "embedded, agent: a.yaml") -> Any:
