@@ -11,7 +11,7 @@ from typing import Literal
 
 from focal_eval.clock import Clock, named_uuid
 from focal_eval.engines.auth import bearer
-from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting
+from focal_eval.engines.base import Abilities, Names, Probe, Session, SessionStart, Setting
 from focal_eval.engines.focal_catalogue import Meant, catalogue, find_agent
 from focal_eval.engines.focal_fields import is_uuid
 from focal_eval.engines.focal_names import Aliases, read_aliases
@@ -145,13 +145,16 @@ class FocalEngine:
                 self._meant = await find_agent(self._wire, self._agent, self._aliases, served=self._manner.served)
             return self._meant
 
+    async def listed(self) -> Names:
+        """Its rules and scenarios by the names that scripts use."""
+        return await catalogue(self._wire, await self._known(), self._aliases)
+
     async def probe(self) -> Probe:
         """Its health, which needs no token, then what it lists, which does."""
         rounds = Rounds(self._wire, self._clock)
         for _ in range(ROUNDS):
             await rounds.ask("GET", "/health")
-        meant = await self._known()
-        names = await catalogue(self._wire, meant, self._aliases)
+        meant, names = await self._known(), await self.listed()
         asked = ("GET /health", "GET /v1/agents")
         return Probe(address(self._wire.url), asked, tuple(rounds.times_ms), authorised=True, agent=meant.name, names=names)
 

@@ -26,6 +26,7 @@ class Meant:
     name: str
     names: Names
     able: Fields | None = None  # what `focal-eval serve` says it can do
+    listed: Listed | None = None  # where the lists were read already
 
 
 async def listing(wire: Wire, path: str, where: str, params: dict[str, str] | None = None, offset: int = 0) -> list[Json]:
@@ -59,20 +60,27 @@ async def find_agent(wire: Wire, wanted: str | None, aliases: Aliases, *, served
         return Meant(meant, name, Names(aliases=aliases), Fields(found.data[EXTRA], f"'{EXTRA}' of the agent"))
     rules = await listing(wire, f"/v1/agents/{meant}/rules", "the rules")
     scenarios = await listing(wire, f"/v1/agents/{meant}/scenarios", "the scenarios")
-    return Meant(meant, name, names_of(rules, scenarios, aliases))
+    names = names_of(rules, scenarios, aliases)
+    return Meant(meant, name, names, listed=_listed(name, meant, names, scenarios))
 
 
 async def catalogue(wire: Wire, meant: Meant, aliases: Aliases) -> Listed:
     """The names of everything that the server lists of an agent."""
+    if meant.listed is not None:
+        return meant.listed
     rules = await listing(wire, f"/v1/agents/{meant.id}/rules", "the rules")
     scenarios = await listing(wire, f"/v1/agents/{meant.id}/scenarios", "the scenarios")
-    names = names_of(rules, scenarios, aliases)
+    return _listed(meant.name, meant.id, names_of(rules, scenarios, aliases), scenarios)
+
+
+def _listed(name: str, id: str, names: Names, scenarios: list[Json]) -> Listed:
     flows = {}
     for flow in (Fields(item, "a scenario") for item in scenarios):
         known = flow.id("id")
         steps = (Fields(step, "a step").id("id") for step in flow.list("steps"))
         flows[names.scenario(known)] = frozenset(names.step(known, step) for step in steps)
-    return Listed(meant.name, "", meant.id, frozenset(map(names.rule, names.rules)), scenarios=flows)
+    rules = frozenset(map(names.rule, names.rules))
+    return Listed(f"the server's agent '{name}'", "", id, rules, scenarios=flows)
 
 
 def _chosen(items: list[Json], wanted: str | None) -> Fields:

@@ -65,9 +65,9 @@ class KnownNames:
 
     agent: str  # as messages call it: its file
     rules: frozenset[str]
-    tools: Mapping[str, frozenset[str] | None]  # argument names, None where they are not declared
+    tools: Mapping[str, frozenset[str] | None] | None  # argument names, None where they are not declared; None: any may be
     scenarios: Mapping[str, frozenset[str]]  # step ids
-    templates: frozenset[str] = frozenset()
+    templates: frozenset[str] | None = frozenset()  # None where any may be
     variables: frozenset[str] | None = None  # None where any may be set
     replay: bool = False
 
@@ -142,20 +142,16 @@ def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Pr
 def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
     if kind == "rule":
         return None if name in known.rules else _Missing("unknown-rule", f"rule '{name}'", name, known.rules)
-    if kind == "tool":
-        return None if name in known.tools else _Missing("unknown-tool", f"tool '{name}'", name, known.tools)
+    if kind in ("tool", "argument"):
+        return None if known.tools is None else _missing_tool(name, known.tools, argument=kind == "argument")
     if kind == "template":
-        return None if name in known.templates else _Missing("unknown-template", f"template '{name}'", name, known.templates)
+        if known.templates is None or name in known.templates:
+            return None
+        return _Missing("unknown-template", f"template '{name}'", name, known.templates)
     if kind == "variable":
         if known.variables is None or name in known.variables:
             return None
         return _Missing("unknown-variable", f"variable '{name}'", name, known.variables)
-    if kind == "argument":
-        tool, _, argument = name.partition(".")
-        declared = known.tools.get(tool)
-        if declared is None or argument in declared:
-            return None
-        return _Missing("unknown-argument", f"argument '{argument}' of the tool '{tool}'", argument, declared)
     scenario, _, step = name.partition("/")
     if scenario not in known.scenarios:
         return _Missing("unknown-scenario", f"scenario '{scenario}'", scenario, known.scenarios)
@@ -163,6 +159,16 @@ def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
     if step in ("", "*") or step in steps:
         return None
     return _Missing("unknown-step", f"step '{step}' in the scenario '{scenario}'", step, steps)
+
+
+def _missing_tool(name: str, tools: Mapping[str, frozenset[str] | None], *, argument: bool) -> _Missing | None:
+    if not argument:
+        return None if name in tools else _Missing("unknown-tool", f"tool '{name}'", name, tools)
+    tool, _, word = name.partition(".")
+    declared = tools.get(tool)
+    if declared is None or word in declared:
+        return None
+    return _Missing("unknown-argument", f"argument '{word}' of the tool '{tool}'", word, declared)
 
 
 def check_idle(script: Script) -> list[Diagnostic]:

@@ -126,11 +126,11 @@ def test_sessions_are_deleted_where_the_suite_wants_it(real_shop: str) -> None:
     asyncio.run(gone())
 
 
-def test_stored_messages_are_not_read_where_the_suite_wants_none(real: str) -> None:
+def test_stored_messages_are_not_read_where_the_suite_wants_none(real_shop: str) -> None:
     """A request less for each case; what was not read is unknown, and is not declared."""
 
     async def held() -> None:
-        engine = connected(focal(real, stored=False))
+        engine = connected(focal(real_shop, stored=False))
         assert "messages_stored" not in engine.abilities.reports
         session = await engine.open(SessionStart("case-1"))
         await session.send("thanks")
