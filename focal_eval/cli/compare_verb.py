@@ -54,7 +54,7 @@ def show(compared: Compared, *, most: int = 20, quiet: bool = False) -> None:
         compared.after,
         sys.stdout,
         gates=[gate.as_json() for gate in compared.gates],
-        figures=list(comparison_lines(compared.statistics)),
+        figures=[*comparison_lines(compared.statistics), *(compared.staleness.lines() if compared.staleness else ())],
         agents=compared.agents,
         most=most,
         quiet=quiet,
@@ -70,5 +70,6 @@ def document(compared: Compared) -> dict[str, Any]:
         "edits_unknown": compared.agents,
         "gates": [gate.as_json() for gate in compared.gates],
         "statistics": compared.statistics.as_json(),
+        "stale": None if compared.staleness is None else compared.staleness.as_json(),
         "exit_code": int(compared.exit_code),
     }

@@ -42,6 +42,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
     how.add_argument("--no-python", action="store_true", help="refuse scripts and engines that run local Python")
     how.add_argument("--no-cache", action="store_true", help="read every script anew (see FOCAL_EVAL_CACHE)")
+    back = parser.add_argument_group("what is written back")
+    back.add_argument(
+        "--update-expectations", action="store_true", help="write what was observed into the scripts where they failed"
+    )
+    back.add_argument("--update-fragments", action="store_true", help="also into fragments that other scripts include")
+    back.add_argument("--dry-run", action="store_true", help="only show what --update-expectations would write")
     out = parser.add_argument_group("what comes out")
     out.add_argument(
         "--baseline", metavar="REF", help="compare the run with this one: a run, a baseline's folder, or the word baseline"
@@ -63,6 +69,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.report.progress import progress
     from focal_eval.script.cache import cache_folder
 
+    _check_update(arguments)
     clock = Clock()
     reports = DEFAULT_REPORTS
     if arguments.report is not None:
@@ -94,7 +101,34 @@ def call(arguments: argparse.Namespace) -> int:
         result = run(request, observer, clock)
     with printing(sys.stdout):
         _print(arguments, result)
+    if arguments.update_expectations:
+        _update(arguments, result)
     return int(result.exit_code)
+
+
+def _check_update(arguments: argparse.Namespace) -> None:
+    from focal_eval.errors import UsageError
+
+    for option in ("dry_run", "update_fragments"):
+        if getattr(arguments, option) and not arguments.update_expectations:
+            raise UsageError(f"--{option.replace('_', '-')} is for --update-expectations; nothing was run")
+
+
+def _update(arguments: argparse.Namespace, result: RunResult) -> None:
+    """Writes observed values into the scripts and says so: on stderr where stdout is one JSON document."""
+    from focal_eval.cli.output import printing
+    from focal_eval.evaluate.updating import update_expectations
+    from focal_eval.report.characters import visible
+
+    done = update_expectations(result.model, fragments=arguments.update_fragments, dry_run=arguments.dry_run)
+    stream = sys.stderr if arguments.json else sys.stdout
+    with printing(stream):
+        if not arguments.quiet:
+            for line in done.diff().splitlines():
+                print(visible(line), file=stream)
+            for item in done.left:
+                print(visible(f"{item.place}: left: {item.why} ({item.text})"), file=stream)
+        print(done.told(dry_run=arguments.dry_run), file=stream)
 
 
 def _print(arguments: argparse.Namespace, result: object) -> None:

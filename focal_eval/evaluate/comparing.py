@@ -11,11 +11,13 @@ from typing import Any, Protocol
 from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
 from focal_eval.compare.align import base_name
 from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side
+from focal_eval.compare.staleness import Staleness
 from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of
 from focal_eval.errors import ExitCode, StorageError, UsageError
 from focal_eval.evaluate.agent_edits import edits_between
 from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.recorded_cases import recorded
+from focal_eval.evaluate.stale_baseline import staleness_of
 from focal_eval.records import Json
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case, ReportModel
@@ -53,6 +55,7 @@ class Compared:
     statistics: Statistics
     exit_code: ExitCode
     agents: str | None = None  # why the edits of the agent are not known, in words
+    staleness: Staleness | None = None  # what is out of date in the baseline, where there is one
 
 
 @value
@@ -107,7 +110,7 @@ def compare_baseline(folder: Path, after: ReportModel) -> Compared:
     side = _Baseline(folder)
     if not side.names():
         raise UsageError(_no_baseline(folder))
-    return _Comparing(side, _Run(after)).compared(None, after)
+    return _Comparing(side, _Run(after)).compared(None, after, staleness_of(folder, after))
 
 
 def _no_baseline(folder: Path) -> str:
@@ -213,7 +216,7 @@ class _Comparing:
         self.left_out = 0
         self._measured: tuple[list[Measured], list[Measured]] = ([], [])
 
-    def compared(self, before: ReportModel | None, after: ReportModel) -> Compared:
+    def compared(self, before: ReportModel | None, after: ReportModel, staleness: Staleness | None = None) -> Compared:
         self._overlap()
         cases = tuple(sorted(self._cases(), key=lambda case: (case.script, case.name)))
         edits, why = edits_between(before, after)
@@ -221,8 +224,8 @@ class _Comparing:
         limits = limits_of(after.header.get("gates") or ())
         alpha = getattr(limits.get("regressions"), "alpha", None) or _ALPHA
         statistics = statistics_of(*self._measured, deterministic=_deterministic(before, after), alpha=alpha)
-        gates = tuple(decide_compared(limits, _measures(comparison, statistics)))
-        return Compared(comparison, before, after, gates, statistics, exit_code(comparison, gates), why)
+        gates = tuple(decide_compared(limits, _measures(comparison, statistics, staleness)))
+        return Compared(comparison, before, after, gates, statistics, exit_code(comparison, gates), why, staleness)
 
     def _overlap(self) -> None:
         here, there = self.before.names(), self.after.names()
@@ -273,10 +276,11 @@ def _deterministic(before: ReportModel | None, after: ReportModel) -> bool:
     return all((header.get("engine") or {}).get("deterministic") is True for header in headers)
 
 
-def _measures(comparison: Comparison, statistics: Statistics) -> Measures:
+def _measures(comparison: Comparison, statistics: Statistics, staleness: Staleness | None) -> Measures:
     counts = comparison.counts
     judged = sum(counts[change] for change in Change if change not in (Change.NEW, Change.GONE, Change.ERRORED))
-    return Measures(cases=judged, regressed=counts[Change.REGRESSED], statistics=statistics)
+    stale, expired = (None, None) if staleness is None else (len(staleness.stale), len(staleness.expired))
+    return Measures(judged, counts[Change.REGRESSED], statistics, stale, expired)
 
 
 def exit_code(comparison: Comparison, gates: Sequence[GateResult]) -> ExitCode:
