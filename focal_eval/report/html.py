@@ -28,6 +28,7 @@ from focal_eval.report.wording import (
     WORDS,
     beside_words,
     facts,
+    gate_count,
     gate_limit,
     gate_name,
     number,
@@ -193,8 +194,8 @@ def _gate(gate: Any) -> dict[str, Any]:
     return {
         "name": gate_name(gate),
         "limit": gate_limit(gate),
-        "observed": number(gate.get("observed")),
-        "passed": bool(gate.get("passed")),
+        "observed": "no comparison" if gate.get("passed", False) is None else number(gate.get("observed")) + gate_count(gate),
+        "passed": gate.get("passed", False),
         "message": gate.get("message"),
     }
 

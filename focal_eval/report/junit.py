@@ -27,6 +27,7 @@ def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) ->
     """Writes `junit.xml`."""
     root = Element("testsuites", name=visible(str(run.header.get("id") or run.folder.name)))
     shared = [(label.lower(), visible(value)) for label, value in facts(run) if label in ("Engine", "Agent", "Run")]
+    shared += _repeats(run)
     for script, cases in groupby(run.cases, key=lambda case: case.script):
         root.append(_suite(run, script, list(cases), shared))
     if run.partial or run.damaged:
@@ -35,6 +36,21 @@ def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) ->
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     root.set("time", _seconds(sum(case.elapsed_ms for case in run.cases)))
     return save(target(out, NAME), tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _repeats(run: ReportModel) -> list[tuple[str, str]]:
+    """What the run's repeats came to, as properties."""
+    statistics = run.header.get("statistics")
+    if not statistics:
+        return []
+    rate = statistics["pass_at_1"]
+    last = statistics["tries"][-1:]
+    figures = [
+        ("pass-rate", f"{rate['value']} from {rate['low']} to {rate['high']}, n = {rate['cases']} cases"),
+        *((f"pass-hat-{row['k']}", f"{row['pass_hat_k']}, n = {row['cases']} cases") for row in last),
+        ("flaky", f"{len(statistics['flaky'])}, n = {statistics['cases']} cases"),
+    ]
+    return [(name, visible(value)) for name, value in figures]
 
 
 def _suite(run: ReportModel, script: str, cases: list[Case], shared: list[tuple[str, str]]) -> Element:

@@ -23,6 +23,7 @@ from focal_eval.report.wording import (
     beside_words,
     cases_named,
     facts,
+    gate_count,
     gate_limit,
     gate_name,
     number,
@@ -67,8 +68,8 @@ def render(run: ReportModel, options: ReportOptions) -> str:
             {
                 "name": gate_name(gate),
                 "limit": gate_limit(gate),
-                "observed": number(gate.get("observed")),
-                "passed": gate.get("passed"),
+                "observed": number(gate.get("observed")) + gate_count(gate),
+                "passed": gate.get("passed", False),
             }
             for gate in run.gates[:100]
         ],

@@ -187,6 +187,12 @@ class ReportModel:
         return dict(sorted(seen.items()))
 
     @property
+    def flaky(self) -> int:
+        """Cases that passed only at a later attempt, and those whose repeats both passed and failed."""
+        statistics = self.header.get("statistics") or {}
+        return sum(case.flaky for case in self.cases) + len(statistics.get("flaky") or ())
+
+    @property
     def attention(self) -> list[Case]:
         """The cases somebody has to look at, worst first."""
         bad = [case for case in self.cases if case.verdict in ATTENTION]

@@ -18,12 +18,14 @@ from focal_eval.report.characters import one_line
 from focal_eval.report.frames import Line, describe, labelled
 from focal_eval.report.model import WORST_FIRST, Case, Failure, ReportModel
 from focal_eval.report.progress import Observer, progress
+from focal_eval.report.statistics import repeats_lines
 from focal_eval.report.wording import (
     MARKS,
     WORDS,
     beside_words,
     cases_named,
     elapsed_words,
+    gate_count,
     gate_limit,
     gate_name,
     number,
@@ -66,7 +68,8 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
         yield paint(f"and {more:,} more; the report shows them all", "dim")
         yield ""
     yield from table_lines(run, options.group_by)
-    yield from (_gate_line(gate, paint) for gate in run.gates)
+    yield from repeats_lines(run.header.get("statistics"))
+    yield from (gate_line(gate, paint) for gate in run.gates)
     if lived_with := tolerated_words(run):
         yield paint(lived_with, "dim")
     if note := partial_note(run):
@@ -85,7 +88,7 @@ def case_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[str]:
         several = list(group)
         yield from _said(several[0], turn, paint)
         for failure in several:
-            yield from ("  " + text for text in _painted(describe(failure), paint))
+            yield from ("  " + text for text in painted(describe(failure), paint))
 
 
 def _said(failure: Failure, turn: int | None, paint: Paint) -> Iterator[str]:
@@ -100,7 +103,8 @@ def _said(failure: Failure, turn: int | None, paint: Paint) -> Iterator[str]:
         yield paint(f"{' ' * len(begin)}agent  ", "dim") + answer
 
 
-def _painted(lines: Iterable[Line], paint: Paint) -> Iterator[str]:
+def painted(lines: Iterable[Line], paint: Paint) -> Iterator[str]:
+    """The lines of a failure in colour."""
     for line in lines:
         if line.role in ("head", "fault"):
             yield from paint(line.text, "bold").split("\n")
@@ -150,17 +154,20 @@ def _row(name: str, counts: Counter[str], shown: list[str]) -> list[str]:
     return [name, f"{counts.total():,}", *(f"{counts[verdict]:,}" if counts[verdict] else "" for verdict in shown)]
 
 
-def _gate_line(gate: Mapping[str, object], paint: Paint) -> str:
-    good = bool(gate.get("passed"))
+def gate_line(gate: Mapping[str, object], paint: Paint) -> str:
+    """A gate with its figure and limit."""
+    good = gate.get("passed")
+    if good is None:
+        return paint(f"– gate {gate_name(gate)}: not judged, as nothing was compared; asked for {gate_limit(gate)}", "dim")
     mark = paint.verdict("✓" if good else "✗", "passed" if good else "failed")
-    return f"{mark} gate {gate_name(gate)}: {number(gate.get('observed'))}, asked for {gate_limit(gate)}"
+    return f"{mark} gate {gate_name(gate)}: {number(gate.get('observed'))}{gate_count(gate)}, asked for {gate_limit(gate)}"
 
 
 def last_line(run: ReportModel, paint: Paint, report: Path | None) -> str:
     """The verdict in words, how long it took and where the report lies."""
     kind = tone(run)
     mark = {"passed": "✓", "failed": "✗", "errored": "!", "partial": "…"}[kind]
-    flaky = sum(case.flaky for case in run.cases)
+    flaky = run.flaky
     counts = ", ".join(filter(None, (beside_words(run), f"{flaky:,} flaky" if flaky else "")))
     rest = [counts] if counts else []
     if run.header.get("elapsed_ms") is not None:

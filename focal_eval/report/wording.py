@@ -78,7 +78,7 @@ def _said(run: ReportModel) -> Said:
 
 
 def _failed(run: ReportModel) -> Said:
-    missed = [str(gate["name"]) for gate in run.gates if not gate.get("passed")]
+    missed = [str(gate["name"]) for gate in run.gates if gate.get("passed") is False]
     others = [gate_name({"name": name}) for name in missed if name not in _COUNTED]
     named = f"{'gate' if len(others) == 1 else f'{len(others)} gates:'} {', '.join(others)}"
     bad, errored = run.counts["failed"] + run.counts["xpassed"], run.counts["errored"]
@@ -93,7 +93,9 @@ def _failed(run: ReportModel) -> Said:
 def _without(run: ReportModel) -> Said:
     if run.counts["errored"]:
         return Said(f"No verdict: {run.counts['errored']:,} of {_cases(run.planned)} errored", frozenset({"errored"}))
-    blind = [gate_name(gate) for gate in run.gates if gate.get("observed") is None]
+    blind = [gate_name(gate) for gate in run.gates if gate.get("observed") is None and gate.get("passed") is False]
+    if run.gates and all(gate.get("passed") is None for gate in run.gates):
+        return Said("No verdict: every gate is on a comparison, and nothing was compared", frozenset())
     if blind and any(run.counts[name] for name in ("passed", "failed", "xpassed", "xfailed")):
         return Said(f"No verdict: {', '.join(blind)} could not be measured", frozenset())
     return Said("No verdict: no case was judged", frozenset())
@@ -102,7 +104,8 @@ def _without(run: ReportModel) -> Said:
 def _passed(run: ReportModel) -> Said:
     counts, total = run.counts, run.planned
     if any(counts[name] for name in _BAD):
-        return Said("Passed: every gate holds" if len(run.gates) > 1 else "Passed: the gate holds", frozenset())
+        judged = sum(gate.get("passed") is not None for gate in run.gates)
+        return Said("Passed: every gate holds" if judged > 1 else "Passed: the gate holds", frozenset())
     if counts["passed"] == total:
         return Said(f"All {_cases(total)} passed" if total > 1 else "The case passed", _ALL)
     rest = ", ".join(f"{counts[name]:,} {WORDS[name]}" for name in ("xfailed", "skipped", "not_run") if counts[name])
@@ -193,7 +196,17 @@ def gate_limit(gate: Mapping[str, Json]) -> str:
     """`≥ 1` or `≤ 2000` or both."""
     limit = gate.get("limit") or {}
     signs = [f"{sign} {number(limit[key])}" for key, sign in (("min", "≥"), ("max", "≤")) if limit.get(key) is not None]
-    return " and ".join(signs)
+    more = [f"{word} {number(limit[key])}" for key, word in _TERMS if limit.get(key)]
+    return " ".join([" and ".join(signs), *more])
+
+
+_TERMS = (("k", "for k ="), ("alpha", "at α ="), ("min_effect", "from an effect of"))
+
+
+def gate_count(gate: Mapping[str, Json]) -> str:
+    """What a gate's figure was taken from: ` (n = 20 cases)`; empty where it was not measured or a version did not say."""
+    count = gate.get("n")
+    return f" (n = {count:,} {gate.get('of', 'cases')})" if count and gate.get("observed") is not None else ""
 
 
 def number(value: Json) -> str:
