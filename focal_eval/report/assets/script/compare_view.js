@@ -1,0 +1,39 @@
+// What is shown, kept in the address after `#`: tab, q (the filter), case (its name).
+
+const TABS = ["causes", "conversations", "rules", "steps", "figures"];
+
+function parseView(hash) {
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  const query = fields.get("q") || "";
+  const first = query || !index.causes.length ? "conversations" : "causes";
+  return { query, tab: TABS.includes(fields.get("tab")) ? fields.get("tab") : first, case: caseByName.has(fields.get("case")) ? fields.get("case") : null };
+}
+
+// As a reader would write it: only what an address cannot hold is escaped.
+function escaped(text) {
+  return encodeURIComponent(text).replace(/%(3A|2F|2C|22|5B|5D|3D)/g, (code) => (code === "%22" ? "%22" : decodeURIComponent(code))).replace(/%20/g, "+");
+}
+
+function formatView(shown) {
+  const fields = [];
+  const first = shown.query || !index.causes.length ? "conversations" : "causes";
+  if (shown.tab !== first) fields.push(`tab=${shown.tab}`);
+  if (shown.query) fields.push(`q=${escaped(shown.query)}`);
+  if (shown.case) fields.push(`case=${escaped(shown.case)}`);
+  return `#${fields.join("&")}`;
+}
+
+let view = parseView(location.hash);
+let query = parseQuery(view.query);
+
+function hrefOf(changes) {
+  return formatView({ ...view, ...changes });
+}
+
+// Narrower filters replace the address, so that Back leaves the list and not a letter of the filter.
+function narrow(text) {
+  view = { ...view, query: text, tab: "conversations", case: null };
+  query = parseQuery(text);
+  history.replaceState(history.state, "", formatView(view));
+  drawOverview();
+}
