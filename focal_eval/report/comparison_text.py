@@ -120,7 +120,21 @@ class _Text:
             word, value = ("added", after) if before is None else ("removed", before)
             yield f"{begin}{name} {word}: {one_line(_spelt(value), _WIDTH)}"
             return
-        yield f"{begin}{name}: {self._words(_spelt(before), _spelt(after))}"
+        if isinstance(before, list) and isinstance(after, list):
+            yield f"{begin}{name}: {self._items(before, after)}"
+            return
+        one, other = _spelt(before), _spelt(after)
+        short = len(one) + len(other) <= _WIDTH and (" " not in one or " " not in other)
+        yield f"{begin}{name}: {one_line(f'{one} → {other}', _WIDTH) if short else self._words(one, other)}"
+
+    def _items(self, before: list[Json], after: list[Json]) -> str:
+        """The items that went and came."""
+        gone, came = ([item for item in one if item not in other] for one, other in ((before, after), (after, before)))
+        if not gone and not came:
+            return "in another order"
+        told = [(item, "-", "red") for item in gone] + [(item, "+", "green") for item in came]
+        shown = [self.paint(f"[{sign}{one_line(_spelt(item), 60)}]", colour) for item, sign, colour in told[:_NAMED]]
+        return " ".join([*shown, *([f"and {len(told) - _NAMED} more"] if len(told) > _NAMED else [])])
 
     def _words(self, before: str, after: str) -> str:
         """The words that differ, with some of what stands around them."""

@@ -36,11 +36,11 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_suite_that_holds_exits_0_and_leaves_a_whole_folder(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 0, the verdict and the report's path as last line, and the five files of a run folder."""
+    """Exit 0, the verdict and the report's path as last line, and the six files of a run folder."""
     assert main(["run", str(suite), "--out", "out"]) == 0
     assert last_line(capsys).startswith("✓ All 3 cases passed")
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "journal.jsonl", "junit.xml", "report.html", "run.json", "summary.md",
+        "agent.yaml", "journal.jsonl", "junit.xml", "report.html", "run.json", "summary.md",
     ]  # fmt: skip
     header = json.loads(Path("out/run.json").read_text())
     assert (header["verdict"], header["exit_code"], header["state"]) == ("passed", 0, "finished")

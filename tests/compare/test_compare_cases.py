@@ -165,7 +165,7 @@ def test_stored_messages_are_aligned() -> None:
 
 def named(name: str, after: RecordedCase) -> tuple[RecordedCase, RecordedCase]:
     before = case(turn(answer=reply("Refunded.", rules=REFUND, template="t")), name=name)
-    return before, RecordedCase(**{key: getattr(after, key) for key in after.__dataclass_fields__} | {"name": name})  # type: ignore[attr-defined]
+    return before, RecordedCase(**{key: getattr(after, key) for key in after.__dataclass_fields__} | {"name": name})
 
 
 def test_cases_of_one_reason_form_one_group() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def masks(*given: object) -> Masks:
 
 def test_ids_times_and_tokens_are_masked_by_default() -> None:
     """Nobody has to say that these differ from run to run; how many were masked is told."""
-    volatile = {
+    volatile: dict[str, Any] = {
         "session_id": "a",
         "turn_id": "b",
         "created_at": "1",
@@ -29,7 +30,14 @@ def test_ids_times_and_tokens_are_masked_by_default() -> None:
         "tokens": {"total": 5},
         "raw": {"x": 1},
     }
-    other = {"session_id": "c", "turn_id": "d", "created_at": "2", "latency_ms": 4.0, "tokens": {"total": 6}, "raw": {"x": 2}}
+    other: dict[str, Any] = {
+        "session_id": "c",
+        "turn_id": "d",
+        "created_at": "2",
+        "latency_ms": 4.0,
+        "tokens": {"total": 6},
+        "raw": {"x": 2},
+    }
     before = reply(tools=[call("pay", id="1", duration_ms=2.0)], metadata={"request_id": "x", "locale": "de"}, **volatile)
     after = reply(tools=[call("pay", id="2", duration_ms=9.0)], metadata={"request_id": "y", "locale": "de"}, **other)
     given = Masks()

@@ -1,0 +1,89 @@
+"""`focal-eval compare` and `run --baseline`, as a user sees them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from focal_eval.cli import main
+from tests.cli.shop import build
+
+
+@pytest.fixture(autouse=True)
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The working folder: a small suite, a run of it, and one after its refund rule forgot its tool."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    build(tmp_path)
+    main(["run", "suite.yaml", "--out", "reports/one", "-q", "--report", "none"])
+    text = Path("agent.yaml").read_text()
+    Path("agent.yaml").write_text(text.replace("tools: [lookup_order]", "tools: []").replace("Goodbye!", "Bye, \\e[31mnow!"))
+    main(["run", "suite.yaml", "--out", "reports/two", "-q", "--report", "none"])
+    capsys.readouterr()
+
+
+def test_causes_come_first_then_what_regressed_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    """A cause with its cases and its edit, each regressed case with the expectation under a caret, the gate, one last line."""
+    assert main(["compare", "reports/one", "reports/two"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("cause 1  tool lookup_order is no longer called\n  2 conversations: 2 regressed\n")
+    assert "agent.yaml:8: rule refund edited\n           tools: [-lookup_order]" in out
+    assert "✗ REGRESSED  money/refund[order=A-1]" in out
+    assert "because tool lookup_order is no longer called in turn 1" in out
+    assert re.search(r"\|       tools: \[lookup_order\]\n +\| +\^{12}\n", out)
+    assert "cause 2  the words of template farewell differ (“Goodbye” → “Bye, ␛[31mnow”)" in out
+    assert "\x1b" not in out
+    assert "✗ gate regressions: 2" in out
+    assert out.rstrip().split("\n")[-1].startswith("✗ 2 of 3 cases regressed · 1 changed · 2 causes · ")
+
+
+def test_latest_and_previous_name_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual words for runs below `reports` work, backwards as well; fixed cases pass the gate."""
+    assert main(["compare", "latest", "previous", "-q"]) in (0, 1)
+    assert main(["compare", "reports/two", "reports/one", "-q"]) == 0
+    assert "Nothing regressed · 1 changed, 2 fixed" in capsys.readouterr().out
+
+
+def test_one_json_document_holds_all(capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts, causes, cases that changed with their differences, edits, gates, figures and the exit code."""
+    assert main(["compare", "reports/one", "reports/two", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert {
+        *("format", "before", "after", "counts", "causes", "cases", "edits", "edits_unknown", "masked", "uncompared"),
+        *("left_out", "gates", "statistics", "exit_code"),
+    } <= told.keys()
+    assert (told["counts"]["regressed"], told["counts"]["changed"], told["exit_code"]) == (2, 1, 1)
+    assert told["causes"][0]["key"] == "tool:-lookup_order"
+    assert told["edits"][told["causes"][0]["edits"][0]]["name"] == "refund"
+    first = next(case for case in told["cases"] if case["change"] == "regressed")
+    assert first["turns"][0]["differences"][0]["lane"] == "tool"
+
+
+def test_a_run_may_be_compared_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """`run --baseline` prints the run and what changed; as JSON both are one document."""
+    command = ["run", "suite.yaml", "--baseline", "reports/one", "--report", "junit"]
+    assert main([*command, "--out", "reports/three"]) == 1
+    out = capsys.readouterr().out
+    assert "cause 1  tool lookup_order is no longer called" in out
+    assert out.rstrip().split("\n")[-1].startswith("✗ 2 of 3 cases regressed")
+    assert "regress" not in Path("reports/three/junit.xml").read_text()
+    assert main([*command, "--out", "reports/four", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["comparison"]["counts"]["regressed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "reports/one"], "the following arguments are required: AFTER"),
+        (["compare", "reports/one", "thre"], "no run is named 'thre' below reports"),
+        (["compare", "baseline", "reports/two"], "baselines/suite holds no baseline"),
+        (["run", "suite.yaml", "--baseline", "nowhere"], "no run is named 'nowhere' below reports"),
+    ],
+)
+def test_what_is_not_there_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong reference is a user's mistake: exit 2 and a sentence."""
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
