@@ -79,6 +79,7 @@ class _Trial:
         await self.cancelled(engine)
         await self.stored(engine)
         await self.probed(engine)
+        await self.listed(engine)
         await self.closing(engine)
 
     async def _made(self) -> Engine:
@@ -210,6 +211,20 @@ class _Trial:
         self.kit.holds(declared, "stored messages are declared as messages_stored", "they came undeclared")
         sound = isinstance(kept, tuple) and all(isinstance(item, MessageRecord) for item in kept)
         self.kit.holds(sound, "stored messages are a tuple of MessageRecord, or UNKNOWN", f"it was {kept!r}")
+
+    async def listed(self, engine: Engine) -> None:
+        """What it lists, where it lists anything, is names."""
+        asked = getattr(engine, "listed", None)
+        if asked is None:
+            return
+        promise = "what an engine lists is Names, None or an EngineError"
+        try:
+            found = await asked()
+        except EngineError:
+            return
+        except Exception as problem:
+            self.kit.crashed(promise, problem)
+        self.kit.holds(found is None or isinstance(found, Names), promise, f"it gave {found!r}")
 
     async def probed(self, engine: Engine) -> None:
         """A probe, where there is one, tells what it found or raises an EngineError."""

@@ -194,6 +194,27 @@ def test_a_probe_is_tried_where_there_is_one(found: Any, said: str) -> None:
         engine_conformance(lambda: Probed(found))
 
 
+class Listing(Probed):
+    """Gives this when it is asked for what it lists, or raises it."""
+
+    async def probe(self) -> Any:
+        return Probe()
+
+    async def listed(self) -> Any:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.mark.parametrize(("found", "said"), [(["greet"], r"it gave \['greet'\]"), (KeyError("x"), "it raised KeyError: 'x'")])
+def test_a_list_of_names_is_tried_where_there_is_one(found: Any, said: str) -> None:
+    """It gives Names, None where it has none, or raises what a turn would raise."""
+    for sound in (Names("the agent", ""), None, EngineTimeout("slow")):
+        engine_conformance(lambda sound=sound: Listing(sound))
+    with pytest.raises(AssertionError, match=f"what an engine lists is Names, None or an EngineError; {said}"):
+        engine_conformance(lambda: Listing(found))
+
+
 @dataclass(frozen=True)
 class Naming:
     """A configuration that knows names."""
