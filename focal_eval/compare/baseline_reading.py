@@ -178,6 +178,17 @@ def from_file(path: Path, folder: Path) -> tuple[Document, BaselineFile | None]:
     return document, file
 
 
+def looks_like_baseline(root: Node | None) -> bool:
+    """Whether a document is meant as a baseline's file."""
+    entries = root.value if isinstance(root, MappingNode) else ()
+    return {"baseline", "cases"} <= {key.value for key, _ in entries if isinstance(key, ScalarNode)}
+
+
+def check_baseline(document: Document) -> None:
+    """Reports the problems of a baseline's file to its document."""
+    _file(document)
+
+
 def from_text(text: str, name: str) -> tuple[Document, BaselineFile | None]:
     """A file's text; None where it has problems, which are in its document."""
     document = read_text(text, name)

@@ -1,4 +1,4 @@
-"""Reads scripts, suites and agents without running anything: all errors of all files in one pass."""
+"""Reads scripts, suites, agents and baselines without running anything: all errors of all files in one pass."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from focal_eval.clock import Clock
+from focal_eval.compare.baseline_reading import check_baseline, looks_like_baseline
 from focal_eval.document import Document, read_file
 from focal_eval.document.reader import MappingNode, ScalarNode
 from focal_eval.engines import Abilities, EngineConfig, Setting
@@ -34,11 +35,12 @@ class Checked:
     fragments: int = 0
     suites: int = 0
     agents: int = 0
+    baselines: int = 0
     passed_over: list[str] = field(default_factory=list)  # YAML files in folders that are none of these
 
     @property
     def files(self) -> int:
-        return self.scripts + self.fragments + self.suites + self.agents
+        return self.scripts + self.fragments + self.suites + self.agents + self.baselines
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -80,7 +82,7 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | 
     files = _Files(engine=engine)
     for path in paths:
         _gather(path, files, checked)
-    if not (files.scripts or files.fragments or files.suites or files.agents):
+    if not (files.scripts or files.fragments or files.suites or files.agents or checked.baselines):
         raise UsageError("there is nothing to check: no scripts, suites or agents in " + ", ".join(map(str, paths)))
     for path, document in files.agents.items():
         checked.agents += 1
@@ -126,6 +128,10 @@ def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
     root = document.root
     if looks_like_suite(root):
         files.suites[resolved] = document
+    elif looks_like_baseline(root):
+        checked.baselines += 1
+        check_baseline(document)
+        checked.problems.extend(document.problems)
     elif looks_like_agent(root):
         files.agents[resolved] = document
     elif named or root is None or not isinstance(root, MappingNode) or _keys(root) & _SCRIPT_KEYS:
