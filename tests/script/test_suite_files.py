@@ -12,7 +12,7 @@ import pytest
 from focal_eval.document import read_text
 from focal_eval.errors import Problems
 from focal_eval.script.collect import collect
-from focal_eval.script.gates import Limit
+from focal_eval.script.gates import Limit, RegressionsLimit
 from focal_eval.script.repeats import Repeats
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
 from tests.script.file_reading import said
@@ -71,6 +71,24 @@ def test_engines_may_share_by_merge_keys() -> None:
         ("engine: {kind: 5}", '2:16: error[wrong-type]: expected text, found the number 5; to say it as text, write "5"'),
         (f"{ENGINE}repeats: 0", "3:10: error[out-of-range]: 0 is below 1"),
         (f"{ENGINE}repeats: 1.5", "3:10: error[wrong-type]: expected a whole number, found the number 1.5"),
+        (f"{ENGINE}repeats: {{until: stable}}", "3:10: error[missing-key]: the key 'at_most' is missing"),
+        (
+            f"{ENGINE}repeats: {{at_most: 20, until: stabel}}",
+            "3:31: error[unknown-word]: 'stabel' is not one of decided, stable; did you mean 'stable'?",
+        ),
+        (
+            f"{ENGINE}repeats: {{at_most: 10, until: stable}}",
+            "3:10: error[bad-value]: at_most: 10 is too few to stop early: "
+            "a case is stable after 14 equal repeats (flaky_from 0.2, alpha 0.05)",
+        ),
+        (f"{ENGINE}repeats: {{at_most: 20, flaky_from: 0.6}}", "3:36: error[out-of-range]: 0.6 is above 0.5"),
+        (f"{ENGINE}gates: {{pass_hat_k: {{min: 1}}}}", "3:21: error[bad-value]: this gate needs 'k', the number of tries"),
+        (f"{ENGINE}gates: {{regressions: {{min_effect: 0.1}}}}", "3:22: error[bad-value]: 'min_effect' needs 'alpha'"),
+        (f"{ENGINE}gates: {{regressions: {{alpha: 0.9}}}}", "3:30: error[out-of-range]: 0.9 is above 0.5"),
+        (
+            f"{ENGINE}gates: {{flaky: {{max: 0, alpha: 0.05}}}}",
+            "3:25: error[unknown-key]: no key is named 'alpha' here; known here: max, min",
+        ),
         (f"{ENGINE}concurrency: 100000", "3:14: error[out-of-range]: 100000 is above 10000"),
         (f"{ENGINE}timeout_s: 0", "3:12: error[out-of-range]: 0 is below 0.001"),
         (f"{ENGINE}variants: every", "3:11: error[unknown-word]: 'every' is not one of rotate, all"),
@@ -105,6 +123,16 @@ def test_engines_may_share_by_merge_keys() -> None:
 def test_a_wrong_suite_is_said_so(text: str, line: str) -> None:
     """One line at its place."""
     assert wrong(text) == [line]
+
+
+def test_repeats_are_a_number_or_what_ends_them() -> None:
+    """A number stands for `at_most`; a gate on regressions allows none unless it says so."""
+    assert suite(f"scripts: a.yaml\n{ENGINE}repeats: 3").fields.repeats == Repeats(3)
+    fields = suite(
+        f"scripts: a.yaml\n{ENGINE}repeats: {{at_most: 30, until: decided, alpha: 0.1}}\ngates: {{regressions: {{alpha: 0.05}}}}"
+    ).fields
+    assert fields.repeats == Repeats(30, "decided", alpha=0.1)
+    assert fields.gates == {"regressions": RegressionsLimit(max=0.0, alpha=0.05)}
 
 
 def test_what_is_not_compared_is_read_as_paths() -> None:
