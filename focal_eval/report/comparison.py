@@ -82,7 +82,11 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "tone": tone_of(comparison, view.gates),
         "notes": list(notes(comparison)),
         "gates": [_gate(gate) for gate in view.gates],
-        "counts": [(change.value, CHANGES[change], HINTS[change], counts[change]) for change in Change if counts[change] or change in SHOWN],
+        "counts": [
+            (change.value, CHANGES[change], HINTS[change], counts[change])
+            for change in Change
+            if counts[change] or change in SHOWN
+        ],
         "total": len(comparison.cases),
         "sides": [side_words(comparison.before, view.before_header), side_words(comparison.after, view.after_header)],
         "more": list(view.more.items()),
@@ -205,4 +209,3 @@ def _template() -> Any:
     loader = PackageLoader("focal_eval.report", "assets")
     env = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return env.get_template("compare.html.j2")
-

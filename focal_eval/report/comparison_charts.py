@@ -14,8 +14,8 @@ from focal_eval.report.wording import WORDS
 from focal_eval.value import value
 
 VERDICTS = ("passed", "xfailed", "skipped", "not_run", "xpassed", "failed", "errored", None)
-FLOW_HEIGHT, FLOW_WIDTH, BLOCK, GAP = 168.0, 360.0, 8.0, 16.0
-LEFT, RIGHT = 96.0, 264.0  # where the ribbons begin and end
+FLOW_HEIGHT, BLOCK, GAP = 168.0, 8.0, 16.0
+LEFT, RIGHT = 150.0, 250.0  # where the ribbons begin and end
 BINS = 36
 CHART_WIDTH, ROW_HEIGHT = 640.0, 64.0
 
@@ -52,6 +52,8 @@ class Flow:
     after: tuple[Block, ...]
     ribbons: tuple[Ribbon, ...]
     height: float
+    left: float = LEFT
+    right: float = RIGHT
 
 
 def flow(counts: Counter[tuple[str | None, str | None]]) -> Flow | None:
@@ -94,7 +96,7 @@ def _blocks(side: Counter[str | None], scale: Mapping[tuple[str | None, str | No
 def _word(verdict: str | None, place: int) -> str:
     if verdict is None:
         return "not there" if place == 0 else "gone"
-    return {"xfailed": "expected failure", "xpassed": "unexpected pass"}.get(verdict, WORDS.get(verdict, verdict))
+    return {"xfailed": "failed as expected", "xpassed": "passed, unexpected"}.get(verdict, WORDS.get(verdict, verdict))
 
 
 def _ribbons(
@@ -114,7 +116,8 @@ def _ribbons(
             top, end, thick = left[here], right[there], scale[one, other]
             left[here] += thick
             right[there] += thick
-            words = f"{count:,} {'conversation' if count == 1 else 'conversations'}: {_word(one, 0)} before, {_word(other, 1)} after"
+            many = "1 conversation" if count == 1 else f"{count:,} conversations"
+            words = f"{many}: {_word(one, 0)} before, {_word(other, 1)} after"
             yield Ribbon(here, there, words, count, _band(top, end, thick), one == other)
 
 

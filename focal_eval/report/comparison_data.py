@@ -15,11 +15,9 @@ from typing import Any
 
 import orjson
 
-from focal_eval.compare.cause import key_of
-from focal_eval.compare.model import CaseChange, Change, Comparison, Difference, Lane, RecordedCase, RecordedTurn
-from focal_eval.compare.stats import first_divergence
-from focal_eval.compare.wording import word_diff, words
+from focal_eval.compare.model import CaseChange, Change, Comparison, RecordedCase
 from focal_eval.records import Json
+from focal_eval.report.comparison_document import deciding, document
 from focal_eval.report.model import natural
 from focal_eval.value import value
 
@@ -29,8 +27,6 @@ Recordings = Callable[[CaseChange], Sequence[RecordedCase]]
 CHUNK_CASES = 100
 CHUNK_BYTES = 2_000_000  # of JSON: what one opened conversation may cost the browser
 GZIP_LEVEL = 6
-MOST_WORDS = 20_000  # characters of a text whose words are compared
-KINDS = {"equal": 0, "removed": 1, "added": 2}
 ORDER = {change: place for place, change in enumerate(Change)}
 Edge = tuple[str, str, str]  # scenario, source, target; a step without a scenario is outside
 
@@ -70,7 +66,23 @@ class Gathered:
         return known.setdefault(name, len(known))
 
 
-COLUMNS = ("name", "title", "script", "tags", "change", "before", "after", "cause", "rules", "tools", "steps", "turns", "turn", "chunk", "line")
+COLUMNS = (
+    "name",
+    "title",
+    "script",
+    "tags",
+    "change",
+    "before",
+    "after",
+    "cause",
+    "rules",
+    "tools",
+    "steps",
+    "turns",
+    "turn",
+    "chunk",
+    "line",
+)
 
 
 def in_order(comparison: Comparison) -> list[CaseChange]:
@@ -93,7 +105,7 @@ def gather(comparison: Comparison, before: Recordings, after: Recordings) -> tup
     size = 0
     for case in in_order(comparison):
         sides = before(case), after(case)
-        line = orjson.dumps(_document(case, *sides))
+        line = orjson.dumps(document(case, *sides))
         if lines and (len(lines) >= CHUNK_CASES or size + len(line) > CHUNK_BYTES):
             chunks.append(_packed(lines))
             lines, size = [], 0
@@ -108,14 +120,6 @@ def gather(comparison: Comparison, before: Recordings, after: Recordings) -> tup
 def _packed(lines: Sequence[bytes]) -> str:
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: a gzip header, with no time in it
     return base64.b64encode(packer.compress(b"\n".join(lines)) + packer.flush()).decode("ascii")
-
-
-def deciding(repeats: Sequence[RecordedCase], identity: str, verdict: str | None) -> RecordedCase | None:
-    """The repeat a comparison was made from: by its id, else the first with its verdict."""
-    if not repeats:
-        return None
-    by_id = (case for case in repeats if identity and case.id == identity)
-    return next(by_id, None) or next((case for case in repeats if case.verdict == verdict), repeats[0])
 
 
 def _row(found: Gathered, case: CaseChange, sides: tuple[Sequence[RecordedCase], ...], causes: Mapping[str, int]) -> list[Any]:
@@ -138,7 +142,10 @@ def _row(found: Gathered, case: CaseChange, sides: tuple[Sequence[RecordedCase],
         -1 if case.before is None else found.number("verdict", case.before),
         -1 if case.after is None else found.number("verdict", case.after),
         causes.get(case.cause.key, -1) if case.cause else -1,
-        *(sorted(found.number(kind, name) for name in names) for kind, names in zip(("rule", "tool", "step"), seen, strict=True)),
+        *(
+            sorted(found.number(kind, name) for name in names)
+            for kind, names in zip(("rule", "tool", "step"), seen, strict=True)
+        ),
         0 if known is None else len(known.turns),
         -1 if case.turn is None else case.turn,
     ]
@@ -182,74 +189,6 @@ def _walk(reply: Mapping[str, Json], edges: set[Edge], steps: set[tuple[str, str
         steps.update((str(scenario), step) for step in (source, target) if step)
 
 
-def _document(case: CaseChange, before: Sequence[RecordedCase], after: Sequence[RecordedCase]) -> dict[str, Json]:
-    """All of one conversation: both sides, and how they are paired."""
-    sides = deciding(before, case.before_id, case.before), deciding(after, case.after_id, case.after)
-    out: dict[str, Json] = {
-        "before": _side(sides[0]),
-        "after": _side(sides[1]),
-        "pairs": [[pair.before, pair.after, [_difference(case, one) for one in pair.differences], int(pair.reworded)] for pair in case.pairs],
-        "records": [_difference(case, one) for one in case.records],
-        "conversation": [_difference(case, one) for one in case.conversation],
-        "uncompared": dict(case.uncompared),
-    }
-    if case.cause is not None:
-        out["cause"] = {"key": case.cause.key, "text": case.cause.text, "score": case.score}
-    if len(before) > 1 or len(after) > 1:
-        out["tried"] = {"before": _tries(before), "after": _tries(after)}
-    return out
-
-
-def _tries(repeats: Sequence[RecordedCase]) -> dict[str, Json]:
-    parted = first_divergence(repeats)
-    return {"verdicts": [case.verdict for case in repeats], "first": None if parted is None else parted.as_json()}
-
-
-def _side(case: RecordedCase | None) -> dict[str, Json] | None:
-    if case is None:
-        return None
-    return {
-        "verdict": case.verdict,
-        "reason": case.reason,
-        "id": case.id,
-        "turns": [_turn(turn) for turn in case.turns],
-        "results": list(case.results),
-        "messages": None if case.messages is None else list(case.messages),
-    }
-
-
-def _turn(turn: RecordedTurn) -> dict[str, Json]:
-    held = {"i": turn.index, "user": turn.user, "name": turn.name, "reply": turn.reply, "fault": turn.fault, "skipped": turn.skipped}
-    out = {key: held[key] for key in held if held[key] is not None or key == "user"}
-    out["elapsed_ms"] = turn.elapsed_ms
-    if turn.first_token_ms is not None:
-        out["first_token_ms"] = turn.first_token_ms
-    out["results"] = list(turn.results)
-    return out
-
-
-def _difference(case: CaseChange, found: Difference) -> dict[str, Json]:
-    """One difference; where both sides are texts, with the words that differ as kinds and lengths."""
-    out: dict[str, Json] = {"lane": found.lane.value, "kind": found.kind, "what": found.what, "text": words(found)}
-    if found.before is not None:
-        out["before"] = found.before
-    if found.after is not None:
-        out["after"] = found.after
-    if found.path:
-        out["path"] = list(found.path)
-    if case.cause is not None and key_of(found, case.script) == case.cause.key:
-        out["first"] = True
-    if found.lane in (Lane.RESPONSE, Lane.INPUT, Lane.RECORDS) and isinstance(found.before, str) and isinstance(found.after, str):
-        if len(found.before) + len(found.after) <= MOST_WORDS:
-            out["words"] = [part for piece in word_diff(found.before, found.after) for part in (KINDS[piece.kind], _units(piece.text))]
-    return out
-
-
-def _units(text: str) -> int:
-    """The length of a text as a browser counts it."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def rule_table(found: Gathered) -> Iterator[dict[str, Any]]:
     """Every rule that matched or came near on either side, those with most changed conversations first."""
     names = {*found.before.rules, *found.after.rules, *found.before.near, *found.after.near}
@@ -272,4 +211,10 @@ def rule_table(found: Gathered) -> Iterator[dict[str, Any]]:
 def _urgency(row: Mapping[str, Any]) -> tuple[Any, ...]:
     changes = row["changes"]
     differing = sum(count for change, count in changes.items() if change != Change.SAME)
-    return -changes.get(Change.REGRESSED, 0), -abs(row["before"] - row["after"]), -differing, -row["after"], natural(row["name"])
+    return (
+        -changes.get(Change.REGRESSED, 0),
+        -abs(row["before"] - row["after"]),
+        -differing,
+        -row["after"],
+        natural(row["name"]),
+    )

@@ -11,7 +11,7 @@ from focal_eval.value import value
 
 NODE_WIDTH, NODE_HEIGHT, COLUMN, ROW, MARGIN = 128.0, 44.0, 208.0, 86.0, 30.0
 DOT = 14.0
-ENTRY, EXIT = "", "\x00out"  # what stands for the way in and the way out
+ENTRY, EXIT = "", "\x00out"  # what stands for the way in and the way out; only the way in has a place
 MOST_NAME = 17  # characters of a step's name that fit into its box
 
 
@@ -25,7 +25,7 @@ class Node:
     y: float
     before: int
     after: int
-    kind: str  # step | entry | exit
+    kind: str  # step | entry
 
     @property
     def state(self) -> str:
@@ -52,8 +52,9 @@ class Way:
 
     @property
     def figure(self) -> str:
-        """`12`, or `12 → 9` where it differs."""
-        return figure_of(self.before, self.after)
+        """`12`, or `12 → 9` where it differs; `out 3` of a way out."""
+        figure = figure_of(self.before, self.after)
+        return f"out {figure}" if self.target == EXIT else figure
 
     @property
     def words(self) -> str:
@@ -103,15 +104,16 @@ def graphs(before: Visits, after: Visits) -> list[Graph]:
 def _graph(name: str, before: Visits, after: Visits) -> Graph:
     edges = {_ends(edge) for side in (before, after) for edge in side.edges if edge[0] == name}
     steps = {step for side in (before, after) for scenario, step in side.steps if scenario == name}
-    steps |= {end for edge in edges for end in edge}
-    ranks = _ranks(steps, edges)
-    places = _places(ranks, edges)
+    steps |= {end for edge in edges for end in edge if end != EXIT}
+    inner = {edge for edge in edges if edge[1] != EXIT}
+    ranks = _ranks(steps, inner)
+    places = _places(ranks, inner)
     nodes = tuple(_node(name, step, places[step], before, after) for step in sorted(places, key=natural))
     ways = tuple(_way(name, edge, places, ranks, before, after) for edge in sorted(edges))
     bottom = max((y for _, y in places.values()), default=0.0)
-    loops = sum(ranks[edge[1]] <= ranks[edge[0]] and edge[0] != edge[1] for edge in edges)
+    back = any(ranks[target] < ranks[source] for source, target in inner)
     width = max((x for x, _ in places.values()), default=0.0) + NODE_WIDTH / 2 + MARGIN
-    return Graph(name, nodes, ways, width, bottom + NODE_HEIGHT / 2 + MARGIN + min(loops, 3) * 16)
+    return Graph(name, nodes, ways, width, bottom + NODE_HEIGHT / 2 + MARGIN + (16 if back else 0))
 
 
 def _ends(edge: Edge) -> tuple[str, str]:
@@ -136,8 +138,6 @@ def _ranks(steps: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, 
                 queue.append(target)
     for step in known:
         ranks.setdefault(step, 0 if step == ENTRY else 1)
-    if EXIT in ranks:
-        ranks[EXIT] = max(rank for step, rank in ranks.items() if step != EXIT) + 1
     return ranks
 
 
@@ -156,11 +156,14 @@ def _places(ranks: Mapping[str, int], edges: Iterable[tuple[str, str]]) -> dict[
         ordered = sorted(columns[rank], key=lambda step: (wished[step], natural(step)))
         first = (tallest - len(ordered)) / 2
         rows |= {step: first + place for place, step in enumerate(ordered)}
-    narrow = 0.0 if ENTRY in ranks else COLUMN / 2
-    return {
-        step: (MARGIN + NODE_WIDTH / 2 + ranks[step] * COLUMN - (COLUMN / 2 - narrow if ranks[step] else COLUMN / 4), MARGIN + NODE_HEIGHT / 2 + rows[step] * ROW)
-        for step in ranks
-    }
+    saved = COLUMN / 2 if ENTRY in ranks else 0.0  # the dot of the way in needs less room than a step
+    return {step: (_column(ranks[step], saved), MARGIN + NODE_HEIGHT / 2 + rows[step] * ROW) for step in ranks}
+
+
+def _column(rank: int, saved: float) -> float:
+    if not rank and saved:
+        return MARGIN + DOT
+    return MARGIN + NODE_WIDTH / 2 + rank * COLUMN - saved
 
 
 def _middle(values: Sequence[float]) -> float:
@@ -168,13 +171,13 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def _node(name: str, step: str, place: tuple[float, float], before: Visits, after: Visits) -> Node:
-    kind = "entry" if step == ENTRY else "exit" if step == EXIT else "step"
+    kind = "entry" if step == ENTRY else "step"
     short = step if len(step) <= MOST_NAME else step[: MOST_NAME - 1] + "…"
     return Node(step, short, round(place[0], 1), round(place[1], 1), before.steps[name, step], after.steps[name, step], kind)
 
 
 def _half(step: str) -> float:
-    return DOT / 2 if step in (ENTRY, EXIT) else NODE_WIDTH / 2
+    return DOT / 2 if step == ENTRY else NODE_WIDTH / 2
 
 
 def _way(
@@ -195,17 +198,32 @@ def _curve(
     source: str, target: str, places: Mapping[str, tuple[float, float]], ranks: Mapping[str, int]
 ) -> tuple[str, float, float]:
     """The line of an edge and where its figure stands: forward, round the step itself, or back below."""
-    (x1, y1), (x2, y2) = places[source], places[target]
+    x1, y1 = places[source]
+    if target == EXIT:
+        low = y1 + NODE_HEIGHT / 2
+        return f"M{x1 + 40:.1f} {low:.1f}V{low + 17:.1f}", x1 + 62, low + 17
+    x2, y2 = places[target]
     if source == target:
         top = y1 - NODE_HEIGHT / 2
-        return f"M{x1 - 22:.1f} {top:.1f}C{x1 - 26:.1f} {top - 24:.1f} {x1 + 26:.1f} {top - 24:.1f} {x1 + 22:.1f} {top - 2:.1f}", x1, top - 20
+        return (
+            f"M{x1 - 22:.1f} {top:.1f}C{x1 - 26:.1f} {top - 24:.1f} {x1 + 26:.1f} {top - 24:.1f} {x1 + 22:.1f} {top - 2:.1f}",
+            x1,
+            top - 20,
+        )
     if ranks[target] > ranks[source]:
         x1, x2 = x1 + _half(source), x2 - _half(target) - 3
         near = (x1 + x2) / 2
         far = ranks[target] - ranks[source] > 1
         bend = 26.0 if far and abs(y1 - y2) < 1 else 0.0
         path = f"M{x1:.1f} {y1:.1f}C{near:.1f} {y1 + bend * 1.6:.1f} {near:.1f} {y2 + bend * 1.6:.1f} {x2:.1f} {y2:.1f}"
-        return path, x2 - 34 if abs(y1 - y2) > 1 else near, (y2 if abs(y1 - y2) > 1 else y1 + bend * 1.2) - 7
+        return path, near, (y1 + y2) / 2 + bend * 1.2 - (7 if abs(y1 - y2) < 1 else -4)
+    if ranks[target] == ranks[source]:
+        side = x1 + NODE_WIDTH / 2
+        return (
+            f"M{side:.1f} {y1:.1f}C{side + 30:.1f} {y1:.1f} {side + 30:.1f} {y2:.1f} {side + 3:.1f} {y2:.1f}",
+            side + 24,
+            (y1 + y2) / 2 + 4,
+        )
     low1, low2 = y1 + NODE_HEIGHT / 2, y2 + NODE_HEIGHT / 2
     deep = max(low1, low2) + 34
     path = f"M{x1 - 10:.1f} {low1:.1f}C{x1 - 10:.1f} {deep:.1f} {x2 + 10:.1f} {deep:.1f} {x2 + 10:.1f} {low2 + 3:.1f}"

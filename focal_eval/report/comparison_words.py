@@ -56,7 +56,13 @@ def headline(comparison: Comparison, gates: Gates) -> tuple[str, str]:
     elif counts[Change.ERRORED]:
         core = f"{counts[Change.ERRORED]:,} of {_conversations(total)} errored, none regressed"
     elif counts[Change.SAME] == total:
-        core = f"all {_conversations(total)} are the same" if total > 1 else "the conversation is the same" if total else "no conversation was compared"
+        core = (
+            f"all {_conversations(total)} are the same"
+            if total > 1
+            else "the conversation is the same"
+            if total
+            else "no conversation was compared"
+        )
     else:
         core = f"nothing regressed in {_conversations(total)}"
     begin = "Failed: " if missed else "Passed: " if judged else ""
@@ -86,9 +92,11 @@ def notes(comparison: Comparison) -> Iterator[str]:
         if side.partial:
             yield f"{called} is a partial run: only what it recorded is compared."
     if comparison.left_out:
-        yield f"{_conversations(comparison.left_out)} of one side were not asked of the other, or not reached, and are left out."
+        yield f"{_conversations(comparison.left_out)} of one side were not asked of the other, or not reached: left out."
     if comparison.uncompared:
-        lanes = ", ".join(f"{lane} ({count:,} {'turn' if count == 1 else 'turns'})" for lane, count in sorted(comparison.uncompared.items()))
+        lanes = ", ".join(
+            f"{lane} ({count:,} {'turn' if count == 1 else 'turns'})" for lane, count in sorted(comparison.uncompared.items())
+        )
         yield f"Unknown on one side, so not compared: {lanes}."
 
 
@@ -140,9 +148,9 @@ def _quantile(row: Mapping[str, Any], name: str, unit: str) -> dict[str, str]:
     turns = row.get("turns") or (0, 0)
     interval = row.get("interval")
     sure = interval is not None and (interval["low"] > 0 or interval["high"] < 0)
-    between = "" if interval is None else f"; difference {_signed(interval['low'])} to {_signed(interval['high'])}{unit}"
+    between = "" if interval is None else f"; {_signed(interval['low'])} to {_signed(interval['high'])}{unit}"
     return {
-        "name": f"{name}, {'median' if share == 50 else f'p{share}'} of a turn",
+        "name": f"{name} of a turn, {'median' if share == 50 else f'p{share}'}",
         "before": _short(row["before"]) + unit,
         "after": _short(row["after"]) + unit,
         "tone": "" if not sure else "worse" if row["after"] > row["before"] else "better",

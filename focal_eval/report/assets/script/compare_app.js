@@ -26,6 +26,7 @@ function route() {
 }
 
 function drawOverview() {
+  document.querySelector(".compared").classList.toggle("brief", view.tab !== "causes");
   for (const tab of TABS) byId(`view-${tab}`).hidden = tab !== view.tab;
   for (const link of byId("tabs").children) {
     if (link.dataset.tab === view.tab) link.setAttribute("aria-current", "true");

@@ -31,7 +31,7 @@ function whyBox(item, conversation) {
   if (!cause) return null;
   const group = casesOfCause[item.cause];
   const score = conversation.cause && conversation.cause.score;
-  const own = score && score.some((value) => value !== null && value !== undefined) ? ` Here: score ${score.map((value) => (value === null || value === undefined ? "none" : scoreOf(value))).join(" → ")}.` : "";
+  const own = group.length > 1 && score && score.every((value) => typeof value === "number") && score[0] !== score[1] ? ` Here: score ${score.map(scoreOf).join(" → ")}.` : "";
   return h("section", { class: `why v-${item.change}`, "aria-labelledby": "why-title" },
     h("h2", { id: "why-title" }, "Why it ", item.change === "fixed" ? "is fixed" : index.change_words[item.change]),
     h("p", { class: "why-text" }, said("b", "", cause.text[0].toUpperCase() + cause.text.slice(1)), ".", visible(own), " ",

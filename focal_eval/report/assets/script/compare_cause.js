@@ -30,7 +30,7 @@ function listDifference(before, after) {
 function editView(edit) {
   const fields = edit.fields.map(([name, before, after]) => h("div", { class: "edit-field" }, h("dt", null, visible(name)),
     h("dd", null, listDifference(before, after) || (typeof before === "string" && typeof after === "string" ? wordsView(before, after) : [before !== null && before !== undefined && h("del", null, plainValue(before)), " ", after !== null && after !== undefined && h("ins", null, plainValue(after))]))));
-  return h("div", { class: "edit" },
+  return h("div", { class: `edit${fields.length === 1 ? " short" : ""}` },
     h("p", { class: "edit-head" }, h("span", { class: "muted" }, "Edit: "), `${edit.kind} `, said("code", "", edit.name), ` ${EDITED[edit.change] || edit.change}`, edit.line && h("span", { class: "muted" }, ` · line ${edit.line}`)),
     fields.length > 0 && h("dl", { class: "edit-fields" }, fields));
 }
@@ -60,13 +60,13 @@ function causeCard(cause, place) {
   return h("article", { class: `cause v-${worst}`, "aria-labelledby": `cause-${place}` },
     h("div", { class: "cause-head" },
       h("h3", { id: `cause-${place}` }, h("a", { href: all, dir: "auto" }, visible(cause.text[0].toUpperCase() + cause.text.slice(1)))),
-      h("p", { class: "cause-counts" }, changeCounts(cause.counts, q))),
+      h("p", { class: "cause-counts" }, changeCounts(cause.counts, q)),
+      decisionControl({ cause: cause.key }, "this cause")),
     h("div", { class: "cause-body" },
       edits(cause).map(editView),
       h("ul", { class: "cause-names" }, names),
       cause.knock_on.length > 0 && folded(`What followed: ${cause.knock_on.length.toLocaleString("en")} ${cause.knock_on.length === 1 ? "kind" : "kinds"} of difference`,
-        () => h("ul", { class: "knock-on" }, cause.knock_on.map(([words, count]) => h("li", null, said("span", "", words), h("span", { class: "score" }, plural(count, "conversation")))))),
-      decisionControl({ cause: cause.key }, "this cause")));
+        () => h("ul", { class: "knock-on" }, cause.knock_on.map(([words, count]) => h("li", null, said("span", "", words), h("span", { class: "score" }, plural(count, "conversation"))))))));
 }
 
 function drawCauses(all) {

@@ -122,7 +122,7 @@ function missed(name, reply) {
   const words = near
     ? [near.score !== undefined && near.score !== null && `score ${scoreOf(near.score)}`, near.suppressed && `${near.suppressed}${near.by ? `: ${near.by}` : ""}`, near.reason && `because of ${near.reason}`].filter(Boolean).join(", ")
     : reply.candidates ? "not a candidate" : "why is not reported";
-  return h("p", { class: "missed" }, h("span", { class: "sr-only" }, "Nearest miss: "), said("code", "", name), " ", visible(words));
+  return h("p", { class: "near-miss" }, h("span", { class: "sr-only" }, "Nearest miss: "), said("code", "", name), " ", visible(words));
 }
 
 function ruleRows(b, a) {

@@ -11,27 +11,26 @@ function resultKey(results) {
 }
 
 // Expectations: those that turned side by side, those that failed on both once, those that held on both counted.
-function expectationRows(was, now, anchor) {
+function expectationRows(was, now) {
   const [before, after] = [new Map(resultKey(was || [])), new Map(resultKey(now || []))];
-  const rows = [];
-  const held = [];
+  const judged = Boolean(was && was.length && now && now.length);
+  const turned = [[], []];
+  const [bad, held] = [[], []];
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     const [one, other] = [before.get(key), after.get(key)];
-    if (one && other && one.outcome === other.outcome) {
-      if (BAD.has(one.outcome)) rows.push(laneRow(rows.length ? "" : "Expected", h("ul", { class: "expectations" }, expectation(other, null)), undefined, "lane-expected"));
-      else held.push(other);
-    } else if (one && other) rows.push(laneRow(rows.length ? "" : "Expected", expectationCell(one), expectationCell(other), "lane-expected"));
-    else if (was && was.length && now && now.length) rows.push(laneRow(rows.length ? "" : "Expected", one ? expectationCell(one) : none("not asked for"), other ? expectationCell(other) : none("not asked for"), "lane-expected"));
-    else if (BAD.has((one || other).outcome)) rows.push(laneRow(rows.length ? "" : "Expected", expectationCell(one || other), undefined, "lane-expected"));
-    else held.push(one || other);
+    if ((one && other && one.outcome === other.outcome) || (!judged && !(one && other))) (BAD.has((other || one).outcome) ? bad : held).push(other || one);
+    else {
+      turned[0].push(one ? expectation(one, null) : h("li", { class: "expectation muted" }, icon("skipped"), "not asked for"));
+      turned[1].push(other ? expectation(other, null) : h("li", { class: "expectation muted" }, icon("skipped"), "not asked for"));
+    }
   }
-  if (held.length) rows.push(laneRow(rows.length ? "" : "Expected", folded(`${plural(held.length, "expectation")} ${held.length === 1 ? "holds" : "hold"} on both sides`, () => h("ul", { class: "expectations" }, held.map((result) => expectation(result, null))), "held-fold"), undefined, "lane-expected"));
-  if (rows.length) rows[0].id = anchor;
+  const items = (results) => h("ul", { class: "expectations" }, results);
+  const rows = [];
+  const row = (...cells) => rows.push(laneRow(rows.length ? "" : "Expected", ...cells, `lane-expected${rows.length ? " further" : ""}`));
+  if (turned[0].length) row(items(turned[0]), items(turned[1]));
+  if (bad.length) row(items(bad.map((result) => expectation(result, null))), undefined);
+  if (held.length) row(folded(`${plural(held.length, "expectation")} ${held.length === 1 ? "holds" : "hold"}${judged ? " on both sides" : ""}`, () => items(held.map((result) => expectation(result, null))), "held-fold"), undefined);
   return rows;
-}
-
-function expectationCell(result) {
-  return h("ul", { class: "expectations" }, expectation(result, null));
 }
 
 function rawRow(b, a) {
