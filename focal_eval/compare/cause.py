@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from focal_eval.compare.lanes import dropped_by
 from focal_eval.compare.model import PIPELINE, CaseChange, Cause, CauseGroup, Change, Difference, Edit, Lane, TurnPair
@@ -31,8 +31,8 @@ class Found:
     change: Change
 
 
-def cause_of(found: Found, around: Sequence[tuple[str, ...]]) -> tuple[Cause | None, int | None, Scores | None]:
-    """The cause of a case, its turn, and the scores of its rule on both sides.
+def cause_of(found: Found, around: Callable[[int], tuple[str, ...]]) -> tuple[Cause | None, int | None, Scores | None]:
+    """The cause of a case, its turn, and the scores of its rule on both sides; `around` tells what was at work in a turn.
 
     It is the first difference in pipeline order of the first turn that differs, with two refinements. What was only looked
     at did nothing, so a candidate is the cause where nothing else differs. And where a verdict changed, differences are
@@ -41,7 +41,7 @@ def cause_of(found: Found, around: Sequence[tuple[str, ...]]) -> tuple[Cause | N
     turn, first = _first(found)
     if first is None:
         return None, None, None
-    near = around[turn] if turn is not None else ()
+    near = around(turn) if turn is not None else ()
     about = _about(first)
     cause = Cause(
         key_of(first, found.script),

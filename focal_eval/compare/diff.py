@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from focal_eval.compare.align import Said, align, align_turns, base_name, text_likeness
 from focal_eval.compare.cause import Found, cause_of
 from focal_eval.compare.lanes import replies, unknown
 from focal_eval.compare.mask import Masks
 from focal_eval.compare.model import CaseChange, Change, Difference, Lane, RecordedCase, RecordedTurn, TurnPair
-from focal_eval.compare.structure import structural
+from focal_eval.compare.structure import equal_json, structural
 from focal_eval.records import Json
 from focal_eval.value import value
 
@@ -55,7 +53,7 @@ def compare_cases(
     turn = score = None
     if change is not Change.SAME:
         found = Found(pairs, records, conversation, known.script, frozenset(comparing.settled), change)
-        cause, turn, score = cause_of(found, [comparing.around(pair) for pair in pairs])
+        cause, turn, score = cause_of(found, lambda turn: comparing.around(pairs[turn]))
     return CaseChange(
         change=change,
         pairs=pairs,
@@ -145,7 +143,7 @@ class _Comparing:
     def _replies(self, before: Data, after: Data, position: int) -> Iterator[Difference]:
         one, other = self.masks.reply(before), self.masks.reply(after)
         stateful = "scenario" in one and "variables" in one
-        if one == other and _bytes(one) == _bytes(other):
+        if equal_json(one, other):
             if stateful:
                 self.settled.add(position)
             return
@@ -160,7 +158,7 @@ class _Comparing:
         if not self._verdicts:
             self.uncompared[Lane.VERDICT.value] += bool(before or after)
             return
-        if before or after:
+        if (before or after) and before != after:
             yield from verdicts(before, after, assumed=self._assumed)
 
     def conversation(self) -> Iterator[Difference]:
@@ -174,7 +172,7 @@ class _Comparing:
             self.uncompared[Lane.RECORDS.value] += 1
         if before is not None and after is not None:
             one, other = [[self.masks.message(message) for message in messages] for messages in (before, after)]
-            if one != other or _bytes(one) != _bytes(other):
+            if not equal_json(one, other):
                 yield from stored(one, other)
 
     def around(self, pair: TurnPair) -> tuple[str, ...]:
@@ -188,10 +186,6 @@ class _Comparing:
             if scenario := reply.get("scenario"):
                 out[f"step:{scenario.get('id')}/{scenario.get('step')}"] = None
         return tuple(out)
-
-
-def _bytes(data: Json) -> bytes:
-    return orjson.dumps(data)
 
 
 def _judged(case: RecordedCase) -> bool:
