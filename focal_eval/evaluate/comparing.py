@@ -22,7 +22,7 @@ from focal_eval.records import Json
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.gates import Compared as Measures
-from focal_eval.runner.gates import GateResult, decide_compared, limits_of
+from focal_eval.runner.gates import GateResult, conclude, decide_compared, limits_of, results_of
 from focal_eval.runner.journal import JOURNAL
 from focal_eval.value import value
 
@@ -117,17 +117,15 @@ def _no_baseline(folder: Path) -> str:
     return f"{folder} holds no baseline; 'focal-eval approve RUN' writes one"
 
 
-def judged_with(outcome: Mapping[str, Any], code: ExitCode, compared: Compared) -> tuple[dict[str, Any], ExitCode]:
-    """A run's outcome with the gates on its comparison judged, and the exit code of both."""
-    judged = {gate.name: gate.as_json() for gate in compared.gates}
-    gates = [judged.pop(str(gate["name"]), gate) for gate in outcome["gates"]] + list(judged.values())
-    worst = next((one for one in _WORST_FIRST if one in (code, compared.exit_code)), ExitCode.OK)
-    verdict = outcome["verdict"] if worst == code else _VERDICTS[worst]
-    return {**outcome, "gates": gates, "verdict": verdict, "exit_code": int(worst)}, worst
-
-
-_WORST_FIRST = (ExitCode.INTERRUPTED, ExitCode.FAILED, ExitCode.NO_VERDICT, ExitCode.FLAKY, ExitCode.OK)
-_VERDICTS = {ExitCode.FAILED: "failed", ExitCode.NO_VERDICT: "no-verdict"}
+def judged_with(
+    outcome: Mapping[str, Any], compared: Compared, *, strict_flaky: bool = False
+) -> tuple[dict[str, Any], ExitCode]:
+    """A run's outcome with the gates on its comparison judged, and the verdict and exit code of all gates together."""
+    judged = {gate.name: gate for gate in compared.gates}
+    gates = [judged.pop(gate.name, gate) for gate in results_of(outcome["gates"])] + list(judged.values())
+    flaky = len((outcome["statistics"] or {}).get("flaky", ()))
+    verdict, code = conclude(outcome["counts"], gates, outcome["state"], flaky=flaky, strict_flaky=strict_flaky)
+    return {**outcome, "gates": [gate.as_json() for gate in gates], "verdict": verdict, "exit_code": int(code)}, code
 
 
 class _Recording(Protocol):

@@ -226,7 +226,7 @@ class _Run:
                 from focal_eval.evaluate.comparing import compare_to, judged_with
 
                 compared = compare_to(self.reference, read_run(self.folder))
-                outcome, code = judged_with(outcome, code, compared)
+                outcome, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
                 journal.end(outcome)
         finally:
             journal.close()

@@ -133,15 +133,12 @@ FIGURES: dict[str, Callable[[Totals, Limit], Reading]] = {
 assert FIGURES.keys() | COMPARED == GATES.keys()
 
 
-def decide(limits: Mapping[str, Limit], totals: Totals, compared: Compared | None = None) -> list[GateResult]:
-    """Every gate, in the suite's order; those on a comparison are not judged where there is none."""
-    out = []
-    for name, limit in (limits or DEFAULT).items():
-        if name in COMPARED:
-            out.append(_not_judged(name, limit) if compared is None else _decide(name, limit, _compared(name, limit, compared)))
-        else:
-            out.append(_decide(name, limit, FIGURES[name](totals, limit)))
-    return out
+def decide(limits: Mapping[str, Limit], totals: Totals) -> list[GateResult]:
+    """Every gate, in the suite's order; those on a comparison are not judged by a run alone."""
+    return [
+        _not_judged(name, limit) if name in COMPARED else _decide(name, limit, FIGURES[name](totals, limit))
+        for name, limit in (limits or DEFAULT).items()
+    ]
 
 
 def decide_compared(limits: Mapping[str, Limit], compared: Compared) -> list[GateResult]:
@@ -154,6 +151,16 @@ def limits_of(gates: Sequence[Mapping[str, Any]]) -> dict[str, Limit]:
     """The thresholds of gates as a run's header holds them."""
     kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit}
     return {str(gate["name"]): kinds.get(str(gate["name"]), Limit)(**gate["limit"]) for gate in gates if gate["name"] in GATES}
+
+
+def results_of(gates: Sequence[Mapping[str, Any]]) -> list[GateResult]:
+    """The gates as a run's header holds them, as they were decided."""
+    limits = limits_of(gates)
+    return [
+        GateResult(name, limits[name], gate["observed"], gate["passed"], gate["message"], gate["n"], gate["of"])
+        for gate in gates
+        if (name := str(gate["name"])) in limits
+    ]
 
 
 def _compared(name: str, limit: Limit, compared: Compared) -> Reading:

@@ -115,3 +115,19 @@ def test_wordings_that_take_turns_are_a_reason_to_repeat(suite: Path, capsys: py
     write(suite, set(), "repeats: 3\n", deterministic=True)
     assert main(["run", str(suite), "--report", "none", "--out", "out"]) == 0
     assert "repeats-in-vain" not in capsys.readouterr().err
+
+
+def test_a_gate_on_a_comparison_is_judged_once_there_is_one(suite: Path) -> None:
+    """Alone the run has no verdict; compared with an equal one it passes, with one that was better it fails."""
+    gates = "repeats: 8\ngates: {regressions: {alpha: 0.05, min_effect: 0.1}}\n"
+    write(suite, set(), gates)
+    code, header = run(suite, out="before")
+    assert (code, header["verdict"], header["gates"][0]["passed"]) == (3, "no-verdict", None)
+    code, header = run(suite, "--baseline", "before", out="same")
+    assert (code, header["verdict"], header["gates"][0]["passed"]) == (0, "passed", True)
+    write(suite, set(range(1, 9)), gates)
+    code, header = run(suite, "--baseline", "before", out="worse")
+    (gate,) = header["gates"]
+    assert (code, header["verdict"], gate["observed"], gate["n"]) == (1, "failed", 1.0, 2)
+    write(suite, {2}, gates)
+    assert run(suite, "--baseline", "before", "--strict-flaky", out="flaky")[0] == 4
