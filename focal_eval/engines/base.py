@@ -102,7 +102,7 @@ class Engine(Protocol):
     """A chat engine, connected.
 
     It may have one more method, `async probe() -> Probe`, for `focal-eval doctor`: requests that change nothing and begin no
-    conversation. It raises the EngineError that a turn would. And `async listed() -> Names | None`: what the engine itself lists
+    conversation. It raises the EngineError that a turn would. And `async listed() -> Names | None`: what the engine lists
     of its agent's rules and scenarios; a run asks for it where no file tells them, and refuses scripts that misspell one.
     """
 
