@@ -73,7 +73,7 @@ class ByOptions:
         if request.scripts and not any(fnmatchcase(unit.script, wanted) for wanted in request.scripts):
             return "not selected by --script"
         if unit.category not in self.only:
-            return f"{unit.category} ones were not asked for"
+            return f"not asked for (--only {unit.category})"
         if request.causes and unit.cause not in request.causes:
             return "it has another cause"
         if left := _left(unit, failing=request.failing):
@@ -120,7 +120,7 @@ class ByDecisions:
         if whole is None and not turns:
             return "nothing was decided about it"
         if unit.category not in self.only:
-            return f"{unit.category} ones were not asked for"
+            return f"not asked for (--only {unit.category})"
         if self.request.scripts and not any(fnmatchcase(unit.script, wanted) for wanted in self.request.scripts):
             return "not selected by --script"
         default = whole is not None and whole.accept

@@ -143,7 +143,7 @@ def test_a_failing_case_is_never_taken_by_the_way(shop: Shop) -> None:
     before = shop.files()
     done = shop.approve(failing, Category.WRONG)
     left = {item.case: item.left for item in done.items}
-    assert left == {"greet": "failing (--failing takes it all the same)", "leave": "reformatted ones were not asked for"}
+    assert left == {"greet": "failing (--failing takes it all the same)", "leave": "not asked for (--only reformatted)"}
     assert shop.files() == before
     shop.approve(failing, Category.WRONG, failing=True)
     assert "verdict: failed" in shop.files()["greet.yaml"]
