@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from focal_eval.compare.baseline_model import said_again, with_turns
 from focal_eval.compare.model import RecordedCase, RecordedTurn
@@ -15,8 +16,25 @@ from focal_eval.evaluate.decisions import Decision, Decisions, check_known, read
 from focal_eval.registry import did_you_mean
 from focal_eval.value import value
 
-if TYPE_CHECKING:
-    from focal_eval.evaluate.approving import ApproveRequest
+
+@value
+class ApproveRequest:
+    """What is to be approved; what is not said is left alone."""
+
+    run: str
+    runs: Path = Path("reports")
+    suite: Path | None = None  # whose baseline it is; default: the run's
+    baseline: Path | None = None  # the folder itself
+    only: tuple[Category, ...] | None = None  # default: new ones; wrong ones where a cause or a turn is named
+    causes: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()  # ids, with * and ?
+    turns: tuple[int, ...] = ()  # of the run's conversation, from 1
+    decisions: Path | None = None
+    author: str | None = None
+    reason: str | None = None
+    expires: str | None = None
+    failing: bool = False
+    dry_run: bool = False
 
 
 @value

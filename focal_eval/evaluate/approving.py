@@ -14,32 +14,14 @@ from focal_eval.compare.baseline import default_folder
 from focal_eval.compare.baseline_model import Approval, BaselineFile, Kept, short
 from focal_eval.compare.baseline_writing import save, text_of
 from focal_eval.errors import UsageError
-from focal_eval.evaluate.approval_choice import Choice, Chosen, choice_of
+from focal_eval.evaluate.approval_choice import ApproveRequest, Choice, Chosen, choice_of
 from focal_eval.evaluate.approval_units import Category, Looking, ScriptUnits, Unit
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.registry import did_you_mean
 from focal_eval.report.model import ReportModel
 from focal_eval.value import value
 
-
-@value
-class ApproveRequest:
-    """What is to be approved; what is not said is left alone."""
-
-    run: str
-    runs: Path = Path("reports")
-    suite: Path | None = None  # whose baseline it is; default: the run's
-    baseline: Path | None = None  # the folder itself
-    only: tuple[Category, ...] | None = None  # default: new ones; wrong ones where a cause or a turn is named
-    causes: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()  # ids, with * and ?
-    turns: tuple[int, ...] = ()  # of the run's conversation, from 1
-    decisions: Path | None = None
-    author: str | None = None
-    reason: str | None = None
-    expires: str | None = None
-    failing: bool = False
-    dry_run: bool = False
+__all__ = ["ApproveRequest", "Approved", "Item", "approve", "folder_of"]
 
 
 @value
