@@ -55,7 +55,7 @@ function decisionControl(target, about) {
   const act = (accept) => h("button", { type: "button", class: `button small decide-${ACTS[accept][0]}`, onclick: () => ask(accept) }, icon(ACTS[accept][0]), ACTS[accept][1], h("span", { class: "sr-only" }, ` ${about}`));
   const decided = (made) => {
     const undo = h("button", { type: "button", class: "button small quiet", onclick: () => { decisions.made.delete(targetKey(target)); saveDecisions(); idle(true); } }, "Undo", h("span", { class: "sr-only" }, ` the decision on ${about}`));
-    return [h("p", { class: `decided ${ACTS[made.accept][0]}` }, icon(ACTS[made.accept][0]), h("b", null, ACTS[made.accept][2]), made.reason && [": ", said("span", "", made.reason)], made.expires && ` (until ${visible(made.expires)})`), undo];
+    return [h("p", { class: `decided ${ACTS[made.accept][0]}` }, icon(ACTS[made.accept][0]), h("span", null, h("b", null, ACTS[made.accept][2]), made.reason && [": ", said("span", "", made.reason)], made.expires && ` (until ${visible(made.expires)})`)), undo];
   };
   const ask = (accept) => {
     const reason = h("input", { type: "text", class: "field", maxlength: "500", required: accept, "aria-label": accept ? "Why it is right now" : "What is wrong (optional)", placeholder: accept ? "Why it is right now" : "What is wrong (optional)" });
