@@ -225,6 +225,7 @@ function start() {
   addEventListener("beforeprint", preparePrint);
   addEventListener("afterprint", drawRows);
   route();
+  setTimeout(readNames, 200, 0);
 }
 
 start();
