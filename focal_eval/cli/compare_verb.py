@@ -27,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-shown", type=whole(), default=20, metavar="N", help="causes, and regressed cases, shown in full (default 20)"
     )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the regression report, one offline page, to this file")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the last line")
 
@@ -37,10 +38,16 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.evaluate.comparing import CompareRequest, compare
 
     compared = compare(CompareRequest(arguments.before, arguments.after, arguments.runs))
+    if arguments.html is not None:
+        from focal_eval.evaluate.comparison_page import write_page
+
+        write_page(compared, arguments.html)
     if arguments.json:
         print_json(document(compared))
     else:
         show(compared, most=arguments.max_shown, quiet=arguments.quiet)
+        if arguments.html is not None and not arguments.quiet:
+            print(f"report: {arguments.html}")
     return int(compared.exit_code)
 
 

@@ -163,6 +163,8 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
         if not arguments.quiet:
             print()
         show(result.compared, most=arguments.max_failures, quiet=arguments.quiet)
+        if not arguments.quiet and "comparison" in result.written:
+            print(f"report: {result.written['comparison']}")
 
 
 def _compared_json(result: RunResult) -> dict[str, Any]:

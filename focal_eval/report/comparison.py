@@ -50,6 +50,8 @@ class ComparisonView:
     before_header: Mapping[str, Json] | None = None  # run.json of each side; None of a baseline
     after_header: Mapping[str, Json] | None = None
     title: str = ""
+    told: Sequence[str] = ()  # what else a reader must know first, in sentences
+    agents: str | None = None  # why the edits of the agent are not known, in words
     more: Mapping[str, str] = field(default_factory=dict)  # facts to tell beside the others: label and text
 
 
@@ -80,7 +82,7 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "headline": words,
         "beside": beside,
         "tone": tone_of(comparison, view.gates),
-        "notes": list(notes(comparison)),
+        "notes": [*notes(comparison), *map(visible, view.told)],
         "gates": [_gate(gate) for gate in view.gates],
         "counts": [
             (change.value, CHANGES[change], HINTS[change], counts[change])
@@ -145,6 +147,7 @@ def _index(view: ComparisonView, found: Gathered) -> dict[str, Any]:
         "words": WORDS,
         "causes": [_cause(group) for group in comparison.groups],
         "edits": None if comparison.edits is None else [_edit(edit) for edit in comparison.edits],
+        "edits_unknown": view.agents,
         "titles": list(found.names["title"]),
         "scripts": list(found.names["script"]),
         "tags": list(found.names["tag"]),

@@ -79,6 +79,6 @@ function drawCauses(all) {
   if (idle.length) {
     parts.push(h("section", { class: "idle-edits", "aria-labelledby": "idle-title" }, h("h3", { id: "idle-title" }, `${plural(idle.length, "edit")} of the agent without a difference in these conversations`), idle.map(editView)));
   }
-  if (index.edits === null) parts.push(h("p", { class: "quiet-note" }, "The agents of both sides are not both known, so edits are not shown."));
+  if (index.edits === null) parts.push(h("p", { class: "quiet-note" }, index.edits_unknown ? `Edits of the agent are not shown: ${visible(index.edits_unknown)}.` : "The agents of both sides are not both known, so edits are not shown."));
   byId("causes").replaceChildren(...parts);
 }

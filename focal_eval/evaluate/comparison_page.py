@@ -1,0 +1,54 @@
+"""The regression report of a comparison: both sides are read again, one conversation at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from focal_eval.compare import baseline
+from focal_eval.compare.align import base_name
+from focal_eval.compare.model import CaseChange, RecordedCase
+from focal_eval.evaluate.comparing import Compared
+from focal_eval.evaluate.recorded_cases import recorded
+from focal_eval.report.comparison import ComparisonView, write
+from focal_eval.report.model import Case, ReportModel
+
+Reading = Callable[[CaseChange], Sequence[RecordedCase]]
+
+
+def write_page(compared: Compared, out: Path) -> Path:
+    """Writes the page into a folder, or as the file `out`, and returns its path. Raises StorageError."""
+    before, after = compared.before, compared.after
+    view = ComparisonView(
+        compared.comparison,
+        of_baseline(Path(compared.comparison.before.name)) if before is None else of_run(before),
+        of_run(after),
+        [gate.as_json() for gate in compared.gates],
+        compared.statistics.as_json(),
+        None if before is None else before.header,
+        after.header,
+        told=() if compared.staleness is None else tuple(compared.staleness.lines()),
+        agents=compared.agents,
+    )
+    return write(view, out)
+
+
+def of_run(model: ReportModel) -> Reading:
+    """Reads a case's repeats from a run's journal."""
+    cases: dict[str, list[Case]] = {}
+    for case in model.cases:
+        cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+
+    def read(change: CaseChange) -> Sequence[RecordedCase]:
+        repeats = sorted(cases.get(change.name, ()), key=lambda case: case.repeat)
+        return [recorded(model, case) for case in repeats if case.verdict != "not_run"]
+
+    return read
+
+
+def of_baseline(folder: Path) -> Reading:
+    """Reads a case's repeats from a baseline, which is one set of files and is read once."""
+    cases: dict[str, list[RecordedCase]] = {}
+    for case in baseline.read(folder):
+        cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+    return lambda change: cases.get(change.name, [])
