@@ -235,7 +235,7 @@ class _Run:
         if compared is not None and "html" in written:
             from focal_eval.evaluate.comparison_page import write_page
 
-            written["comparison"] = write_page(compared, self.folder)
+            written = {**written, "comparison": write_page(compared, self.folder)}
         reasons = _redacted(schedule.totals.reasons, redact)
         told = None if self.target.recorder is None else self.target.recorder.told()
         return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
