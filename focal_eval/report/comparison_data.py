@@ -129,7 +129,7 @@ def _row(found: Gathered, case: CaseChange, sides: tuple[Sequence[RecordedCase],
     for visits, latencies, recorded in zip((found.before, found.after), found.latencies, decided, strict=True):
         if recorded is not None:
             _count(visits, latencies, recorded, seen)
-    for rule in seen[0]:
+    for rule in sorted(seen[0]):
         found.rule_changes.setdefault(rule, Counter())[case.change] += 1
     known = decided[1] or decided[0]
     file = known.file if known is not None else ""
@@ -143,7 +143,7 @@ def _row(found: Gathered, case: CaseChange, sides: tuple[Sequence[RecordedCase],
         -1 if case.after is None else found.number("verdict", case.after),
         causes.get(case.cause.key, -1) if case.cause else -1,
         *(
-            sorted(found.number(kind, name) for name in names)
+            sorted(found.number(kind, name) for name in sorted(names))
             for kind, names in zip(("rule", "tool", "step"), seen, strict=True)
         ),
         0 if known is None else len(known.turns),
