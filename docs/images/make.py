@@ -24,7 +24,7 @@ RULE = re.compile(r"(?m)^  - id: refund-limit\n(?:    .*\n|\n)*")
 
 
 def main() -> int:
-    """Writes `report.png` and `case.png`; 1 where one is too big."""
+    """Writes the four pictures; 1 where one is too big."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         print("no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core", file=sys.stderr)
@@ -40,6 +40,12 @@ def main() -> int:
         view.wait_for_selector("#case-title")
         view.locator("section.turn.v-failed").first.evaluate("turn => scrollTo(0, turn.offsetTop - 16)")
         sizes.append(picture(view, "case.png"))
+        view.goto((ROOT / "reports" / "example" / "comparison.html").as_uri())
+        view.wait_for_selector("article.cause")
+        sizes.append(picture(view, "comparison.png"))
+        view.click("article.cause .cause-names a >> nth=0")
+        view.wait_for_selector("section.pair")
+        sizes.append(picture(view, "conversation.png"))
         window.close()
     return int(max(sizes) > MOST_BYTES)
 
