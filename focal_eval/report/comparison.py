@@ -107,6 +107,7 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "visible": visible,
         "index": json_for_script(_index(view, found)),
         "chunks": [Markup(chunk) for chunk in chunks],  # noqa: S704  # base64 holds no markup
+        "said": [Markup(chunk) for chunk in found.said],  # noqa: S704  # base64 holds no markup
         "script": script,
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "

@@ -17,7 +17,7 @@ import orjson
 
 from focal_eval.compare.model import CaseChange, Change, Comparison, RecordedCase
 from focal_eval.records import Json
-from focal_eval.report.comparison_document import deciding, document
+from focal_eval.report.comparison_document import deciding, document, spoken
 from focal_eval.report.model import natural
 from focal_eval.value import value
 
@@ -26,6 +26,7 @@ Recordings = Callable[[CaseChange], Sequence[RecordedCase]]
 
 CHUNK_CASES = 100
 CHUNK_BYTES = 2_000_000  # of JSON: what one opened conversation may cost the browser
+SAID_CASES = 500  # whose words are packed together
 GZIP_LEVEL = 6
 ORDER = {change: place for place, change in enumerate(Change)}
 Edge = tuple[str, str, str]  # scenario, source, target; a step without a scenario is outside
@@ -56,6 +57,7 @@ class Gathered:
     flow: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     rule_changes: dict[str, Counter[Change]] = field(default_factory=dict)
     rows: list[list[Any]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # what was said, a line for each row, packed
     names: dict[str, dict[str, int]] = field(
         default_factory=lambda: {kind: {} for kind in ("script", "title", "tag", "rule", "tool", "step", "verdict", "engine")}
     )
@@ -97,11 +99,12 @@ def in_order(comparison: Comparison) -> list[CaseChange]:
 
 
 def gather(comparison: Comparison, before: Recordings, after: Recordings) -> tuple[Gathered, list[str]]:
-    """What the page sums up, and the packed chunks in base64."""
+    """What the page sums up, and the packed chunks in base64; what was said is packed apart, to be searched."""
     found = Gathered()
     causes = {group.cause.key: place for place, group in enumerate(comparison.groups)}
     chunks: list[str] = []
     lines: list[bytes] = []
+    said: list[bytes] = []
     size = 0
     for case in in_order(comparison):
         sides = before(case), after(case)
@@ -111,9 +114,11 @@ def gather(comparison: Comparison, before: Recordings, after: Recordings) -> tup
             lines, size = [], 0
         found.rows.append([*_row(found, case, sides, causes), len(chunks), len(lines)])
         lines.append(line)
+        said.append(spoken(*sides))
         size += len(line)
     if lines:
         chunks.append(_packed(lines))
+    found.said = [_packed(said[place : place + SAID_CASES]) for place in range(0, len(said), SAID_CASES)]
     return found, chunks
 
 

@@ -23,6 +23,17 @@ def deciding(repeats: Sequence[RecordedCase], identity: str, verdict: str | None
     return next(by_id, None) or next((case for case in repeats if case.verdict == verdict), repeats[0])
 
 
+def spoken(*sides: Sequence[RecordedCase]) -> bytes:
+    """All that was said in a conversation, each text once, on one line."""
+    said: dict[str, None] = {}
+    for repeats in sides:
+        for case in repeats:
+            for turn in case.turns:
+                response = None if turn.reply is None else turn.reply.get("response")
+                said.update(dict.fromkeys(text for text in (turn.user, response) if isinstance(text, str)))
+    return " · ".join(" ".join(text.split()) for text in said).encode("utf-8", "replace")
+
+
 def document(case: CaseChange, before: Sequence[RecordedCase], after: Sequence[RecordedCase]) -> dict[str, Json]:
     """All of one conversation: both sides, and how they are paired."""
     sides = deciding(before, case.before_id, case.before), deciding(after, case.after_id, case.after)

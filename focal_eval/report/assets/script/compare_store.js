@@ -24,8 +24,8 @@ function causeOf(item) {
 const MOST_CHUNKS = 4; // kept inflated
 const inflated = new Map();
 
-async function inflate(number) {
-  const packed = atob(byId(`chunk-${number}`).textContent);
+async function inflate(id) {
+  const packed = atob(byId(id).textContent);
   const bytes = new Uint8Array(packed.length);
   for (let place = 0; place < packed.length; place += 1) bytes[place] = packed.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -34,7 +34,7 @@ async function inflate(number) {
 
 async function chunk(number) {
   if (!inflated.has(number)) {
-    inflated.set(number, inflate(number));
+    inflated.set(number, inflate(`chunk-${number}`));
     if (inflated.size > MOST_CHUNKS) inflated.delete(inflated.keys().next().value);
   }
   return inflated.get(number);
@@ -51,41 +51,18 @@ async function details(item) {
 }
 
 // What was said, per conversation; null until somebody searches for words.
-const spoken = { texts: null, done: 0, total: document.querySelectorAll("script[id^=chunk-]").length };
-
-function saidText(conversation) {
-  const parts = new Set();
-  for (const side of [conversation.before, conversation.after]) {
-    for (const turn of (side && side.turns) || []) {
-      if (turn.user) parts.add(turn.user);
-      if (turn.reply && turn.reply.response) parts.add(turn.reply.response);
-    }
-  }
-  return [...parts].join("\n").toLowerCase();
-}
+const spoken = { texts: null, done: 0, total: document.querySelectorAll("script[id^=said-]").length };
 
 const SLICE_MS = 12; // of work before the page may answer the reader again
 
 async function readSpoken(progress) {
   if (spoken.texts) return;
-  spoken.texts = new Array(cases.length);
-  const byChunk = new Map();
-  for (const item of cases) {
-    if (!byChunk.has(item.chunk)) byChunk.set(item.chunk, []);
-    byChunk.get(item.chunk).push(item);
-  }
-  let begun = performance.now();
-  for (const [number, items] of byChunk) {
-    const lines = await inflate(number);
-    for (const item of items) {
-      spoken.texts[item.position] = saidText(JSON.parse(lines[item.line]));
-      if (performance.now() - begun > SLICE_MS) {
-        await new Promise((resolve) => { setTimeout(resolve); });
-        begun = performance.now();
-      }
-    }
+  spoken.texts = [];
+  while (spoken.done < spoken.total) {
+    for (const line of await inflate(`said-${spoken.done}`)) spoken.texts.push(line.toLowerCase());
     spoken.done += 1;
     progress();
+    await new Promise((resolve) => { setTimeout(resolve); });
   }
 }
 
