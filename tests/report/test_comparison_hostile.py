@@ -111,7 +111,7 @@ def _watched(page: Page, url: str) -> tuple[list[str], list[str]]:
     asked: list[str] = []
     log: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
     page.on("console", lambda message: log.append(message.text))
     page.on("pageerror", lambda problem: log.append(str(problem)))
     page.goto(url)
