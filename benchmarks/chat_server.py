@@ -83,7 +83,7 @@ async def body(receive: Receive) -> bytes:
     parts = b""
     while True:
         event = await receive()
-        parts += event.get("body", b"")
+        parts += bytes(event.get("body", b""))
         if not event.get("more_body"):
             return parts
 

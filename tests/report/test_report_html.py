@@ -13,8 +13,7 @@ import orjson
 import pytest
 from lxml import html as lxml_html
 
-from focal_eval.report import ReportModel, read_run
-from focal_eval.report import comparison
+from focal_eval.report import ReportModel, comparison, read_run
 from focal_eval.report.html import CHUNK_CASES, SCRIPTS, STYLES, display_order, json_for_script, write
 from tests.report.sample_cases import rich_cases
 from tests.report.sample_odd_cases import hostile_case
