@@ -35,9 +35,11 @@ test: lint ## lint, then every test but the slow ones
 prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on small input
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/run.py --quick
+	$(BIN)/python benchmarks/remote.py --quick
 
-bench: $(VENV)/.installed ## measures this tool beside others and rewrites benchmarks/README.md; about ten minutes
+bench: $(VENV)/.installed-dev ## measures this tool beside others and rewrites benchmarks/README.md; a quarter of an hour
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/remote.py
 
 pictures: $(VENV)/.installed-dev ## makes the pictures in docs/images again; needs Chromium
 	@$(BIN)/python docs/images/make.py

@@ -98,5 +98,5 @@ async def answer(send: Send, told: dict[str, Any]) -> None:
 if __name__ == "__main__":
     uvicorn.run(
         Server(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, backlog=4096,
-        loop="uvloop", http="httptools",
+        loop="auto", http="auto",
     )  # fmt: skip

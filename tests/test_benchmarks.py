@@ -70,3 +70,18 @@ def test_the_tables_are_those_of_the_data() -> None:
     readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     between = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0]
     assert between.strip() == run("benchmarks/run.py", "--render").stdout.strip()
+
+
+def test_the_tables_of_remote_runs_are_those_of_the_data() -> None:
+    """README.md shows remote.json and nothing else."""
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    between = readme.split("<!-- remote -->")[1].split("<!-- /remote -->")[0]
+    assert between.strip() == run("benchmarks/remote.py", "--render").stdout.strip()
+
+
+@pytest.mark.slow  # a server process and five jobs in three settings
+def test_a_quick_remote_run_arrives_at_the_verdicts(tmp_path: Path) -> None:
+    """Over HTTP focal-eval finds exactly the conversations that must fail."""
+    shown = run("benchmarks/remote.py", "--quick", "--work", str(tmp_path / "work")).stdout
+    assert shown.count("| focal-eval |") == 3
+    assert "wrong" not in shown
