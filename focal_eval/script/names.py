@@ -98,9 +98,10 @@ def check_references(script: Script, known: KnownNames, *, replay: bool = False)
         text = script.texts.get(item.value_span.file, "")
         for made in (item,) if item.check is not None else previews(item, script):
             for ref in made.check.refs():
-                if not has_template(ref.name):
-                    span = place(made, ref.path, text, word=ref.name.rpartition(".")[2])
-                    _check_ref(ref.kind, ref.name, span, known, problems, absent=ref.absent)
+                if has_template(ref.name) or (missing := _missing(ref.kind, ref.name, known)) is None:
+                    continue
+                span = place(made, ref.path, text, word=ref.name.rpartition(".")[2])  # reads the file again
+                _report(missing, span, known, problems, absent=ref.absent)
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
         for answer in stub.answers:
@@ -124,10 +125,13 @@ class _Missing:
 _MAY_BE_GONE = frozenset({"unknown-rule", "unknown-tool", "unknown-scenario", "unknown-step", "unknown-template"})
 
 
-def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Problems, *, absent: bool = False) -> None:
+def _check_ref(kind: str, name: str, span: Span, known: KnownNames, problems: Problems) -> None:
     missing = _missing(kind, name, known)
-    if missing is None:
-        return
+    if missing is not None:
+        _report(missing, span, known, problems)
+
+
+def _report(missing: _Missing, span: Span, known: KnownNames, problems: Problems, *, absent: bool = False) -> None:
     message = f"{known.agent} has no {missing.what}"
     fix = did_you_mean(missing.word, missing.candidates)
     if absent:
