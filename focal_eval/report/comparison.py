@@ -30,8 +30,8 @@ from focal_eval.value import value
 NAME = "comparison.html"
 SCRIPTS = (
     *("dom", "stored", "expectations", "more", "lanes"),
-    *("compare_store", "compare_query", "compare_view", "compare_decide", "compare_list", "compare_cause", "compare_lanes"),
-    *("compare_turn", "compare_copy", "compare_case", "compare_app"),
+    *("compare_store", "compare_words", "compare_query", "compare_view", "compare_decide", "compare_list"),
+    *("compare_cause", "compare_lanes", "compare_turn", "compare_copy", "compare_case", "compare_app"),
 )
 STYLES = ("base", "list", "case", "stored", "compare", "compare_case", "print", "compare_print")
 NAMED = 3  # conversations of a cause that are named at once

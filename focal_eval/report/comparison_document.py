@@ -24,14 +24,14 @@ def deciding(repeats: Sequence[RecordedCase], identity: str, verdict: str | None
 
 
 def spoken(*sides: Sequence[RecordedCase]) -> bytes:
-    """All that was said in a conversation, each text once, on one line."""
+    """All that was said in a conversation, each text once, on one line, in the small letters that searches use."""
     said: dict[str, None] = {}
     for repeats in sides:
         for case in repeats:
             for turn in case.turns:
                 response = None if turn.reply is None else turn.reply.get("response")
                 said.update(dict.fromkeys(text for text in (turn.user, response) if isinstance(text, str)))
-    return " · ".join(" ".join(text.split()) for text in said).encode("utf-8", "replace")
+    return " · ".join(" ".join(text.split()) for text in said).lower().encode("utf-8", "replace")
 
 
 def document(case: CaseChange, before: Sequence[RecordedCase], after: Sequence[RecordedCase]) -> dict[str, Json]:

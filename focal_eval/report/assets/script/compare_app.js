@@ -51,12 +51,9 @@ function refreshDecision(card, cause) {
   old.replaceWith(decisionControl({ cause: cause.key }, "this cause"));
 }
 
-let searching = false;
-
 async function searchSpoken() {
-  if (searching) return;
-  searching = true;
-  let shown = performance.now();
+  if (spoken.said) return;
+  let shown = -Infinity; // the names are searched at once
   const progress = () => {
     drawProblems();
     if ((performance.now() - shown > 700 || isRead()) && view.tab === "conversations" && view.case === null && query.terms.some((term) => term.words)) {
@@ -76,7 +73,7 @@ async function searchSpoken() {
 function drawProblems() {
   const told = [...query.problems];
   if (spoken.problem) told.push(spoken.problem);
-  else if (spoken.texts && !isRead()) told.push(`Looking through what was said: ${Math.floor((100 * spoken.done) / spoken.total)} %`);
+  else if (query.terms.some((term) => term.words) && !isRead()) told.push(`Looking through what was said: ${Math.floor((100 * spoken.done) / spoken.total)} %`);
   const words = told.join(" ");
   if (byId("query-problem").textContent !== words) byId("query-problem").textContent = words;
   byId("query-problem").classList.toggle("wrong-query", query.problems.length > 0);
@@ -85,12 +82,10 @@ function drawProblems() {
 function drawCounters() {
   const chosen = new Set(valuesOf(query.terms, "verdict"));
   const others = query.terms.filter((term) => term.key !== "verdict");
-  const pool = filtered(others);
-  const counts = new Map();
-  for (const item of pool) counts.set(item.change, (counts.get(item.change) || 0) + 1);
+  const { counts, total } = counted(others);
   for (const button of document.querySelectorAll(".counter")) {
     const { change } = button.dataset;
-    button.querySelector("b").textContent = (change ? counts.get(change) || 0 : pool.length).toLocaleString("en");
+    button.querySelector("b").textContent = (change ? counts.get(change) || 0 : total).toLocaleString("en");
     button.setAttribute("aria-pressed", String(change ? chosen.has(change) : !chosen.size && view.tab === "conversations"));
   }
 }
@@ -211,6 +206,7 @@ function start() {
   byId("theme").addEventListener("click", () => setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]));
   byId("keys").addEventListener("click", () => byId("keys-dialog").showModal());
   byId("keys-close").addEventListener("click", () => byId("keys-dialog").close());
+  byId("search").addEventListener("focus", searchSpoken);
   byId("search").addEventListener("input", (event) => narrow(event.target.value));
   for (const button of document.querySelectorAll(".counter")) button.addEventListener("click", () => toggleChange(button.dataset.change));
   byId("detail").addEventListener("click", jump);
@@ -225,7 +221,7 @@ function start() {
   addEventListener("beforeprint", preparePrint);
   addEventListener("afterprint", drawRows);
   route();
-  setTimeout(readNames, 200, 0);
+  setTimeout(readNames, 200);
 }
 
 start();

@@ -5,14 +5,13 @@ const NARROW_HEIGHTS = { plain: 64, told: 88 };
 const narrowScreen = matchMedia("(max-width: 720px)");
 const OVERSCAN = 600; // pixels above and below the window
 
-const list = { hits: [], tops: [], total: 0, shown: new Map(), active: -1, table: null, body: null };
+const list = { hits: [], tops: new Float64Array(cases.length), total: 0, shown: new Map(), kept: new Map(), active: -1, table: null, body: null };
 
 function layOut() {
   const heights = narrowScreen.matches ? NARROW_HEIGHTS : HEIGHTS;
-  list.tops = [];
   list.total = 0;
-  for (const item of list.hits) {
-    list.tops.push(list.total);
+  for (const [position, item] of list.hits.entries()) {
+    list.tops[position] = list.total;
     list.total += item.cause < 0 ? heights.plain : heights.told;
   }
 }
@@ -22,7 +21,7 @@ function rowAt(offset) {
   let high = list.hits.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((middle + 1 < list.tops.length ? list.tops[middle + 1] : list.total) <= offset) low = middle + 1;
+    if ((middle + 1 < list.hits.length ? list.tops[middle + 1] : list.total) <= offset) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -34,18 +33,27 @@ function verdictWay(item) {
   return h("span", { class: "way-words" }, h("span", { class: "muted" }, word(item.before)), h("span", { class: "arrow", "aria-hidden": "true" }, " → "), h("span", { class: "sr-only" }, " to "), h("b", { class: `v-${item.after}` }, word(item.after)));
 }
 
-function listRow(item, position) {
+function listRow(item) {
   const cause = causeOf(item);
-  const link = h("a", { class: "row-link", href: hrefOf({ case: item.name }), "data-row": position }, said("span", "row-title", item.title), said("span", "row-name", item.name));
+  const link = h("a", { class: "row-link" }, said("span", "row-title", item.title), said("span", "row-name", item.name));
   const cell = (className, ...parts) => h("div", { role: "cell", class: className }, ...parts);
-  const element = h("div", { role: "row", class: `row ${cause ? "attention" : "calm"} v-${item.change}`, "aria-rowindex": position + 2 },
+  const element = h("div", { role: "row", class: `row ${cause ? "attention" : "calm"} v-${item.change}` },
     cell("cell-verdict", icon(item.change), h("span", { class: "sr-only" }, index.change_words[item.change])),
     cell("cell-case", h("div", { class: "row-line" }, link), cause && said("div", "row-message", cause.text)),
     cell("cell-tags", item.tags.slice(0, 2).map((tag) => said("span", "tag", tag)), item.tags.length > 2 && h("span", { class: "tag more", title: visible(item.tags.slice(2).join(", ")) }, `+${item.tags.length - 2}`)),
     cell("cell-turns", item.turn >= 0 ? `turn ${item.turn + 1} of ${item.turns}` : plural(item.turns, "turn")),
     cell("cell-time", verdictWay(item)));
+  return element;
+}
+
+// A row that stays in sight while a filter is typed stays the same element: little is made, nothing under the pointer flickers.
+function putAt(element, position) {
+  const link = element.querySelector(".row-link");
+  link.dataset.row = position;
+  link.setAttribute("href", hrefOf({ case: list.hits[position].name }));
+  element.setAttribute("aria-rowindex", position + 2);
   element.style.transform = `translateY(${list.tops[position]}px)`;
-  element.style.height = `${(position + 1 < list.tops.length ? list.tops[position + 1] : list.total) - list.tops[position]}px`;
+  element.style.height = `${(position + 1 < list.hits.length ? list.tops[position + 1] : list.total) - list.tops[position]}px`;
   return element;
 }
 
@@ -62,17 +70,19 @@ function showRows(first, last) {
       list.shown.delete(position);
     }
   }
-  const missing = [];
   for (let position = first; position < last; position += 1) {
     if (list.shown.has(position)) continue;
-    const element = listRow(list.hits[position], position);
-    list.shown.set(position, element);
-    missing.push([position, element]);
+    const item = list.hits[position];
+    list.shown.set(position, putAt(list.kept.get(item) || listRow(item), position));
+    list.kept.delete(item);
   }
-  for (const [position, element] of missing) {
-    let next = position + 1;
-    while (next < last && !(list.shown.has(next) && list.shown.get(next).isConnected)) next += 1;
-    list.body.insertBefore(element, next < last ? list.shown.get(next) : null);
+  for (const element of list.kept.values()) element.remove();
+  list.kept.clear();
+  let next = null;
+  for (let position = last - 1; position >= first; position -= 1) {
+    const element = list.shown.get(position);
+    if (element.nextSibling !== next || !element.isConnected) list.body.insertBefore(element, next);
+    next = element;
   }
 }
 
@@ -83,13 +93,13 @@ function buildTable() {
 }
 
 function drawList() {
+  list.kept = new Map([...list.shown].map(([position, element]) => [list.hits[position], element]));
   list.hits = filtered(query.terms);
   list.active = -1;
   layOut();
   byId("found").textContent = `${plural(list.hits.length, "conversation")} of ${cases.length.toLocaleString("en")} shown`;
   if (!list.table) buildTable();
   list.shown.clear();
-  list.body.replaceChildren();
   list.body.style.height = `${list.total}px`;
   list.table.setAttribute("aria-rowcount", list.hits.length + 1);
   const body = list.hits.length ? list.table : emptyList();
@@ -99,7 +109,7 @@ function drawList() {
 
 function emptyList() {
   if (!cases.length) return h("div", { class: "empty" }, h("p", null, "No conversation was compared."));
-  return h("div", { class: "empty" }, h("p", null, isRead() || !spoken.texts ? "No conversation matches this filter." : "Still looking through what was said …"), h("button", { type: "button", class: "button", onclick: () => narrow("") }, "Show all conversations"));
+  return h("div", { class: "empty" }, h("p", null, isRead() || spoken.problem ? "No conversation matches this filter." : "Still looking through what was said …"), h("button", { type: "button", class: "button", onclick: () => narrow("") }, "Show all conversations"));
 }
 
 function step(direction) {

@@ -42,7 +42,7 @@ function parseQuery(text) {
 function readTerm({ minus, key, rest, whole }, terms, problems) {
   if (key === undefined || (!Object.hasOwn(KEYS, key.toLowerCase()) && !nearest(key.toLowerCase(), Object.keys(KEYS), 2))) {
     const words = key === undefined ? rest : whole.replace(/^-/, "");
-    const plain = words.replace(/"/g, "").toLowerCase();
+    const plain = words.replace(/"/g, "").replace(/\s+/g, " ").toLowerCase();
     if (plain.trim()) terms.push({ minus, words: plain });
     return;
   }
@@ -108,30 +108,28 @@ function distance(one, other, most) {
   return row[other.length];
 }
 
-function named(item) {
-  if (item.text === undefined) {
-    const cause = causeOf(item);
-    item.text = [item.name, item.title, item.tags.join(" "), cause ? cause.text : "", item.script].join("\n").toLowerCase();
-  }
-  return item.text;
-}
-
-// Read ahead in slices, so that the first letter of a filter is as quick as the others.
-function readNames(from) {
-  const begun = performance.now();
-  let place = from;
-  while (place < cases.length && performance.now() - begun < SLICE_MS) named(cases[place++]);
-  if (place < cases.length) setTimeout(readNames, 0, place);
-}
-
-function holds(item, term) {
-  if (term.key) return KEYS[term.key].test(item, term.wanted) !== term.minus;
-  const said = spoken.texts && spoken.texts[item.position];
-  return (named(item).includes(term.words) || Boolean(said && said.includes(term.words))) !== term.minus;
+function testOf(term) {
+  if (term.key) return (item) => KEYS[term.key].test(item, term.wanted) !== term.minus;
+  const rows = rowsWith(term.words);
+  return (item) => (rows[item.position] === 1) !== term.minus;
 }
 
 function filtered(terms) {
-  return terms.length ? cases.filter((item) => terms.every((term) => holds(item, term))) : cases;
+  const tests = terms.map(testOf);
+  return tests.length ? cases.filter((item) => tests.every((test) => test(item))) : cases;
+}
+
+// How many conversations there are of each change, without a list of them.
+function counted(terms) {
+  const tests = terms.map(testOf);
+  const counts = new Map();
+  let total = 0;
+  for (const item of cases) {
+    if (!tests.every((test) => test(item))) continue;
+    total += 1;
+    counts.set(item.change, (counts.get(item.change) || 0) + 1);
+  }
+  return { counts, total };
 }
 
 function quotedValue(value) {

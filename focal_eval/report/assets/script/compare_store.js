@@ -1,4 +1,4 @@
-// The comparison's index, its conversations in their chunks, and the words said in them, read in slices when they are first searched.
+// The comparison's index, and its conversations in their chunks.
 
 const index = JSON.parse(byId("index").textContent);
 
@@ -29,12 +29,12 @@ async function inflate(id) {
   const bytes = new Uint8Array(packed.length);
   for (let place = 0; place < packed.length; place += 1) bytes[place] = packed.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return (await new Response(stream).text()).split("\n");
+  return new Response(stream).text();
 }
 
 async function chunk(number) {
   if (!inflated.has(number)) {
-    inflated.set(number, inflate(`chunk-${number}`));
+    inflated.set(number, inflate(`chunk-${number}`).then((text) => text.split("\n")));
     if (inflated.size > MOST_CHUNKS) inflated.delete(inflated.keys().next().value);
   }
   return inflated.get(number);
@@ -48,24 +48,4 @@ function exact(key, value, context) {
 
 async function details(item) {
   return JSON.parse((await chunk(item.chunk))[item.line], exact);
-}
-
-// What was said, per conversation; null until somebody searches for words.
-const spoken = { texts: null, done: 0, total: document.querySelectorAll("script[id^=said-]").length };
-
-const SLICE_MS = 12; // of work before the page may answer the reader again
-
-async function readSpoken(progress) {
-  if (spoken.texts) return;
-  spoken.texts = [];
-  while (spoken.done < spoken.total) {
-    for (const line of await inflate(`said-${spoken.done}`)) spoken.texts.push(line.toLowerCase());
-    spoken.done += 1;
-    progress();
-    await new Promise((resolve) => { setTimeout(resolve); });
-  }
-}
-
-function isRead() {
-  return spoken.done >= spoken.total;
 }
