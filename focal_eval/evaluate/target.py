@@ -139,6 +139,7 @@ def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite |
         raise UsageError("nothing to run: name a suite or scripts")
     suites: list[Suite] = []
     scripts: list[Path] = []
+    broken = Problems()  # of files that no YAML can be read from: a suite as likely as a script
     for path in request.paths:
         if path.is_dir():
             below = [file for file in files_below(path) if not is_fragment(file)]
@@ -155,6 +156,7 @@ def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite |
             if suite is not None:
                 suites.append(suite)
         else:
+            broken.extend(document.problems if document.root is None else ())
             scripts.append(path)
     if request.suite is not None:
         suites.append(named_suite(request.suite, problems))
@@ -162,7 +164,10 @@ def _suite_and_scripts(request: RunRequest, problems: Problems) -> tuple[Suite |
         raise UsageError("one suite at a time: " + ", ".join(suite.file for suite in suites))
     if suites or problems.errors or request.agent is not None:
         return (suites[0] if suites else None), scripts
-    return _suite_of(scripts, problems), scripts
+    suite = _suite_of(scripts, problems)
+    if suite is None:
+        problems.extend([item for item in broken if item not in set(problems)])
+    return suite, scripts
 
 
 def named_suite(path: Path, problems: Problems) -> Suite:
@@ -186,21 +191,28 @@ def _near_path(path: Path) -> str:
 
 
 def _suite_of(scripts: list[Path], problems: Problems) -> Suite | None:
-    """The one suite below `evals/`, here or above, that contains all the scripts."""
+    """The one suite below `evals/`, here or above, that contains all the scripts.
+
+    Where there is none, the problems of suites that cannot be read are added: one of them may be the one.
+    """
     wanted = {real(path) for path in scripts}
     fitting: list[Suite] = []
+    broken = Problems()
     for folder in (Path.cwd(), *Path.cwd().parents):
         candidates = sorted((folder / "evals").glob("*.yaml")) if (folder / "evals").is_dir() else []
         for path in candidates:
             document = read_file(path, shown(path))
             suite = read_suite(document, path) if looks_like_suite(document.root) else None
+            if suite is None and (document.root is None or looks_like_suite(document.root)):
+                broken.extend(document.problems)
             if suite is not None and wanted <= {entry for entry, _ in collect(suite, Problems())[0]}:
                 fitting.append(suite)
         if fitting:
             break
     if len(fitting) > 1:
         raise UsageError("several suites contain these scripts; pick one with --suite: " + ", ".join(s.file for s in fitting))
-    del problems
+    if not fitting:
+        problems.extend(broken)
     return fitting[0] if fitting else None
 
 

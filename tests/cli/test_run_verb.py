@@ -57,6 +57,18 @@ def test_a_misspelt_rule_is_refused_before_anything_runs(suite: Path, capsys: py
     assert not Path("reports").exists()
 
 
+@pytest.mark.parametrize("words", [["evals/broken.yaml"], ["scenarios"]])
+def test_a_suite_that_is_no_yaml_is_shown(suite: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Whether a suite with a slip is named itself or only its scripts are: the slip is shown, and once."""
+    Path("evals").mkdir(exist_ok=True)
+    suite.unlink()
+    Path("evals/broken.yaml").write_text("scripts: [../scenarios/*.yaml]\ncompare: {mask: [tools[x].result]}\n")
+    assert main(["run", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.count("evals/broken.yaml:2:23: error[yaml-syntax]") == 1
+    assert "belong to no suite" not in err
+
+
 def test_a_deleted_rule_is_felt(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts that name a rule the agent lost are replayed: a warning says so, the expectation fails, exit 1."""
     start = AGENT.index("  - id: goodbye")
