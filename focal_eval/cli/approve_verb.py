@@ -138,13 +138,20 @@ def lines(done: Approved) -> list[str]:
         out.append(f"left {len(done.layouts)} files in an older layout (--only reformatted)")
     same = f"{done.up_to_date} {_cases(done.up_to_date)} as approved"
     out.append(same + (f", {done.unseen} of the baseline not judged in this run and kept" if done.unseen else ""))
-    would = "would be" if done.dry_run else "was" if len(done.written) <= 1 else "were"
-    if not done.changes:
-        out.append(f"nothing {would} written to {done.folder}")
-    else:
-        removed = f", {len(done.removed)} removed" if done.removed else ""
-        out.append(f"{_files(len(done.written))} {would} written{removed} in {done.folder}")
+    out.append(_changed(done))
     return out
+
+
+def _changed(done: Approved) -> str:
+    """How many files were written and removed."""
+    written, removed = len(done.written), len(done.removed)
+    would = "would be" if done.dry_run else "was" if (written or removed) <= 1 else "were"
+    if not done.changes:
+        return f"nothing {would} written to {done.folder}"
+    if not written:
+        return f"{_files(removed)} {would} removed in {done.folder}"
+    also = f", {removed} removed" if removed else ""
+    return f"{_files(written)} {would} written{also} in {done.folder}"
 
 
 def _told(found: list[Item]) -> list[str]:

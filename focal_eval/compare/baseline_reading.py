@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from focal_eval.compare.baseline_layout import NONE, Expansion
@@ -18,7 +18,7 @@ from focal_eval.errors import Refused
 from focal_eval.records import Verdict
 from focal_eval.records.codec import Misfit, message_from_json, reply_from_json
 from focal_eval.registry import did_you_mean
-from focal_eval.source import Span, whole_file
+from focal_eval.source import whole_file
 from focal_eval.value import value
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")
@@ -171,9 +171,7 @@ def from_file(path: Path, folder: Path) -> tuple[Document, BaselineFile | None]:
     document = read_file(path, shown(path))
     file = _file(document)
     if file is not None and (below := path_of(file.script)) is not None and folder / below != path:
-        place = _script_place(document)
-        fix = f"a baseline of '{file.script}' stands in {below}"
-        document.problems.error("baseline-script", f"this file is not the one of '{file.script}'", place, help=fix)
+        _misplaced(document, file.script, below)
         return document, None
     return document, file
 
@@ -181,12 +179,14 @@ def from_file(path: Path, folder: Path) -> tuple[Document, BaselineFile | None]:
 def looks_like_baseline(root: Node | None) -> bool:
     """Whether a document is meant as a baseline's file."""
     entries = root.value if isinstance(root, MappingNode) else ()
-    return {"baseline", "cases"} <= {key.value for key, _ in entries if isinstance(key, ScalarNode)}
+    return "baseline" in {key.value for key, _ in entries if isinstance(key, ScalarNode)}
 
 
-def check_baseline(document: Document) -> None:
-    """Reports the problems of a baseline's file to its document."""
-    _file(document)
+def check_baseline(document: Document, path: Path) -> None:
+    """Reports the problems of a baseline's file to its document; where the baseline's folder begins is not known."""
+    file = _file(document)
+    if file is not None and (below := path_of(file.script)) is not None and not _ends_with(path, below):
+        _misplaced(document, file.script, below)
 
 
 def from_text(text: str, name: str) -> tuple[Document, BaselineFile | None]:
@@ -195,10 +195,16 @@ def from_text(text: str, name: str) -> tuple[Document, BaselineFile | None]:
     return document, _file(document)
 
 
-def _script_place(document: Document) -> Span:
+def _ends_with(path: Path, below: PurePosixPath) -> bool:
+    return path.absolute().parts[-len(below.parts) :] == below.parts
+
+
+def _misplaced(document: Document, script: str, below: PurePosixPath) -> None:
     root = document.root
     assert isinstance(root, MappingNode)
-    return document.place(next(item for key, item in root.value if key.value == "script"))
+    place = document.place(next(item for key, item in root.value if key.value == "script"))
+    fix = f"a baseline of '{script}' stands in {below}"
+    document.problems.error("baseline-script", f"this file is not the one of '{script}'", place, help=fix)
 
 
 def _file(document: Document) -> BaselineFile | None:

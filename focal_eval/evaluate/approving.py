@@ -13,6 +13,7 @@ from focal_eval.clock import Clock
 from focal_eval.compare.baseline import default_folder
 from focal_eval.compare.baseline_model import Approval, BaselineFile, Kept, short
 from focal_eval.compare.baseline_writing import save, text_of
+from focal_eval.compare.model import Lane
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.approval_choice import ApproveRequest, Choice, Chosen, choice_of
 from focal_eval.evaluate.approval_units import Category, Looking, ScriptUnits, Unit
@@ -121,7 +122,7 @@ class _Collected:
     changes: dict[Path, str | None] = field(default_factory=dict)
     layouts: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: {"up_to_date": 0, "unseen": 0})
-    causes: set[str] = field(default_factory=set)
+    causes: dict[str, str] = field(default_factory=dict)  # by key, in the words that `compare` has for all of its cases
     cases: set[str] = field(default_factory=set)
     scripts: set[str] = field(default_factory=set)
 
@@ -144,7 +145,7 @@ class _Approving:
         return Approved(
             run=str(self.looking.model.header.get("id") or ""),
             folder=self.looking.folder,
-            items=tuple(sorted(found.items, key=lambda item: (list(Category).index(item.category), item.script, item.case))),
+            items=self._items(),
             up_to_date=found.counts["up_to_date"],
             unseen=found.counts["unseen"],
             written=tuple(path for path, text in found.changes.items() if text is not None),
@@ -152,6 +153,10 @@ class _Approving:
             layouts=tuple(found.layouts),
             dry_run=self.request.dry_run,
         )
+
+    def _items(self) -> tuple[Item, ...]:
+        told = (item if item.cause is None else replace(item, text=self.found.causes[item.cause]) for item in self.found.items)
+        return tuple(sorted(told, key=lambda item: (list(Category).index(item.category), item.script, item.case)))
 
     def _known_scripts(self) -> None:
         for wanted in self.request.scripts:
@@ -185,13 +190,19 @@ class _Approving:
             return unit.before, False
         self.found.cases.add(unit.name)
         if unit.cause is not None:
-            self.found.causes.add(unit.cause)
+            self._cause(unit)
         chosen = self.choice.about(unit)
         if isinstance(chosen, str):
             self._tell(unit, approved=False, left=chosen)
             return unit.before, False
         self._tell(unit, approved=True, turns=chosen.turns or ())
         return self._approved(unit, chosen), True
+
+    def _cause(self, unit: Unit) -> None:
+        """Keeps a cause's words: those of a case in which more happened than that a rule was looked at."""
+        cause = None if unit.change is None else unit.change.cause
+        if cause is not None and (cause.key not in self.found.causes or cause.lane is not Lane.CANDIDATES):
+            self.found.causes[cause.key] = cause.text
 
     def _approved(self, unit: Unit, chosen: Chosen) -> tuple[Kept, ...]:
         if unit.category is Category.UNUSED:
@@ -220,7 +231,5 @@ class _Approving:
 
     def _tell(self, unit: Unit, *, approved: bool, left: str | None = None, turns: tuple[int, ...] = ()) -> None:
         assert unit.category is not None
-        cause = None if unit.change is None else unit.change.cause
-        words = None if cause is None else cause.text
-        item = Item(unit.category, unit.name, unit.script, approved, left, unit.cause, words, unit.verdicts, turns)
+        item = Item(unit.category, unit.name, unit.script, approved, left, unit.cause, None, unit.verdicts, turns)
         self.found.items.append(item)

@@ -130,7 +130,7 @@ def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
         files.suites[resolved] = document
     elif looks_like_baseline(root):
         checked.baselines += 1
-        check_baseline(document)
+        check_baseline(document, path)
         checked.problems.extend(document.problems)
     elif looks_like_agent(root):
         files.agents[resolved] = document

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from focal_eval.compare.model import RecordedCase, RecordedTurn
+from focal_eval.errors import StorageError
+from focal_eval.records.codec import message_from_json, reply_from_json
 from focal_eval.report.model import Case, ReportModel
 
 
 def recorded(model: ReportModel, case: Case) -> RecordedCase:
-    """The attempt that decided a case, all of it, read from the journal now."""
+    """The attempt that decided a case, all of it, read from the journal now. Raises StorageError where it is damaged."""
     last = case.last
     closing: Mapping[str, Any] = {} if last.end is None else model.document(last.end)
     stored = closing.get("messages")
+    for message in stored or ():
+        _check(model, message, message_from_json)
     return RecordedCase(
         name=case.name,
         script=case.script,
         verdict=case.verdict,
-        turns=tuple(_turn(model.document(place)) for place in last.turns),
+        turns=tuple(_turn(model, model.document(place)) for place in last.turns),
         title=case.title,
         file=case.file,
         tags=case.tags,
@@ -30,7 +34,8 @@ def recorded(model: ReportModel, case: Case) -> RecordedCase:
     )
 
 
-def _turn(line: Mapping[str, Any]) -> RecordedTurn:
+def _turn(model: ReportModel, line: Mapping[str, Any]) -> RecordedTurn:
+    _check(model, line.get("reply"), reply_from_json)
     return RecordedTurn(
         index=line["i"],
         user=line.get("user"),
@@ -42,6 +47,15 @@ def _turn(line: Mapping[str, Any]) -> RecordedTurn:
         elapsed_ms=line.get("elapsed_ms"),
         first_token_ms=line.get("first_token_ms"),
     )
+
+
+def _check(model: ReportModel, found: Any, read: Callable[[Any], object]) -> None:
+    """A journal may come from anywhere: what is compared has the shape that a run writes."""
+    try:
+        if found is not None:
+            read(found)
+    except ValueError as problem:  # Misfit is one
+        raise StorageError(f"the journal of {model.folder} is damaged: {problem}") from None
 
 
 def script_digest(model: ReportModel, case: Case) -> str:

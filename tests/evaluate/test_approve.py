@@ -12,7 +12,7 @@ import pytest
 from focal_eval.cli import main
 from focal_eval.clock import fixed_clock
 from focal_eval.compare import baseline
-from focal_eval.errors import Refused, UsageError
+from focal_eval.errors import Refused, StorageError, UsageError
 from focal_eval.evaluate import RunRequest, run
 from focal_eval.evaluate.approval_units import Category
 from focal_eval.evaluate.approving import Approved, ApproveRequest, approve
@@ -373,3 +373,60 @@ def test_wrong_words_are_refused(shop: Shop, capsys: pytest.CaptureFixture[str],
     """Each mistake on the command line is a sentence and exit code 2."""
     assert main(["approve", shop.run(), "--author", "Ada", "--reason", "x", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_cause_has_the_words_of_the_comparison(shop: Shop) -> None:
+    """A rule that was only looked at in one case and matched in another is one cause; its words are those of the match."""
+    late = "  - {id: late, when: it is late, match: {any_words: [late]}, requires: [known], then: say so, template: bye}\n"
+    shop.write("agent.yaml", AGENT.replace("templates:", late + "variables: {known: null}\ntemplates:"))
+    said = "turns: [{user: it is late, expect: {rules: {excludes: [greet]}}}]\n"
+    shop.write("scripts/alone.yaml", said)
+    shop.write("scripts/zero.yaml", "given: {variables: {known: 1}}\n" + said)
+    shop.approve(shop.run(), Category.NEW, Category.WRONG)
+    shop.edit("agent.yaml", "any_words: [late]", "any_words: [soon]")
+    found = {item.case: (item.cause, item.text) for item in shop.approve(shop.run()).items if item.cause is not None}
+    assert found == dict.fromkeys(("alone", "zero"), ("rules:-late", "rule late no longer matches"))
+
+
+def test_what_was_only_removed_is_told_as_that(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line counts files removed in words of their own, also where none was written."""
+    (shop.folder / "scripts/leave.yaml").unlink()
+    gone = shop.run()
+    assert main(["approve", gone, "--only", "unused", "--reason", "gone", "--author", "Ada"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 file was removed in baselines/evals"
+    assert main(["approve", gone, "--only", "unused", "--reason", "gone", "--author", "Ada"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing was written to baselines/evals"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("cases:", "casez:", "no key is named 'casez' here; did you mean 'cases'?"),
+        ("script: leave", "script: deep/leave", "a baseline of 'deep/leave' stands in deep/leave.yaml"),
+    ],
+)
+def test_check_says_what_is_wrong_with_a_baseline(
+    shop: Shop, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    """A baseline's file is known by its key `baseline` alone, and one at the wrong place is not sound."""
+    path = shop.folder / "baselines/evals/leave.yaml"
+    assert main(["check", str(path)]) == 0
+    capsys.readouterr()
+    path.write_text(path.read_text(encoding="utf-8").replace(f"\n{old}", f"\n{new}", 1), encoding="utf-8")
+    assert main(["check", str(path)]) == 2
+    out = capsys.readouterr().out
+    assert said in out
+    assert "1 error in 1 of 1 files; read 1 baseline" in out
+
+
+def test_a_journal_of_another_shape_is_told_as_damaged(shop: Shop) -> None:
+    """A journal may come from anywhere: rules that are no list are named, in approving and in comparing."""
+    folder = shop.run()
+    path = shop.folder / folder / "journal.jsonl"
+    text = path.read_text(encoding="utf-8")
+    assert '"rules":[' in text
+    path.write_text(text.replace('"rules":[', '"rules":3,"rulez":['), encoding="utf-8")
+    with pytest.raises(StorageError, match="is damaged: rules: a list is expected"):
+        shop.approve(folder)
+    with pytest.raises(StorageError, match="is damaged: rules: a list is expected"):
+        compare_baseline(shop.folder / "baselines/evals", read_run(Path(folder)))
