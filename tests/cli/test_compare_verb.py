@@ -87,3 +87,51 @@ def test_what_is_not_there_is_refused(words: list[str], said: str, capsys: pytes
     """A wrong reference is a user's mistake: exit 2 and a sentence."""
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def title_of(page: Path) -> str:
+    """A page's verdict, as its tab shows it."""
+    found = re.search(r"<title>(.*?)</title>", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_a_page_is_written_where_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--html FILE` writes one page whose title is the verdict, makes its folder, names it last, and keeps the exit code."""
+    assert main(["compare", "reports/one", "reports/two", "--html", "pages/deep/told.html"]) == 1
+    assert capsys.readouterr().out.rstrip().endswith("\nreport: pages/deep/told.html")
+    assert [file.name for file in Path("pages/deep").iterdir()] == ["told.html"]
+    assert title_of(Path("pages/deep/told.html")).startswith("Failed: 2 of 3 conversations regressed")
+    assert main(["compare", "reports/one", "reports/one", "--html", "pages/same.html", "-q"]) == 0
+    assert "pages/same.html" not in capsys.readouterr().out
+    assert "regressed" not in title_of(Path("pages/same.html"))
+
+
+def test_a_page_beside_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--json` the page is written and stdout still holds one document."""
+    assert main(["compare", "reports/one", "reports/two", "--json", "--html", "told.html"]) == 1
+    assert json.loads(capsys.readouterr().out)["counts"]["regressed"] == 2
+    assert title_of(Path("told.html")).startswith("Failed: 2 of 3")
+
+
+def test_an_unwritable_place_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file where a folder would have to be, or a folder where the file would, is no traceback: exit code 3, the reason."""
+    Path("taken").write_text("a file")
+    assert main(["compare", "reports/one", "reports/two", "--html", "taken/told.html"]) == 3
+    assert capsys.readouterr().err == "focal-eval: cannot make the folder taken: File exists\n"
+    Path("folder").mkdir()
+    assert main(["compare", "reports/one", "reports/two", "--html", "folder/told.html"]) == 1
+    Path("folder/told.html").unlink()
+    Path("folder/told.html").mkdir()
+    main(["compare", "reports/one", "reports/two", "--html", "folder/told.html"])
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_run_with_a_baseline_leaves_the_page_in_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """`run --baseline` writes comparison.html beside report.html; `--report none` writes neither."""
+    assert main(["run", "suite.yaml", "--baseline", "reports/one", "--out", "reports/three", "-q"]) == 1
+    assert title_of(Path("reports/three/comparison.html")).startswith("Failed: 2 of 3 conversations regressed")
+    assert Path("reports/three/report.html").is_file()
+    main(["run", "suite.yaml", "--baseline", "reports/one", "--out", "reports/four", "-q", "--report", "none"])
+    assert not Path("reports/four/comparison.html").exists()
+    capsys.readouterr()
