@@ -3,9 +3,10 @@
 const HEIGHTS = { plain: 40, told: 64 };
 const NARROW_HEIGHTS = { plain: 64, told: 88 };
 const narrowScreen = matchMedia("(max-width: 720px)");
-const OVERSCAN = 600; // pixels above and below the window
+const OVERSCAN = 300; // pixels above and below the window
+const MOST_ROWS_KEPT = 200; // that were in sight and may be again
 
-const list = { hits: [], tops: new Float64Array(cases.length), total: 0, shown: new Map(), kept: new Map(), active: -1, table: null, body: null };
+const list = { hits: [], tops: new Float64Array(cases.length), total: 0, shown: new Map(), made: new Map(), stale: new Set(), active: -1, table: null, body: null };
 
 function layOut() {
   const heights = narrowScreen.matches ? NARROW_HEIGHTS : HEIGHTS;
@@ -46,6 +47,14 @@ function listRow(item) {
   return element;
 }
 
+function rowOf(item) {
+  const element = list.made.get(item) || listRow(item);
+  list.made.delete(item);
+  list.made.set(item, element);
+  if (list.made.size > MOST_ROWS_KEPT) list.made.delete(list.made.keys().next().value);
+  return element;
+}
+
 // A row that stays in sight while a filter is typed stays the same element: little is made, nothing under the pointer flickers.
 function putAt(element, position) {
   const link = element.querySelector(".row-link");
@@ -72,12 +81,12 @@ function showRows(first, last) {
   }
   for (let position = first; position < last; position += 1) {
     if (list.shown.has(position)) continue;
-    const item = list.hits[position];
-    list.shown.set(position, putAt(list.kept.get(item) || listRow(item), position));
-    list.kept.delete(item);
+    const element = rowOf(list.hits[position]);
+    list.stale.delete(element);
+    list.shown.set(position, putAt(element, position));
   }
-  for (const element of list.kept.values()) element.remove();
-  list.kept.clear();
+  for (const element of list.stale) element.remove();
+  list.stale.clear();
   let next = null;
   for (let position = last - 1; position >= first; position -= 1) {
     const element = list.shown.get(position);
@@ -93,7 +102,7 @@ function buildTable() {
 }
 
 function drawList() {
-  list.kept = new Map([...list.shown].map(([position, element]) => [list.hits[position], element]));
+  list.stale = new Set(list.shown.values());
   list.hits = filtered(query.terms);
   list.active = -1;
   layOut();
