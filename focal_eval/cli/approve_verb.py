@@ -135,7 +135,7 @@ def lines(done: Approved) -> list[str]:
                 out.append(f"{word} {len(found)} {category}")
                 out += _told(found)
     if done.layouts:
-        out.append(f"left {len(done.layouts)} files in an older layout (--only reformatted)")
+        out.append(f"left {_files(len(done.layouts))} in an older layout (--only reformatted)")
     same = f"{done.up_to_date} {_cases(done.up_to_date)} as approved"
     out.append(same + (f", {done.unseen} of the baseline not judged in this run and kept" if done.unseen else ""))
     out.append(_changed(done))

@@ -43,7 +43,8 @@ class Staleness:
         out = []
         for names, one, many in said:
             if names:
-                what = f"case of the baseline {one}" if len(names) == 1 else f"cases of the baseline {many}"
+                cases = "case" if self.cases == 1 else "cases"
+                what = f"{cases} of the baseline {one if len(names) == 1 else many}"
                 out.append(f"{len(names)} of {self.cases} {what}: {listed(names, most=3)}")
         return out
 

@@ -310,6 +310,7 @@ def test_staleness_is_told(shop: Shop) -> None:
     found = compare_baseline(shop.folder / "baselines/evals", read_run(Path(shop.run()))).staleness
     assert found is not None
     assert (found.expired, found.figures()["expired"]) == (("leave",), 1.0)
+    assert "1 of 2 cases of the baseline has an approval that is over: leave" in found.lines()
 
 
 def _fresh(cases: int) -> Any:
