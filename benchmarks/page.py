@@ -4,12 +4,14 @@
 in headless Chromium and prints a row of figures: the file's size, the time to write it, first paint, the time until the list
 can be used, the slowest keystroke of a filter, opening a conversation, and the memory of all of the browser's processes:
 with an empty page, right after everything was searched and filtered letter by letter, and a few seconds later.
-`--peer` names a report of another tool (a folder with `index.html`) to open the same way.
+`--peer` names a report of another tool (a folder with `index.html`) to open the same way. `--write` keeps the figures in
+page.json and the table in README.md, `--render` prints that table.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import shutil
 import sys
@@ -21,6 +23,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from run import machine
+from tables import render_page, rewrite
+
 from focal_eval.compare import Masks, compare_cases, grouped
 from focal_eval.compare.model import CaseChange, Comparison, RecordedCase, Side
 from focal_eval.compare.stats import measured, statistics_of
@@ -29,6 +34,8 @@ from focal_eval.report import ReportModel, read_run
 from focal_eval.report.comparison import ComparisonView, write
 
 LIMITS = {"file_mb": 25.0, "first_paint_ms": 1000.0, "keystroke_ms": 100.0, "memory_mb": 500.0}
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "page.json"
 SETTLING_MS = 4_000  # until a browser has thrown away what it no longer needs
 QUERY = "verdict:changed rule:apologise refund"
 
@@ -133,9 +140,7 @@ def opened(url: str, *, ours: bool) -> dict[str, float]:
         blank = memory_mb([pid for pid in descendants(os.getpid()) if pid not in already])
         begun = time.perf_counter()
         page.goto(url)
-        page.wait_for_selector(
-            "#list .row, article.cause" if ours else ".test-file-test, .chip:visible", timeout=120_000
-        )
+        page.wait_for_selector("#list .row, article.cause" if ours else ".test-file-test, .chip:visible", timeout=120_000)
         usable = 1000 * (time.perf_counter() - begun)
         paint = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1")
         out = {"first_paint_ms": paint, "usable_ms": usable, "blank_mb": blank}
@@ -184,7 +189,12 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--peer", type=Path, help="a folder with another tool's report on as many results")
+    parser.add_argument("--write", action="store_true", help="keep the figures in page.json and their table in README.md")
+    parser.add_argument("--render", action="store_true", help="print the table of page.json and measure nothing")
     arguments = parser.parse_args()
+    if arguments.render:
+        print(render_page(json.loads(RESULTS.read_text())))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         runs = sample_runs(Path(folder), arguments.cases, arguments.turns)
         view = compared(*runs)
@@ -192,7 +202,14 @@ def main() -> int:
         page = write(view, Path(folder) / "comparison.html")
         figures = {"file_mb": round(page.stat().st_size / 1e6, 2), "written_s": round(time.perf_counter() - begun, 1)}
         figures |= opened(page.as_uri(), ours=True)
-    found: dict[str, Any] = {"cases": arguments.cases, "turns": arguments.turns, "ours": figures}
+    found: dict[str, Any] = {
+        "measured_on": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine(),
+        "cases": arguments.cases,
+        "turns": arguments.turns,
+        "limits": LIMITS,
+        "ours": figures,
+    }
     if arguments.peer is not None:
         size = sum(path.stat().st_size for path in arguments.peer.rglob("*") if path.is_file())
         found["peer"] = {"file_mb": round(size / 1e6, 2)} | opened(
@@ -200,6 +217,9 @@ def main() -> int:
         )
     over = [name for name, limit in LIMITS.items() if figures[name] > limit]
     print(json.dumps(found | {"over": over}, indent=2))
+    if arguments.write:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        rewrite(HERE / "README.md", render_page(found), "page")
     return int(bool(over))
 
 

@@ -49,6 +49,34 @@ def render_remote(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+PAGE = (  # figure, what it is, unit
+    ("file_mb", "the file", "MB"),
+    ("written_s", "writing it", "s"),
+    ("first_paint_ms", "first paint", "ms"),
+    ("usable_ms", "the list can be used", "ms"),
+    ("keystroke_ms", "slowest keystroke of a filter", "ms"),
+    ("words_read_ms", "wait for what was said, after the last letter", "ms"),
+    ("conversation_ms", "opening a conversation", "ms"),
+    ("blank_mb", "memory of Chromium with an empty page", "MB"),
+    ("peak_mb", "memory of Chromium right after all of that", "MB"),
+    ("memory_mb", "memory of Chromium a few seconds later", "MB"),
+)
+
+
+def render_page(results: dict[str, Any]) -> str:
+    """The table of page.json: each figure, its limit, and whether it is held."""
+    machine, limits, ours = results["machine"], results["limits"], results["ours"]
+    body = []
+    for name, words, unit in PAGE:
+        limit = limits.get(name)
+        told = "–" if limit is None else f"≤ {limit:,.0f} {unit}, {'held' if ours[name] <= limit else 'missed'}"
+        body.append([words, f"{ours[name]:,.1f} {unit}", told])
+    return (
+        f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}: "
+        f"{results['cases']:,} conversations of {results['turns']} turns.\n\n{_table(['what', 'measured', 'limit'], body)}"
+    )
+
+
 def _remote(rows: list[dict[str, Any]], count: int) -> str:
     base = _wall(rows, "limit-aiohttp")
     body = []

@@ -79,6 +79,13 @@ def test_the_tables_of_remote_runs_are_those_of_the_data() -> None:
     assert between.strip() == run("benchmarks/remote.py", "--render").stdout.strip()
 
 
+def test_the_table_of_the_page_is_that_of_the_data() -> None:
+    """README.md shows page.json and nothing else."""
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    between = readme.split("<!-- page -->")[1].split("<!-- /page -->")[0]
+    assert between.strip() == run("benchmarks/page.py", "--render").stdout.strip()
+
+
 @pytest.mark.slow  # a server process and five jobs in three settings
 def test_a_quick_remote_run_arrives_at_the_verdicts(tmp_path: Path) -> None:
     """Over HTTP focal-eval finds exactly the conversations that must fail."""
