@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "reports" / "example"
-CHUNK = re.compile(rb'(<script type="application/octet-stream" id="chunk-\d+">)([A-Za-z0-9+/=]+)(</script>)')
+CHUNK = re.compile(rb'(<script type="application/octet-stream" id="(?:chunk|said)-\d+">)([A-Za-z0-9+/=]+)(</script>)')
 
 
 def unpacked(page: bytes) -> bytes:
