@@ -243,8 +243,9 @@ class _Text:
             head = self.paint(words, "bold", COLOURS[kind])
         causes = len(comparison.groups)
         told = f"{causes:,} {'cause' if causes == 1 else 'causes'}" if causes else ""
+        left = f"{_cases(comparison.left_out)} left out" if comparison.left_out else ""
         sides = f"{_side(comparison.before)} → {_side(comparison.after)}"
-        return " · ".join(filter(None, (head, rest, told, sides)))
+        return " · ".join(filter(None, (head, rest, told, left, sides)))
 
 
 def _response(differences: Sequence[Difference]) -> Difference | None:

@@ -135,3 +135,13 @@ def test_a_run_with_a_baseline_leaves_the_page_in_its_folder(capsys: pytest.Capt
     main(["run", "suite.yaml", "--baseline", "reports/one", "--out", "reports/four", "-q", "--report", "none"])
     assert not Path("reports/four/comparison.html").exists()
     capsys.readouterr()
+
+
+def test_the_one_line_tells_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of some cases that is like the run of all says that it was not all."""
+    main(["run", "suite.yaml", "-k", "refund", "--out", "reports/some", "-q", "--report", "none"])
+    capsys.readouterr()
+    assert main(["compare", "reports/two", "reports/some", "-q"]) == 0
+    (line,) = capsys.readouterr().out.rstrip().split("\n")
+    assert line.startswith("✓ Nothing changed · ")
+    assert " · 1 case left out · " in line
