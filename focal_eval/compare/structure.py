@@ -61,16 +61,24 @@ def _value(before: Json, after: Json, lane: Lane, what: str, path: Path) -> Iter
     if max(len(one), len(other)) > MAX_BYTES:
         yield Difference(lane, "changed", what, before, after, path)
         return
+    whole = [Difference(lane, "changed", what, before, after, path)]
     try:
-        yield from sorted(_deep(before, after, lane, what, path), key=lambda found: [str(step) for step in found.path])
+        found = sorted(_deep(before, after, lane, what, path), key=lambda found: [str(step) for step in found.path])
+        if not found and not _equal(before, after):  # in a list the library takes false for 0, and true for 1
+            found = whole
     except RecursionError:
-        yield Difference(lane, "changed", what, before, after, path)
+        found = whole
+    yield from found
 
 
 def _equal(before: Json, after: Json) -> bool:
     """Equal as JSON: 1 and 1.0 are one number, true and 1 are not the same."""
     if isinstance(before, bool) is not isinstance(after, bool):
         return False
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(_equal(item, after[key]) for key, item in before.items())
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(map(_equal, before, after))
     return bool(before == after)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from focal_eval.compare.model import PIPELINE, Lane
@@ -133,6 +133,7 @@ def test_the_reply_names_the_template_whose_words_differ() -> None:
 
 
 @settings(max_examples=150, deadline=None)  # the first call imports a library
+@example([[True], [False, 2, None], -2], [[True], [0, 2, None], -2])
 @given(JSON, JSON)
 def test_structures_differ_where_their_json_differs(before: object, after: object) -> None:
     """Equal JSON has no difference, other JSON at least one; true and 1 are two things, 1 and 1.0 are one."""
