@@ -6,7 +6,6 @@ not share: what they begin and end with alike is taken as it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -18,7 +17,6 @@ Pair = tuple[int | None, int | None]
 
 MAX_CELLS = 250_000  # of the table; longer sequences are aligned by what is equal alone
 _ALIKE = 0.6  # from here on two texts are one turn, reworded
-_REPEAT = re.compile(r"#(\d+)$")
 
 
 class Said(NamedTuple):
@@ -26,12 +24,6 @@ class Said(NamedTuple):
 
     name: str | None
     text: str | None  # None where the agent speaks first
-
-
-def base_name(name: str, repeat: int) -> str:
-    """A case's name without the number of its repeat."""
-    found = _REPEAT.search(name)
-    return name[: found.start()] if found and int(found[1]) == repeat else name
 
 
 def align(before: Sequence[T], after: Sequence[T], alike: Callable[[T, T], float]) -> list[Pair]:

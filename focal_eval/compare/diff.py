@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from focal_eval.compare.align import Said, align, align_turns, base_name, text_likeness
+from focal_eval.compare.align import Said, align, align_turns, text_likeness
 from focal_eval.compare.cause import Found, cause_of
 from focal_eval.compare.lanes import replies, unknown
 from focal_eval.compare.mask import Masks
-from focal_eval.compare.model import CaseChange, Change, Difference, Lane, RecordedCase, RecordedTurn, TurnPair
+from focal_eval.compare.model import CaseChange, Change, Difference, Lane, RecordedCase, RecordedTurn, TurnPair, case_key
 from focal_eval.compare.structure import equal_json, structural
 from focal_eval.records import Json
 from focal_eval.value import value
@@ -32,7 +32,7 @@ def compare_cases(
     known = after or before
     assert known is not None
     told: dict[str, Any] = {
-        "name": base_name(known.name, known.repeat),
+        "name": case_key(known.name, known.script, known.repeat),
         "script": known.script,
         "title": known.title,
         "tags": known.tags,

@@ -83,6 +83,12 @@ class RecordedCase:
     id: str = ""  # the case's id in its run; empty in a baseline
 
 
+def case_key(name: str, script: str, repeat: int) -> str:
+    """What the repeats of one case have in common: `returns/mug[item=cup]` of `returns/mug[item=cup]#2`."""
+    end = f"#{repeat}"
+    return name.removesuffix(end) if name != script else name
+
+
 @value
 class Difference:
     """One thing that differs in one turn, or in the whole case."""

@@ -10,11 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 from focal_eval.compare import Masks, compare_repeats, masks_of
-from focal_eval.compare.align import base_name
 from focal_eval.compare.baseline_model import BaselineFile, Kept, content, path_of, short
 from focal_eval.compare.baseline_reading import from_file, paths_below
 from focal_eval.compare.baseline_writing import text_of
-from focal_eval.compare.model import CaseChange, Change, RecordedCase, RecordedTurn
+from focal_eval.compare.model import CaseChange, Change, RecordedCase, RecordedTurn, case_key
 from focal_eval.compare.staleness import is_over
 from focal_eval.errors import Refused, UsageError
 from focal_eval.evaluate.recorded_cases import recorded, script_digest
@@ -147,14 +146,14 @@ class Looking:
 def _by_name(cases: Sequence[Case]) -> dict[str, list[Case]]:
     out: dict[str, list[Case]] = {}
     for case in cases:
-        out.setdefault(base_name(case.name, case.repeat), []).append(case)
+        out.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
     return out
 
 
 def _kept(file: BaselineFile) -> dict[str, tuple[Kept, ...]]:
     out: dict[str, tuple[Kept, ...]] = {}
     for kept in file.cases:
-        name = base_name(kept.case.name, kept.case.repeat)
+        name = case_key(kept.case.name, kept.case.script, kept.case.repeat)
         out[name] = (*out.get(name, ()), kept)
     return out
 

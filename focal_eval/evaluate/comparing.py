@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
-from focal_eval.compare.align import base_name
-from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side
+from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side, case_key
 from focal_eval.compare.staleness import Staleness
 from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of
 from focal_eval.errors import ExitCode, StorageError, UsageError
@@ -154,7 +153,7 @@ class _Run:
         self.model = model
         self._cases: dict[str, list[Case]] = {}
         for case in model.cases:
-            self._cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+            self._cases.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
 
     def names(self) -> Mapping[str, bool]:
         return {name: any(case.verdict != "not_run" for case in cases) for name, cases in self._cases.items()}
@@ -186,14 +185,16 @@ class _Baseline:
         self.folder = folder
 
     def names(self) -> Mapping[str, bool]:
-        return {base_name(case.name, case.repeat): True for case in baseline.read(self.folder)}
+        return {case_key(case.name, case.script, case.repeat): True for case in baseline.read(self.folder)}
 
     def cases(self) -> Iterator[tuple[str, Sequence[RecordedCase]]]:
-        for name, repeats in groupby(baseline.read(self.folder), key=lambda case: base_name(case.name, case.repeat)):
+        for name, repeats in groupby(
+            baseline.read(self.folder), key=lambda case: case_key(case.name, case.script, case.repeat)
+        ):
             yield name, list(repeats)
 
     def case(self, name: str) -> Sequence[RecordedCase]:
-        return [case for case in baseline.read(self.folder) if base_name(case.name, case.repeat) == name]
+        return [case for case in baseline.read(self.folder) if case_key(case.name, case.script, case.repeat) == name]
 
     def side(self) -> Side:
         return Side(str(self.folder), "baseline")

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from focal_eval.compare import baseline
-from focal_eval.compare.align import base_name
-from focal_eval.compare.model import CaseChange, RecordedCase
+from focal_eval.compare.model import CaseChange, RecordedCase, case_key
 from focal_eval.evaluate.comparing import Compared
 from focal_eval.evaluate.recorded_cases import recorded
 from focal_eval.report.comparison import ComparisonView, write
@@ -37,7 +36,7 @@ def of_run(model: ReportModel) -> Reading:
     """Reads a case's repeats from a run's journal."""
     cases: dict[str, list[Case]] = {}
     for case in model.cases:
-        cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+        cases.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
 
     def read(change: CaseChange) -> Sequence[RecordedCase]:
         repeats = sorted(cases.get(change.name, ()), key=lambda case: case.repeat)
@@ -50,5 +49,5 @@ def of_baseline(folder: Path) -> Reading:
     """Reads a case's repeats from a baseline, which is one set of files and is read once."""
     cases: dict[str, list[RecordedCase]] = {}
     for case in baseline.read(folder):
-        cases.setdefault(base_name(case.name, case.repeat), []).append(case)
+        cases.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
     return lambda change: cases.get(change.name, [])

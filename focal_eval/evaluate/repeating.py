@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from focal_eval.compare.stats import Tally, case_key, first_divergence, run_statistics
+from focal_eval.compare.model import case_key
+from focal_eval.compare.stats import Tally, first_divergence, run_statistics
 from focal_eval.errors import Diagnostic
 from focal_eval.evaluate.recorded_cases import recorded
 from focal_eval.evaluate.target import Target

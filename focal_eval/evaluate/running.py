@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
-from focal_eval.compare.align import base_name
+from focal_eval.compare.model import case_key
 from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageError
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import check_reports, failed_cases, render
@@ -69,7 +69,7 @@ def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | N
     from focal_eval.evaluate.comparing import check_overlap, find_reference
 
     reference = find_reference(request.baseline, request.runs, None if target.suite is None else target.suite.file)
-    check_overlap(reference, {base_name(case.name, case.repeat) for case in plan.cases})
+    check_overlap(reference, {case_key(case.name, case.script.id, case.repeat) for case in plan.cases})
     return reference
 
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focal_eval.compare import align as aligning
-from focal_eval.compare.align import Pair, Said, align, align_turns, base_name, likeness
+from focal_eval.compare.align import Pair, Said, align, align_turns, likeness
+from focal_eval.compare.model import case_key
 
 TEXTS = st.sampled_from(
     ["yes", "no", "I want a refund for order A-1001", "Where is my parcel?", "It arrived broken", "thanks", "ok"]
@@ -111,6 +112,6 @@ def test_long_sequences_are_aligned_by_what_is_equal(before: list[int], after: l
 
 def test_a_case_is_named_without_its_repeat() -> None:
     """Only the number of its own repeat is taken off a name."""
-    assert base_name("returns/mug[item=cup]#2", 2) == "returns/mug[item=cup]"
-    assert base_name("returns/mug#2", 1) == "returns/mug#2"
-    assert base_name("returns/mug", 1) == "returns/mug"
+    assert case_key("returns/mug[item=cup]#2", "returns/mug", 2) == "returns/mug[item=cup]"
+    assert case_key("returns/mug#2", "returns/mug#2", 1) == case_key("returns/mug#2", "returns/mug#2", 2) == "returns/mug#2"
+    assert case_key("returns/mug", "returns/mug", 1) == "returns/mug"

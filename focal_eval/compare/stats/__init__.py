@@ -3,7 +3,7 @@
 from focal_eval.compare.stats.between import Statistics, statistics_of
 from focal_eval.compare.stats.divergence import first_divergence
 from focal_eval.compare.stats.flake import Flake, Tally, flake_class, needs_more
-from focal_eval.compare.stats.measured import Measured, case_key, measured
+from focal_eval.compare.stats.measured import Measured, measured
 from focal_eval.compare.stats.summary import RunStatistics, run_statistics
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "RunStatistics",
     "Statistics",
     "Tally",
-    "case_key",
     "first_divergence",
     "flake_class",
     "measured",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from focal_eval.compare.model import RecordedCase, RecordedTurn
+from focal_eval.compare.model import RecordedCase, RecordedTurn, case_key
 from focal_eval.records import Json
 from focal_eval.value import value
 
@@ -18,12 +18,6 @@ class Measured:
     repeat: int = 1
     latencies: tuple[float, ...] = ()  # ms of each turn that was measured
     tokens: tuple[float, ...] = ()  # of each turn whose tokens are known
-
-
-def case_key(name: str, script: str, repeat: int) -> str:
-    """What the repeats of one case have in common: `returns/mug[item=cup]` of `returns/mug[item=cup]#2`."""
-    end = f"#{repeat}"
-    return name.removesuffix(end) if name != script else name
 
 
 def measured(case: RecordedCase) -> Measured:
