@@ -1,0 +1,1 @@
+"""Changes something on purpose and judges or plays again: what would the suite notice?"""
