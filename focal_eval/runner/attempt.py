@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from focal_eval.checks.base import Conversation, Moment
@@ -37,10 +38,13 @@ class PreparedScript:
         self.closing = tuple(map(Ready, script.conversation))
 
 
-class Attempt:
-    """One attempt at one case; `lines` gives its journal lines as they are finished."""
+Write = Callable[[bytes], None]
 
-    def __init__(self, case: Case, prepared: PreparedScript, terms: Terms, write: Any, number: int = 1) -> None:
+
+class Attempt:
+    """One attempt at one case; `write` gets its journal lines as they are finished, with None nobody keeps any."""
+
+    def __init__(self, case: Case, prepared: PreparedScript, terms: Terms, write: Write | None, number: int = 1) -> None:
         self.case, self.prepared, self.terms, self.number = case, prepared, terms, number
         self.write = write
         self.script: Script = case.script
@@ -50,6 +54,7 @@ class Attempt:
         self.judging = Judging(self.script.texts, terms.unreported, self.values)
         self.turns: list[TurnRecord] = []
         self.before: list[TurnRecord] = []  # replayed before the first turn
+        self.bad: list[tuple[int | None, CheckResult]] = []  # what failed or crashed the attempt, with the turn's index
         self.fault: Fault | None = None
         self.given_up: str | None = None  # why the engine is not asked any more
         self.elapsed_ms = 0.0
@@ -61,7 +66,8 @@ class Attempt:
         """Plays and judges the case; only StorageError and cancellation get out."""
         clock = self.terms.clock
         start = clock.elapsed()
-        self.write(case_line(self.case, self.terms.channel))
+        if self.write is not None:
+            self.write(case_line(self.case, self.terms.channel))
         limit = self.script.timeout_s or self.terms.case_timeout_s
         deadline = None if limit is None else asyncio.get_running_loop().time() + limit
         messages: Any = UNKNOWN
@@ -79,8 +85,10 @@ class Attempt:
                 await _close(session)
         self._conversation(messages)
         self.elapsed_ms = (clock.elapsed() - start) * 1000
+        self._keep_bad(None)
         self._conclude()
-        self.write(self._attempt_line(lines))
+        if self.write is not None:
+            self.write(self._attempt_line(lines))
         return self.verdict
 
     async def _turn(self, turn: Turn, session: Session, deadline: float | None) -> None:
@@ -103,7 +111,7 @@ class Attempt:
             self.turns.append(TurnRecord(turn.index, user, fault=reply, elapsed_ms=elapsed))
             readies = self.prepared.turns[turn.index]
             self._not_judged(readies, f"the engine broke: {reply.message}")
-            return self._write_turn(turn, (user, golden), b'"fault":' + dumps(fault_to_json(reply)), elapsed)
+            return self._write_turn(turn, (user, golden), elapsed)
         if reply.elapsed_ms is not None:
             elapsed = reply.elapsed_ms
         self.turns.append(TurnRecord(turn.index, user, reply, elapsed_ms=elapsed, first_token_ms=reply.first_token_ms))
@@ -113,7 +121,7 @@ class Attempt:
         if readies:
             self.judging.judge(readies, moment)
         saved = self._save(turn, reply, readies) if turn.save else None
-        return self._write_turn(turn, (user, golden), b'"reply":' + dumps(reply_to_json(reply)), elapsed, saved)
+        return self._write_turn(turn, (user, golden), elapsed, saved)
 
     def _withheld(self, turn: Turn) -> str | None:
         """Why a turn with `when` is not sent, None where it is."""
@@ -181,7 +189,7 @@ class Attempt:
         self._not_judged(self.prepared.turns[turn.index], why)
         shown = user if user is not None or not turn.user else turn.user[self.case.pick % len(turn.user)].text
         golden = None if turn.agent is None else turn.agent.text
-        self._write_turn(turn, (shown, golden), b'"skipped":' + dumps(why))
+        self._write_turn(turn, (shown, golden))
 
     def _not_judged(self, readies: tuple[Ready, ...], why: str) -> None:
         for ready in readies:
@@ -191,15 +199,19 @@ class Attempt:
             )
 
     def _write_turn(
-        self, turn: Turn, said: tuple[str | None, str | None], body: bytes, elapsed: float | None = None, saved: Any = None
+        self, turn: Turn, said: tuple[str | None, str | None], elapsed: float | None = None, saved: Any = None
     ) -> None:
+        self._keep_bad(turn.index)
+        if self.write is None:
+            self.judging.tally.results.clear()
+            return
         user, golden = said
         line = self._head + b'%d,"user":' % turn.index + dumps(user)
         if golden is not None:
             line += b',"agent":' + dumps(golden)
         if turn.name is not None:
             line += b',"name":' + dumps(turn.name)
-        line += b"," + body
+        line += b"," + self._observed()
         if elapsed is not None:
             line += b',"elapsed_ms":%.3f' % elapsed
             first = self.turns[-1].first_token_ms
@@ -208,6 +220,21 @@ class Attempt:
         if saved:
             line += b',"saved":' + dumps(saved)
         self.write(line + b',"results":[' + self.judging.tally.take() + b"]}")
+
+    def _observed(self) -> bytes:
+        """What came of the last turn, as a member of its line."""
+        record = self.turns[-1]
+        if record.reply is not None:
+            return b'"reply":' + dumps(reply_to_json(record.reply))
+        if record.fault is not None:
+            return b'"fault":' + dumps(fault_to_json(record.fault))
+        return b'"skipped":' + dumps(record.skipped)
+
+    def _keep_bad(self, index: int | None) -> None:
+        tally = self.judging.tally
+        if tally.bad:
+            self.bad.extend((index, result) for result in tally.bad)
+            tally.bad.clear()
 
     async def _stored(self, session: Session) -> tuple[Any, bytes]:
         """The stored messages, and their lines in the journal; UNKNOWN and none where the engine keeps none."""

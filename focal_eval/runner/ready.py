@@ -102,6 +102,7 @@ class Tally:
     skipped: int = 0
     first: str | None = None  # why the attempt is not passed, in words
     crash: str | None = None  # why the first check that crashed did
+    bad: list[CheckResult] = field(default_factory=list)  # what failed or crashed the attempt, until it is taken
 
     def take(self) -> bytes:
         """The results since the last call, as the inside of a JSON list."""
@@ -154,6 +155,7 @@ class Judging:
                 tally.errored += 1
                 tally.crash = tally.crash or why
             tally.first = tally.first or why
+            tally.bad.append(result)
 
     def _record(self, ready: Ready, judgement: Judgement) -> None:
         outcome, findings, reason = judgement
