@@ -100,14 +100,14 @@ def without(agent: Agent, kind: str, name: str) -> Agent:
 def _put(agent: Agent, kind: str, name: str, held: tuple[Any, ...]) -> Agent:
     if kind in _BY_ID:
         field = _BY_ID[kind]
-        return replace(agent, **{field: _swapped(getattr(agent, field), lambda one: str(one.id) == name, held, name)})
+        return _filled(agent, field, _swapped(getattr(agent, field), lambda one: str(one.id) == name, held, name))
     if kind in _BY_NAME:
         field = _BY_NAME[kind]
         items: tuple[tuple[Placed, Any], ...] = getattr(agent, field)
         pairs = tuple((next((own for own, _ in items if own == name), name), one) for one in held)
-        return replace(agent, **{field: _swapped(items, lambda one: str(one[0]) == name, pairs, name)})
+        return _filled(agent, field, _swapped(items, lambda one: str(one[0]) == name, pairs, name))
     if kind == "setting" and name in _SETTINGS:
-        return replace(agent, **{name: held[0] if held else None})
+        return _filled(agent, name, held[0] if held else None)
     if kind == "step":
         flow, _, step = name.partition("/")
         return _in_flow(agent, flow, lambda steps: _swapped(steps, lambda one: str(one.id) == step, held, name))
@@ -120,10 +120,10 @@ def with_new(agent: Agent, kind: str, name: str, held: Any, at: int | None = Non
     """The agent with one part more, at a place of its list or at its end; a variable or trigger is known by `name`."""
     if kind in _BY_ID:
         field = _BY_ID[kind]
-        return replace(agent, **{field: _inserted(getattr(agent, field), held, at)})
+        return _filled(agent, field, _inserted(getattr(agent, field), held, at))
     if kind in _BY_NAME:
         field = _BY_NAME[kind]
-        return replace(agent, **{field: _inserted(getattr(agent, field), (Placed(name), held), at)})
+        return _filled(agent, field, _inserted(getattr(agent, field), (Placed(name), held), at))
     if kind == "setting":
         return with_part(agent, kind, name, held)
     if kind == "step":
@@ -140,6 +140,11 @@ def problems_of(agent: Agent) -> Problems:
     for check in (check_references, check_texts, check_flows):
         check(agent, found)
     return found
+
+
+def _filled(agent: Agent, field: str, held: Any) -> Agent:
+    values: dict[str, Any] = {field: held}
+    return replace(agent, **values)
 
 
 def _swapped(items: Sequence[T], fits: Callable[[T], bool], held: tuple[T, ...], name: str) -> tuple[T, ...]:

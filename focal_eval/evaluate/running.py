@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock, content_id
 from focal_eval.compare.model import case_key
-from focal_eval.errors import Diagnostic, ExitCode, Problems, Refused, UsageError
-from focal_eval.evaluate.demands import check_demands, unsaid_variants
-from focal_eval.evaluate.folders import check_reports, failed_cases, render
-from focal_eval.evaluate.golden import with_golden
+from focal_eval.errors import ExitCode
+from focal_eval.evaluate.folders import check_reports, render
 from focal_eval.evaluate.listed import check_listed
-from focal_eval.evaluate.repeating import repeated_in_vain, statistics_json
+from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
+from focal_eval.evaluate.repeating import statistics_json
 from focal_eval.evaluate.request import RunRequest, RunResult
-from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
+from focal_eval.evaluate.target import Target
 from focal_eval.records import Verdict
-from focal_eval.registry import did_you_mean
 from focal_eval.report.journal import read_run
 from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
-from focal_eval.runner.opening import Terms
-from focal_eval.runner.plan import Plan, Selection, make_plan
+from focal_eval.runner.plan import Plan
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Observer, Schedule
-from focal_eval.script.names import expectations_of
-from focal_eval.script.suite import SuiteFields
 from focal_eval.script.suite_compare import masks_to_json
-from focal_eval.source import whole_file
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Reference
@@ -46,20 +39,10 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
     """
     clock = clock or Clock()
     check_reports(request.reports)
-    with _collector_paused():
-        target = find_target(request, clock)
-        fields = with_overrides(target.fields, request)
-        target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
-        warnings = (
-            *target.warnings,
-            *_look_at_demands(target, fields, request),
-            *unsaid_variants(target.scripts, fields),
-            *repeated_in_vain(target, fields),
-        )
-        target = replace(target, warnings=warnings)
-        plan = _plan(target, fields, request)
-        reference = _reference(request, target, plan)
-    return _Run(request, target, fields, plan, clock, reference).go(observer)
+    with collector_paused():
+        prepared = prepare(request, clock)
+        reference = _reference(request, prepared.target, prepared.plan)
+    return _Run(request, prepared, clock, reference).go(observer)
 
 
 def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | None:
@@ -73,63 +56,6 @@ def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | N
     return reference
 
 
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Loading makes many objects and no garbage; they are then left out of later collections."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if enabled:
-            gc.enable()
-
-
-def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -> list[Diagnostic]:
-    """Warnings about what the scripts ask of the engine. Raises Refused where it cannot be asked that."""
-    abilities, kind = target.engine.abilities, target.entry.kind
-    problems = Problems()
-    problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
-    if not request.allow_python:
-        for script in target.scripts:
-            for item in expectations_of(script):
-                if item.key.rsplit(".", 1)[-1] == "python":
-                    problems.error("python-refused", "local Python is switched off by --no-python", item.span)
-    if problems.errors:
-        raise Refused("nothing was run", unique(problems))
-    return unique(problems)
-
-
-def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
-    ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
-    _known_tags(target, fields, request)
-    select = Selection(request.tags, request.keyword, ids)
-    try:
-        plan = make_plan(
-            target.scripts, repeats=fields.repeats.at_most, variants=fields.variants, select=select, extra_tags=fields.tags
-        )
-    except ValueError as problem:
-        raise UsageError(str(problem)) from None
-    if plan.cases:
-        return plan
-    if plan.collected:
-        raise UsageError(f"none of {plan.collected} cases fits --tag, -k or --failed; nothing was run")
-    place = whole_file(target.suite.file if target.suite else str(request.paths[0]))
-    problems = Problems()
-    problems.error("no-scripts", "no scripts were collected", place)
-    raise Refused("nothing was run", problems)
-
-
-def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> None:
-    """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
-    known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
-    for tag in request.tags:
-        if not tag.startswith("!") and tag not in known:
-            fix = did_you_mean(tag, known)
-            raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
-
-
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
 
@@ -137,16 +63,9 @@ def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
 class _Run:
     """One run under way."""
 
-    def __init__(
-        self,
-        request: RunRequest,
-        target: Target,
-        fields: SuiteFields,
-        plan: Plan,
-        clock: Clock,
-        reference: Reference | None = None,
-    ) -> None:
-        self.request, self.target, self.fields, self.plan, self.clock = request, target, fields, plan, clock
+    def __init__(self, request: RunRequest, prepared: Prepared, clock: Clock, reference: Reference | None = None) -> None:
+        self.request, self.prepared, self.clock = request, prepared, clock
+        self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference = reference
         started = clock.now()
         self.id = f"{started:%Y%m%d-%H%M%S}-{content_id(clock.new_id(), length=4)}"
@@ -242,23 +161,9 @@ class _Run:
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
         fields = self.fields
-        terms = Terms(
-            engine=self.target.engine,
-            clock=self.clock,
-            channel=fields.channel,
-            timeout_s=fields.timeout_s,
-            case_timeout_s=fields.case_timeout_s,
-            unreported=fields.unreported,
-            prices=fields.prices,
-            root=self.target.root if self.request.allow_python else None,
-            seed=fields.seed,
-            tolerated=frozenset(fields.tolerate),
-            masks=fields.mask,
-            run_id="" if self.target.engine.abilities.deterministic else self.id,
-        )
         return Schedule(
             self.plan,
-            terms,
+            terms_of(self.prepared, self.request, self.clock, self.id),
             journal.add,
             observer,
             concurrency=fields.concurrency,

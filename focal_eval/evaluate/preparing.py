@@ -1,0 +1,124 @@
+"""Everything a run needs before its first turn: read, checked against each other, and planned."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+
+from focal_eval.clock import Clock
+from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
+from focal_eval.evaluate.demands import check_demands, unsaid_variants
+from focal_eval.evaluate.folders import failed_cases
+from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.repeating import repeated_in_vain
+from focal_eval.evaluate.request import RunRequest
+from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
+from focal_eval.registry import did_you_mean
+from focal_eval.runner.opening import Terms
+from focal_eval.runner.plan import Plan, Selection, make_plan
+from focal_eval.script.names import expectations_of
+from focal_eval.script.suite import SuiteFields
+from focal_eval.source import whole_file
+from focal_eval.value import value
+
+
+@value
+class Prepared:
+    """What a request comes to; nothing was sent to an engine. The target's warnings are all there are."""
+
+    target: Target
+    fields: SuiteFields
+    plan: Plan
+
+
+def prepare(request: RunRequest, clock: Clock) -> Prepared:
+    """The target, the settings and the cases of a request. Raises Refused with all diagnostics, or UsageError."""
+    target = find_target(request, clock)
+    fields = with_overrides(target.fields, request)
+    target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
+    warnings = (
+        *target.warnings,
+        *_look_at_demands(target, fields, request),
+        *unsaid_variants(target.scripts, fields),
+        *repeated_in_vain(target, fields),
+    )
+    target = replace(target, warnings=warnings)
+    return Prepared(target, fields, _plan(target, fields, request))
+
+
+def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:
+    """What every attempt of the run of that id shares."""
+    target, fields = prepared.target, prepared.fields
+    return Terms(
+        engine=target.engine,
+        clock=clock,
+        channel=fields.channel,
+        timeout_s=fields.timeout_s,
+        case_timeout_s=fields.case_timeout_s,
+        unreported=fields.unreported,
+        prices=fields.prices,
+        root=target.root if request.allow_python else None,
+        seed=fields.seed,
+        tolerated=frozenset(fields.tolerate),
+        masks=fields.mask,
+        run_id="" if target.engine.abilities.deterministic else run,
+    )
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Loading makes many objects and no garbage; they are then left out of later collections."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -> list[Diagnostic]:
+    """Warnings about what the scripts ask of the engine. Raises Refused where it cannot be asked that."""
+    abilities, kind = target.engine.abilities, target.entry.kind
+    problems = Problems()
+    problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
+    if not request.allow_python:
+        for script in target.scripts:
+            for item in expectations_of(script):
+                if item.key.rsplit(".", 1)[-1] == "python":
+                    problems.error("python-refused", "local Python is switched off by --no-python", item.span)
+    if problems.errors:
+        raise Refused("nothing was run", unique(problems))
+    return unique(problems)
+
+
+def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
+    ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
+    _known_tags(target, fields, request)
+    select = Selection(request.tags, request.keyword, ids)
+    try:
+        plan = make_plan(
+            target.scripts, repeats=fields.repeats.at_most, variants=fields.variants, select=select, extra_tags=fields.tags
+        )
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
+    if plan.cases:
+        return plan
+    if plan.collected:
+        raise UsageError(f"none of {plan.collected} cases fits --tag, -k or --failed; nothing was run")
+    place = whole_file(target.suite.file if target.suite else str(request.paths[0]))
+    problems = Problems()
+    problems.error("no-scripts", "no scripts were collected", place)
+    raise Refused("nothing was run", problems)
+
+
+def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+    """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
+    known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
+    for tag in request.tags:
+        if not tag.startswith("!") and tag not in known:
+            fix = did_you_mean(tag, known)
+            raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
