@@ -10,7 +10,7 @@ from focal_eval.checks.base import Moment, TurnCheck, written_short
 from focal_eval.checks.passages import around, quoted
 from focal_eval.checks.text import response_of
 from focal_eval.records import Finding
-from focal_eval.records.provider_error import PROVIDER_ERROR
+from focal_eval.records.provider_error import find_provider_error
 from focal_eval.text import fold
 
 _ADDRESS = re.compile(r"\bhttps?://\S+")
@@ -116,7 +116,7 @@ class NoProviderError(TurnCheck):
         text = fold(response_of(seen))
         for allowed in self.allow:
             text = text.replace(fold(allowed), " ")
-        found = PROVIDER_ERROR.search(text)
+        found = find_provider_error(text)
         if found is None:
             return ()
         said = "the response looks like an error of the model's provider"

@@ -24,12 +24,24 @@ _PHRASES = (
     r"\"error\": ?\{ ?\"(?:code|message|type)\"",
     r"\ban unexpected error occurred\b",
 )
-PROVIDER_ERROR = re.compile("|".join(_PHRASES))
-"""Finds one in a folded text."""
+_WORDS = (
+    "error", "exception", "traceback", "http", "429", "rate limit", "rate_limit", "quota", "api key", "api_key",
+    "context length", "context_length", "too long", "the model ", "model_not_found", "bad gateway", "service unavailable",
+)  # fmt: skip
+"""Each phrase has one of them. Every reply is searched, and looking for the words first takes a fortieth of the time."""
+_PROVIDER_ERROR = re.compile("|".join(_PHRASES))
+
+
+def find_provider_error(folded: str) -> re.Match[str] | None:
+    """Where a folded text has the words of one, None where it has none."""
+    for word in _WORDS:
+        if word in folded:
+            return _PROVIDER_ERROR.search(folded)
+    return None
 
 
 def provider_error(text: str) -> str | None:
     """The words that look like one, None where the text looks like an answer."""
     folded = fold(text)
-    found = PROVIDER_ERROR.search(folded)
+    found = find_provider_error(folded)
     return None if found is None else shorten(folded[max(0, found.start() - 40) : found.end() + 40], 120)
