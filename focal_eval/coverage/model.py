@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from enum import StrEnum
+from itertools import combinations
 
 from focal_eval.agent import Agent
-from focal_eval.agent.model import Scenario
+from focal_eval.agent.model import Go, Scenario
 from focal_eval.agent.parts import transitions
 from focal_eval.source import Span
 from focal_eval.value import value
@@ -18,6 +19,9 @@ Key = tuple[str, str]
 
 KINDS = ("rule", "constraint", "scenario", "start", "exit", "relocalise", "step", "transition", "tool", "template")
 """Every kind of item, in the order they are told."""
+
+MOST_TOOLS = 4
+"""Tools in one edge's `on_tool_error` whose failures are told apart, each alone and together."""
 
 _AGAIN = re.compile(r" \(\d+\)$")
 
@@ -36,24 +40,28 @@ class State(StrEnum):
 class Item:
     """One thing of an agent that a run can exercise.
 
-    `seen_as` is its name in records, which do not tell two edges between the same steps apart; `part` is the part of the
-    agent an edit of which concerns it.
+    `seen_as` is its name in records, where two edges between the same steps have one name; `reasons` are all the reasons a
+    record can give for taking an edge, None where they depend on the message; `part` is what an edit of it is about.
+    `span` is None for what was seen in records and stands in no agent file.
     """
 
     kind: str
     name: str
-    span: Span
+    span: Span | None
     seen_as: str
     part: Key
+    body: Span | None = None  # all of it
+    reasons: frozenset[str] | None = None
+    off: bool = False  # a rule that is not enabled
 
     @property
     def key(self) -> Key:
         return self.kind, self.name
 
     @property
-    def line(self) -> int:
+    def line(self) -> int | None:
         """Where it stands in the agent file, from 1."""
-        return self.span.line
+        return None if self.span is None else self.span.line
 
 
 def items_of(agent: Agent) -> tuple[Item, ...]:
@@ -65,38 +73,43 @@ def items_of(agent: Agent) -> tuple[Item, ...]:
 def _items(agent: Agent) -> Iterator[Item]:
     for rule in agent.rules:
         name = str(rule.id)
-        yield Item("rule", name, rule.id.span, name, ("rule", name))
+        yield Item("rule", name, rule.id.span, name, ("rule", name), rule.span, off=not rule.enabled)
         if rule.enforce or rule.forbid:
-            place = (rule.enforce or rule.forbid)[0].span
-            yield Item("constraint", name, place, name, ("rule", name))
+            texts = (*rule.enforce, *rule.forbid)
+            place = texts[0].span
+            body = place._replace(end_line=texts[-1].span.end_line, end_column=texts[-1].span.end_column)
+            yield Item("constraint", name, place, name, ("rule", name), body, off=not rule.enabled)
     firsts = {str(flow.first.scenario) for flow in agent.scenarios if flow.first is not None}
     for flow in agent.scenarios:
         yield from _flow(agent, flow, startable=str(flow.id) in firsts)
     for tool in agent.tools:
-        yield Item("tool", str(tool.id), tool.id.span, str(tool.id), ("tool", str(tool.id)))
+        yield Item("tool", str(tool.id), tool.id.span, str(tool.id), ("tool", str(tool.id)), tool.span)
     for template in agent.templates:
-        yield Item("template", str(template.id), template.id.span, str(template.id), ("template", str(template.id)))
+        name = str(template.id)
+        yield Item("template", name, template.id.span, name, ("template", name), template.span)
 
 
 def _flow(agent: Agent, flow: Scenario, *, startable: bool) -> Iterator[Item]:
     """A scenario's items; one that nothing enters is startable where it comes before another."""
     name = str(flow.id)
     part = "scenario", name
-    yield Item("scenario", name, flow.id.span, name, part)
+    yield Item("scenario", name, flow.id.span, name, part, flow.span)
     entered = bool(flow.enter.rules) or flow.enter.match is not None
     if entered or startable:
-        yield Item("start", name, flow.enter.span if entered else flow.id.span, name, part)
+        place = flow.enter.span if entered else flow.id.span
+        yield Item("start", name, place, name, part, place)
     if flow.exit is not None:
-        yield Item("exit", name, flow.exit.span, name, part)
+        yield Item("exit", name, flow.exit.span, name, part, flow.exit.span)
     for back in flow.relocalise:
         edge = f"{name} → {back.to}"
-        yield Item("relocalise", edge, back.span, edge, part)
+        yield Item("relocalise", edge, back.span, edge, part, back.span)
     starts = {str(other.id): str(other.start or other.steps[0].id) for other in agent.scenarios if other.steps}
     for step in flow.steps:
         where = f"{name}/{step.id}"
-        yield Item("step", where, step.id.span, where, ("step", where))
+        yield Item("step", where, step.id.span, where, ("step", where), step.span)
         for edge, go in transitions(flow, step):
-            yield Item("transition", edge, go.to.span, _seen_as(where, str(go.to), starts), ("transition", edge))
+            seen_as = _seen_as(where, str(go.to), starts)
+            yield Item("transition", edge, go.to.span, seen_as, ("transition", edge), go.span, _reasons(go))
 
 
 def _seen_as(where: str, to: str, starts: Mapping[str, str]) -> str:
@@ -107,6 +120,16 @@ def _seen_as(where: str, to: str, starts: Mapping[str, str]) -> str:
     step = step or starts.get(scenario, "")
     inside = scenario == where.partition("/")[0]
     return f"{where} → {step}" if inside else f"{where} → {scenario}/{step}"
+
+
+def _reasons(go: Go) -> frozenset[str] | None:
+    """What records say of an edge that does not look at the message: the tools that failed, and its expression."""
+    if go.when is not None or len(go.on_tool_error) > MOST_TOOLS:
+        return None
+    tools = sorted(map(str, go.on_tool_error))
+    failed = [[f"failed {tool}" for tool in some] for count in range(1, len(tools) + 1) for some in combinations(tools, count)]
+    expression = [] if go.if_ is None else [str(go.if_)]
+    return frozenset(", ".join((*some, *expression)) for some in failed or [[]] if some or expression) or frozenset({"always"})
 
 
 def recorded_name(kind: str, name: str) -> str:
