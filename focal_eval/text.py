@@ -39,6 +39,16 @@ def shorten(text: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
 
+def counted(count: int, noun: str = "item", plural: str | None = None) -> str:
+    """`1 case`, `2,000 cases`: a number with what it counts; the plural is `noun` with an s where none is given."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {plural or noun + 's'}"
+
+
+def of_them(count: int, plural: str) -> str:
+    """`1 case`, `2,000 cases`, from the plural of what is counted."""
+    return counted(count, plural.removesuffix("s"), plural)
+
+
 def listed(items: list[str] | tuple[str, ...], *, last: str = "and", most: int = 6) -> str:
     """`a, b and c`; more than `most` items end in "and N more"."""
     if not items:

@@ -18,7 +18,8 @@ from focal_eval.document.shape import Text
 from focal_eval.records import UNKNOWN, ToolCall
 from focal_eval.script.conditions import Equals, Mismatch
 from focal_eval.script.matchers import Matcher, match_arguments
-from focal_eval.script.wording import ABSENT, counted, show
+from focal_eval.script.wording import ABSENT, show
+from focal_eval.text import counted
 from focal_eval.value import value as a_value
 
 Path = tuple[str | int, ...]

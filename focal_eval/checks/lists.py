@@ -15,8 +15,8 @@ from focal_eval.document.shape import ListOf, Text
 from focal_eval.records import Citation, Enforcement, Finding
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import Matcher
-from focal_eval.script.wording import ABSENT, counted
-from focal_eval.text import fold, listed
+from focal_eval.script.wording import ABSENT
+from focal_eval.text import counted, fold, listed
 
 _TEXTS: Any = {"shape": ListOf(Text(may_be_empty=False))}
 

@@ -10,8 +10,7 @@ from focal_eval.checks.passages import alike, quoted, word_diff
 from focal_eval.checks.text import response_of
 from focal_eval.document.shape import Number
 from focal_eval.records import Finding
-from focal_eval.script.wording import counted
-from focal_eval.text import fold, words
+from focal_eval.text import counted, fold, words
 
 Whole = Annotated[int, Number(whole=True, minimum=0)]
 Share = Annotated[float, Number(minimum=0, maximum=1)]

@@ -16,8 +16,7 @@ from focal_eval.checks.whole import WholeValue
 from focal_eval.document import Shape, shape_of
 from focal_eval.document.shape import ListOf
 from focal_eval.records import UNKNOWN, Finding, Reply, ScenarioState, TurnRecord
-from focal_eval.script.wording import counted
-from focal_eval.text import listed
+from focal_eval.text import counted, listed
 
 
 def turns_in_words(seen: Sequence[Seen]) -> str:

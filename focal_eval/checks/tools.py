@@ -15,8 +15,7 @@ from focal_eval.checks.remarks import why_skipped
 from focal_eval.checks.reported import known
 from focal_eval.records import Finding, Reply, ToolCall
 from focal_eval.registry import nearest
-from focal_eval.script.wording import counted
-from focal_eval.text import listed, shorten
+from focal_eval.text import counted, listed, shorten
 from focal_eval.value import value
 
 UNKNOWN_DETAILS = "this engine does not report the arguments and results of its tool calls"

@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focal_eval.text import counted, listed
+
 if TYPE_CHECKING:
     from focal_eval.evaluate.approving import Approved, Item
 
@@ -135,8 +137,8 @@ def lines(done: Approved) -> list[str]:
                 out.append(f"{word} {len(found)} {category}")
                 out += _told(found)
     if done.layouts:
-        out.append(f"left {_files(len(done.layouts))} in an older layout (--only reformatted)")
-    same = f"{done.up_to_date} {_cases(done.up_to_date)} as approved"
+        out.append(f"left {counted(len(done.layouts), 'file')} in an older layout (--only reformatted)")
+    same = counted(done.up_to_date, "case is", "cases are") + " as approved"
     out.append(same + (f", {done.unseen} of the baseline not judged in this run and kept" if done.unseen else ""))
     out.append(_changed(done))
     return out
@@ -149,9 +151,9 @@ def _changed(done: Approved) -> str:
     if not done.changes:
         return f"nothing {would} written to {done.folder}"
     if not written:
-        return f"{_files(removed)} {would} removed in {done.folder}"
+        return f"{counted(removed, 'file')} {would} removed in {done.folder}"
     also = f", {removed} removed" if removed else ""
-    return f"{_files(written)} {would} written{also} in {done.folder}"
+    return f"{counted(written, 'file')} {would} written{also} in {done.folder}"
 
 
 def _told(found: list[Item]) -> list[str]:
@@ -165,20 +167,10 @@ def _told(found: list[Item]) -> list[str]:
         said = f"{items[0].text} [{cause}]: " if cause is not None else ""
         out.append(f"  {said}{names}" + (f"; {left}" if left is not None else ""))
     more = len(out) - _MOST
-    return out if more <= 0 else [*out[:_MOST], f"  and {more} more causes"]
+    return out if more <= 0 else [*out[:_MOST], f"  and {counted(more, 'more cause')}"]
 
 
 def _names(items: list[Item]) -> str:
-    from focal_eval.text import listed
-
     scripts = Counter(item.script for item in items)
     named = [item.case + (f" turn {', '.join(map(str, item.turns))}" if item.turns else "") for item in items]
     return listed(named, most=3) if len(items) <= 3 else f"{len(items)} cases of {listed(list(scripts), most=3)}"
-
-
-def _cases(count: int) -> str:
-    return "case is" if count == 1 else "cases are"
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"

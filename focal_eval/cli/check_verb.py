@@ -61,11 +61,11 @@ def _files(checked: Any) -> dict[str, int]:
 
 
 def _summary(checked: Any) -> str:
-    read = ", ".join(f"{count} {kind if count != 1 else kind[:-1]}" for kind, count in _files(checked).items() if count)
+    from focal_eval.text import counted, of_them
+
+    read = ", ".join(of_them(count, kind) for kind, count in _files(checked).items() if count)
     errors, warnings = len(checked.errors), len(checked.warnings)
-    found = [
-        f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning")) if count
-    ]
+    found = [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
     touched = len({problem.span.file for problem in checked.problems})
-    tail = f" in {touched} of {checked.files} files" if found else ""
+    tail = f" in {touched} of {counted(checked.files, 'file')}" if found else ""
     return f"{' and '.join(found) or 'no problems'}{tail}; read {read}"

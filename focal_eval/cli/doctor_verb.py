@@ -96,10 +96,12 @@ def _reports(found: Findings) -> str:
 
 
 def _names(found: Findings) -> str:
+    from focal_eval.text import counted
+
     lists = found.lists
     if lists is None:
         return "it lists none" if found.reachable else "not known"
-    said = f"{_many(lists.rules, 'rule')}, {_many(lists.scenarios, 'scenario')}"
+    said = f"{counted(lists.rules, 'rule')}, {counted(lists.scenarios, 'scenario')}"
     if lists.file is None:
         return said
     if not lists.listed:
@@ -108,10 +110,6 @@ def _names(found: Findings) -> str:
         return f"{said}, those of {lists.file}"
     more = [(f"of {lists.file} it lacks", lists.not_listed), ("and has besides", lists.not_in_file)]
     return "; ".join([said, *(f"{what} {_few(names)}" for what, names in more if names)])
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -153,7 +153,9 @@ def _broke(problem: EngineError, more: str) -> None:
 
 
 def _tell(written: Written) -> None:
-    turns = f"{written.turns} turn{'' if written.turns == 1 else 's'}"
+    from focal_eval.text import counted
+
+    turns = counted(written.turns, "turn")
     if written.problem is not None:
         _broke(written.problem, "; the cassette holds no stored messages")
     _say(f"wrote {written.script} ({turns}) and {written.cassette}", sys.stdout)

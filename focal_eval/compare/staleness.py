@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from focal_eval.compare.baseline_model import Approval, BaselineFile, short
-from focal_eval.text import listed
+from focal_eval.text import counted, listed
 from focal_eval.value import value
 
 
@@ -43,9 +43,8 @@ class Staleness:
         out = []
         for names, one, many in said:
             if names:
-                cases = "case" if self.cases == 1 else "cases"
-                what = f"{cases} of the baseline {one if len(names) == 1 else many}"
-                out.append(f"{len(names)} of {self.cases} {what}: {listed(names, most=3)}")
+                what = f"of {counted(self.cases, 'case')} of the baseline {one if len(names) == 1 else many}"
+                out.append(f"{len(names)} {what}: {listed(names, most=3)}")
         return out
 
 

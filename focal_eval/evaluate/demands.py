@@ -12,6 +12,7 @@ from focal_eval.script.model import Script
 from focal_eval.script.names import expectations_of
 from focal_eval.script.previews import previews
 from focal_eval.script.suite import SuiteFields
+from focal_eval.text import counted
 
 
 def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *, unreported: str) -> list[Diagnostic]:
@@ -63,6 +64,6 @@ def unsaid_variants(scripts: Iterable[Script], fields: SuiteFields) -> list[Diag
         cases = len(script.rows) + fields.repeats.sure - 1
         for turn in script.turns:
             if len(turn.user) > cases:
-                text = f"no case says this: {len(turn.user)} texts rotate over {cases} case{'' if cases == 1 else 's'}"
+                text = f"no case says this: {len(turn.user)} texts rotate over {counted(cases, 'case')}"
                 problems.warning("variant-never-said", text, turn.user[cases].span, help="set 'variants: all' in the suite")
     return problems.items

@@ -18,6 +18,7 @@ from focal_eval.errors import StorageError
 from focal_eval.evaluate.wishes import wishes_of
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.template import has_template
+from focal_eval.text import counted
 from focal_eval.value import value
 
 KINDS = ("rules", "tools", "scenario", "template", "outcome", "variables", "response.equals")
@@ -61,8 +62,8 @@ class Updated:
     def told(self, *, dry_run: bool = False) -> str:
         """What was done, in a sentence."""
         would = "would be " if dry_run else ""
-        files, said = len(self.changes), "1 expectation" if self.updated == 1 else f"{self.updated} expectations"
-        where = "1 file" if files == 1 else f"{files} files"
+        files, said = len(self.changes), counted(self.updated, "expectation")
+        where = counted(files, "file")
         rest = f", {len(self.left)} left for a person" if self.left else ""
         return f"{said} {would}updated in {where}{rest}" if self.updated else f"no expectation {would}updated{rest}"
 

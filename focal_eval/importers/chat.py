@@ -153,7 +153,7 @@ class Conversation:
             self._open.calls.append(self._call(request, (index, "tool_calls", number), group))
 
     def _call(self, request: ToolRequest, at: tuple[int, str, int], group: int | None) -> ToolCall:
-        arguments = _arguments(request.function.arguments)
+        arguments = arguments_of(request.function.arguments)
         if arguments is UNKNOWN:
             self._losses.add("unreadable-arguments", self._placed.at(*self._path, *at, "function", "arguments"))
         return ToolCall(request.function.name, arguments, id=request.id, group=group)
@@ -168,7 +168,7 @@ class Conversation:
             return
         number = fitting[0]
         waiting.remove(number)
-        calls[number] = _with_result(calls[number], self._text(message.content, index))
+        calls[number] = with_result(calls[number], self._text(message.content, index))
 
     def _text(self, content: Any, index: int) -> str:
         if content is None:
@@ -187,7 +187,8 @@ class Conversation:
 _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
-def _arguments(given: Any) -> Mapping[str, Any] | UnknownType:
+def arguments_of(given: Any) -> Mapping[str, Any] | UnknownType:
+    """A call's arguments, from JSON text or as they are; UNKNOWN where they are no object."""
     import orjson
 
     if isinstance(given, str) and given.strip():
@@ -214,7 +215,7 @@ def _depth_within(value: Any, most: int) -> bool:
     return False
 
 
-def _with_result(call: ToolCall, content: str) -> ToolCall:
+def with_result(call: ToolCall, content: str) -> ToolCall:
     """The call with its result: JSON collections as data, a text that begins with "Error:" as the call's error."""
     import orjson
 

@@ -16,6 +16,7 @@ from focal_eval.importers.losses import Loss
 from focal_eval.registry import did_you_mean
 from focal_eval.script.load import Loader
 from focal_eval.source import whole_file
+from focal_eval.text import counted
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_ALL_BYTES = 512 * 1024 * 1024
@@ -47,19 +48,15 @@ class ImportReport:
     def text(self) -> str:
         """The report for people: what was written, what was left behind with a first example, what to do next."""
         files = [(len(self.scripts), "script"), (len(self.cassettes), "cassette"), (len(self.suites), "suite")]
-        wrote = ", ".join(_counted(count, word) for count, word in files if count)
-        told = f"{_counted(self.conversations, 'conversation')}, {_counted(self.turns, 'turn')}"
-        parts = [f"Read {_counted(len(self.sources), 'file')}: {told}.", f"Wrote {wrote} to {self.out}."]
+        wrote = ", ".join(counted(count, word) for count, word in files if count)
+        told = f"{counted(self.conversations, 'conversation')}, {counted(self.turns, 'turn')}"
+        parts = [f"Read {counted(len(self.sources), 'file')}: {told}.", f"Wrote {wrote} to {self.out}."]
         if self.losses:
             parts += ["", "Left behind:", *_loss_lines(self.losses)]
         parts.extend(str(warning) for warning in self.warnings)
         if self.suites:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
         return "\n".join(parts)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _loss_lines(losses: tuple[Loss, ...]) -> list[str]:
@@ -91,7 +88,7 @@ def import_files(
     if not problems.errors and not force:
         _refuse_overwriting(files, out, problems)
     if problems.errors:
-        raise Refused(f"nothing was imported: {_counted(len(problems.errors), 'problem')}", problems)
+        raise Refused(f"nothing was imported: {counted(len(problems.errors), 'problem')}", problems)
     _write(files, out)
     return ImportReport(
         format,
@@ -112,7 +109,7 @@ def gather(paths: Sequence[Path], suffixes: tuple[str, ...], problems: Problems)
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            below = list(_below(path, suffixes))
+            below = list(files_below(path, suffixes))
             if not below:
                 wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
                 problems.error("import-nothing", f"the folder holds no {wanted}", whole_file(str(path)))
@@ -135,7 +132,8 @@ def gather(paths: Sequence[Path], suffixes: tuple[str, ...], problems: Problems)
     return tuple(sources)
 
 
-def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterable[Path]:
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> Iterable[Path]:
+    """The files of a folder with one of these suffixes, in order of their paths; what is hidden is passed over."""
     seen = 0
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

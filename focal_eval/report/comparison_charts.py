@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from focal_eval.report.wording import WORDS
+from focal_eval.text import counted
 from focal_eval.value import value
 
 VERDICTS = ("passed", "xfailed", "skipped", "not_run", "xpassed", "failed", "errored", None)
@@ -116,7 +117,7 @@ def _ribbons(
             top, end, thick = left[here], right[there], scale[one, other]
             left[here] += thick
             right[there] += thick
-            many = "1 conversation" if count == 1 else f"{count:,} conversations"
+            many = counted(count, "conversation")
             words = f"{many}: {_word(one, 0)} before, {_word(other, 1)} after"
             yield Ribbon(here, there, words, count, _band(top, end, thick), one == other)
 

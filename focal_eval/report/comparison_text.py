@@ -17,7 +17,7 @@ from focal_eval.report.characters import one_line
 from focal_eval.report.frames import describe
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.terminal import gate_line, painted
-from focal_eval.text import listed
+from focal_eval.text import counted, listed
 
 MARKS = {
     Change.REGRESSED: "✗",
@@ -92,8 +92,8 @@ class _Text:
         paint = self.paint
         bad = bool(group.counts.get(Change.REGRESSED))
         yield f"{paint(f'cause {place}', 'bold', 'red' if bad else 'cyan')}  {paint(one_line(group.text, 200), 'bold')}"
-        counted = ", ".join(f"{count:,} {change}" for change, count in group.counts.items())
-        yield f"  {_conversations(len(group.cases))}: {counted}"
+        became = ", ".join(f"{count:,} {change}" for change, count in group.counts.items())
+        yield f"  {counted(len(group.cases), 'conversation')}: {became}"
         names = listed([one_line(name, 60) for name in group.cases], most=_NAMED)
         yield paint(f"    {names}", "dim")
         if group.knock_on:
@@ -205,7 +205,7 @@ class _Text:
         touching = {at for group in self.comparison.groups for at in group.edits}
         idle = [edit for at, edit in enumerate(edits) if at not in touching]
         if idle:
-            yield self.paint(f"{_edits(len(idle))} of the agent without effect on these conversations", "bold")
+            yield self.paint(f"{counted(len(idle), 'edit')} of the agent without effect on these conversations", "bold")
             for edit in idle[: self.most]:
                 yield from self._edit(edit, "  edit     ")
             if len(idle) > self.most:
@@ -219,11 +219,12 @@ class _Text:
         if masked:
             yield paint(f"masked: {', '.join(masked)}", "dim")
         if comparison.uncompared:
-            lanes = ", ".join(f"{lane} in {_turns(count)}" for lane, count in comparison.uncompared.items())
+            lanes = ", ".join(f"{lane} in {counted(count, 'turn')}" for lane, count in comparison.uncompared.items())
             yield paint(f"not compared, since one side does not know it: {lanes}", "yellow")
         if comparison.left_out:
             yield paint(
-                f"left out: {_cases(comparison.left_out)} that one side was not asked to play, or did not get to", "yellow"
+                f"left out: {counted(comparison.left_out, 'case')} that one side was not asked to play, or did not get to",
+                "yellow",
             )
         for side in (comparison.before, comparison.after):
             if side.partial:
@@ -239,11 +240,11 @@ class _Text:
             changed = any(counts[change] for change in Change if change is not Change.SAME)
             head = self.paint("✓ Nothing regressed" if changed else "✓ Nothing changed", "bold", "green")
         else:
-            words = f"{MARKS[kind]} {counts[kind]:,} of {_cases(len(comparison.cases))} {kind}"
+            words = f"{MARKS[kind]} {counts[kind]:,} of {counted(len(comparison.cases), 'case')} {kind}"
             head = self.paint(words, "bold", COLOURS[kind])
         causes = len(comparison.groups)
-        told = f"{causes:,} {'cause' if causes == 1 else 'causes'}" if causes else ""
-        left = f"{_cases(comparison.left_out)} left out" if comparison.left_out else ""
+        told = counted(causes, "cause") if causes else ""
+        left = f"{counted(comparison.left_out, 'case')} left out" if comparison.left_out else ""
         sides = f"{_side(comparison.before)} → {_side(comparison.after)}"
         return " · ".join(filter(None, (head, rest, told, left, sides)))
 
@@ -268,19 +269,3 @@ def _cut(text: str) -> str:
 
 def _side(side: Side) -> str:
     return one_line(side.name, 80)
-
-
-def _conversations(count: int) -> str:
-    return "1 conversation" if count == 1 else f"{count:,} conversations"
-
-
-def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count:,} cases"
-
-
-def _turns(count: int) -> str:
-    return "1 turn" if count == 1 else f"{count:,} turns"
-
-
-def _edits(count: int) -> str:
-    return "1 edit" if count == 1 else f"{count:,} edits"

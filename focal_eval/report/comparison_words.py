@@ -8,6 +8,7 @@ from typing import Any
 from focal_eval.compare.model import Change, Comparison, Side
 from focal_eval.records import Json
 from focal_eval.report.wording import Tone, gate_name, moment_words
+from focal_eval.text import counted
 
 CHANGES: Mapping[Change, str] = {
     Change.REGRESSED: "regressed",
@@ -52,19 +53,19 @@ def headline(comparison: Comparison, gates: Gates) -> tuple[str, str]:
     judged = any(gate.get("passed") is not None for gate in gates)
     regressed = counts[Change.REGRESSED]
     if regressed:
-        core = f"{regressed:,} of {_conversations(total)} regressed"
+        core = f"{regressed:,} of {counted(total, 'conversation')} regressed"
     elif counts[Change.ERRORED]:
-        core = f"{counts[Change.ERRORED]:,} of {_conversations(total)} errored, none regressed"
+        core = f"{counts[Change.ERRORED]:,} of {counted(total, 'conversation')} errored, none regressed"
     elif counts[Change.SAME] == total:
         core = (
-            f"all {_conversations(total)} are the same"
+            f"all {counted(total, 'conversation')} are the same"
             if total > 1
             else "the conversation is the same"
             if total
             else "no conversation was compared"
         )
     else:
-        core = f"nothing regressed in {_conversations(total)}"
+        core = f"nothing regressed in {counted(total, 'conversation')}"
     begin = "Failed: " if missed else "Passed: " if judged else ""
     sentence = begin + core if begin else core[0].upper() + core[1:]
     return sentence, _beside(comparison, missed)
@@ -76,14 +77,10 @@ def _beside(comparison: Comparison, missed: Sequence[str]) -> str:
     causes = len(comparison.groups)
     parts = [", ".join(told)]
     if causes:
-        parts.append(f"{causes:,} {'cause' if causes == 1 else 'causes'}")
+        parts.append(counted(causes, "cause"))
     if missed:
         parts.append(f"{'gate' if len(missed) == 1 else 'gates'} missed: {', '.join(missed)}")
     return " · ".join(part for part in parts if part)
-
-
-def _conversations(count: int) -> str:
-    return "1 conversation" if count == 1 else f"{count:,} conversations"
 
 
 def notes(comparison: Comparison) -> Iterator[str]:
@@ -92,11 +89,10 @@ def notes(comparison: Comparison) -> Iterator[str]:
         if side.partial:
             yield f"{called} is a partial run: only what it recorded is compared."
     if comparison.left_out:
-        yield f"{_conversations(comparison.left_out)} of one side were not asked of the other, or not reached: left out."
+        was = "was" if comparison.left_out == 1 else "were"
+        yield f"{counted(comparison.left_out, 'conversation')} of one side {was} not asked of the other, or not reached: left out."
     if comparison.uncompared:
-        lanes = ", ".join(
-            f"{lane} ({count:,} {'turn' if count == 1 else 'turns'})" for lane, count in sorted(comparison.uncompared.items())
-        )
+        lanes = ", ".join(f"{lane} ({counted(count, 'turn')})" for lane, count in sorted(comparison.uncompared.items()))
         yield f"Unknown on one side, so not compared: {lanes}."
 
 
@@ -154,7 +150,7 @@ def _quantile(row: Mapping[str, Any], name: str, unit: str) -> dict[str, str]:
         "before": _short(row["before"]) + unit,
         "after": _short(row["after"]) + unit,
         "tone": "" if not sure else "worse" if row["after"] > row["before"] else "better",
-        "n": f"n = {turns[0]:,} and {turns[1]:,} turns{between}",
+        "n": f"n = {turns[0]:,} and {counted(turns[1], 'turn')}{between}",
     }
 
 

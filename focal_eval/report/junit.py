@@ -17,6 +17,7 @@ from focal_eval.report.frames import plain
 from focal_eval.report.journal import first_message
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
 from focal_eval.report.wording import facts, partial_note, verdict_words
+from focal_eval.text import counted
 
 NAME = "junit.xml"
 MAX_TEXT = 16_000  # characters of a failure's text, and of a conversation
@@ -46,9 +47,9 @@ def _repeats(run: ReportModel) -> list[tuple[str, str]]:
     rate = statistics["pass_at_1"]
     last = statistics["tries"][-1:]
     figures = [
-        ("pass-rate", f"{rate['value']} from {rate['low']} to {rate['high']}, n = {rate['cases']} cases"),
-        *((f"pass-hat-{row['k']}", f"{row['pass_hat_k']}, n = {row['cases']} cases") for row in last),
-        ("flaky", f"{len(statistics['flaky'])}, n = {statistics['cases']} cases"),
+        ("pass-rate", f"{rate['value']} from {rate['low']} to {rate['high']}, n = {counted(rate['cases'], 'case')}"),
+        *((f"pass-hat-{row['k']}", f"{row['pass_hat_k']}, n = {counted(row['cases'], 'case')}") for row in last),
+        ("flaky", f"{len(statistics['flaky'])}, n = {counted(statistics['cases'], 'case')}"),
     ]
     return [(name, visible(value)) for name, value in figures]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from focal_eval.compare.stats import Statistics
 from focal_eval.report.characters import one_line
+from focal_eval.text import counted
 
 MOST = 5  # cases named
 CLASSES = {"stable-pass": "stable", "stable-fail": "always failing", "flaky": "flaky", "undecided": "undecided"}
@@ -18,13 +19,13 @@ def repeats_lines(statistics: Mapping[str, Any] | None) -> Iterator[str]:
         return
     rate = statistics["pass_at_1"]
     if rate["value"] is not None:
-        begin = f"pass rate {percent(rate['value'])} ({_between(rate)}; n = {_count(rate['cases'], 'case')}"
-        yield f"{begin}, {_count(statistics['attempts'], 'repeat')}){_tries(statistics['tries'])}"
+        begin = f"pass rate {percent(rate['value'])} ({_between(rate)}; n = {counted(rate['cases'], 'case')}"
+        yield f"{begin}, {counted(statistics['attempts'], 'repeat')}){_tries(statistics['tries'])}"
     classes = [f"{count:,} {CLASSES[name]}" for name, count in statistics["classes"].items() if count]
     if classes:
         yield "cases: " + ", ".join(classes) + _why_undecided(statistics)
     if statistics["errored"]:
-        yield f"left out: {_count(statistics['errored'], 'repeat')} that errored"
+        yield f"left out: {counted(statistics['errored'], 'repeat')} that errored"
     yield from _flaky(statistics["flaky"])
 
 
@@ -66,12 +67,12 @@ def comparison_lines(statistics: Statistics) -> Iterator[str]:
     low, high = (f"{percent(side['rate'])} ({_between(side)})" for side in (paired["before"], paired["after"]))
     moved = f"{paired['worse']:,} worse, {paired['better']:,} better"
     proof = "" if statistics.deterministic else f"; exact paired test {chance('p', paired['p'])}"
-    yield f"pass rate {low} → {high}, n = {_count(paired['cases'], 'case')}; {moved}{proof}"
+    yield f"pass rate {low} → {high}, n = {counted(paired['cases'], 'case')}; {moved}{proof}"
     if not statistics.deterministic:
         yield from _proven(statistics)
     for name, key in (("latency of a turn, ms", "latency_ms"), ("tokens of a turn", "tokens")):
         if data[key]:
-            yield f"{name}: " + ", ".join(map(_difference, data[key])) + f"; n = {_count(data[key][0]['cases'], 'case')}"
+            yield f"{name}: " + ", ".join(map(_difference, data[key])) + f"; n = {counted(data[key][0]['cases'], 'case')}"
     if sum(statistics.errored):
         yield f"left out: repeats that errored, {statistics.errored[0]:,} before and {statistics.errored[1]:,} after"
 
@@ -114,7 +115,3 @@ def chance(name: str, p: float | None) -> str:
 
 def _between(entry: Mapping[str, Any]) -> str:
     return f"95 %: {entry['low'] * 100:.1f}–{entry['high'] * 100:.1f}"
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from focal_eval.records import Json
 from focal_eval.report.characters import one_line
 from focal_eval.report.model import Case, ReportModel
+from focal_eval.text import counted, of_them
 
 WORDS = {
     "errored": "errored",
@@ -86,13 +87,13 @@ def _failed(run: ReportModel) -> Said:
         return Said(f"Failed, though no case did: {named} missed", frozenset())
     if others and len(others) == len(missed):
         return Said(f"Failed: {named} missed", frozenset())
-    words = f"{bad:,} of {_cases(run.planned)} failed" + (f" and {errored:,} errored" if errored else "")
+    words = f"{bad:,} of {counted(run.planned, 'case')} failed" + (f" and {errored:,} errored" if errored else "")
     return Said(words + (f"; {named} missed" if others else ""), _BAD)
 
 
 def _without(run: ReportModel) -> Said:
     if run.counts["errored"]:
-        return Said(f"No verdict: {run.counts['errored']:,} of {_cases(run.planned)} errored", frozenset({"errored"}))
+        return Said(f"No verdict: {run.counts['errored']:,} of {counted(run.planned, 'case')} errored", frozenset({"errored"}))
     blind = [gate_name(gate) for gate in run.gates if gate.get("observed") is None and gate.get("passed") is False]
     if run.gates and all(gate.get("passed") is None for gate in run.gates):
         return Said("No verdict: every gate is on a comparison, and nothing was compared", frozenset())
@@ -107,9 +108,9 @@ def _passed(run: ReportModel) -> Said:
         judged = sum(gate.get("passed") is not None for gate in run.gates)
         return Said("Passed: every gate holds" if judged > 1 else "Passed: the gate holds", frozenset())
     if counts["passed"] == total:
-        return Said(f"All {_cases(total)} passed" if total > 1 else "The case passed", _ALL)
+        return Said(f"All {counted(total, 'case')} passed" if total > 1 else "The case passed", _ALL)
     rest = ", ".join(f"{counts[name]:,} {WORDS[name]}" for name in ("xfailed", "skipped", "not_run") if counts[name])
-    return Said(f"{counts['passed']:,} of {_cases(total)} passed, {rest}", _ALL)
+    return Said(f"{counts['passed']:,} of {counted(total, 'case')} passed, {rest}", _ALL)
 
 
 _BEGIN = {"interrupted": "Interrupted", "stopped": "Stopped at a failure", "given-up": "No verdict: the engine was lost"}
@@ -118,7 +119,7 @@ _BEGIN = {"interrupted": "Interrupted", "stopped": "Stopped at a failure", "give
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
     begin = _BEGIN.get(str(run.header.get("state")), "Cut off")
     bad = ", ".join(f"{run.counts[name]:,} {WORDS[name]}" for name in ("errored", "failed", "xpassed") if run.counts[name])
-    return f"{begin} after {done:,} of {_cases(total)}: {bad or 'no failure so far'}"
+    return f"{begin} after {done:,} of {counted(total, 'case')}: {bad or 'no failure so far'}"
 
 
 def partial_note(run: ReportModel) -> str | None:
@@ -132,7 +133,7 @@ def partial_note(run: ReportModel) -> str | None:
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
-        lines = "1 line" if run.damaged == 1 else f"{run.damaged} lines"
+        lines = counted(run.damaged, "line")
         notes.append(f"{lines} of the journal could not be read and {'is' if run.damaged == 1 else 'are'} left out.")
     return " ".join(notes) or None
 
@@ -144,7 +145,7 @@ def tolerated_words(run: ReportModel) -> str | None:
         return None
     total = sum(counts.values())
     names = ", ".join(one_line(name, 60) + (f" ({count:,})" if count > 1 else "") for name, count in counts.items())
-    return f"{total:,} {'finding' if total == 1 else 'findings'} tolerated: {names}"
+    return f"{counted(total, 'finding')} tolerated: {names}"
 
 
 def cases_named(cases: Sequence[Case], most: int = 3) -> str:
@@ -155,11 +156,7 @@ def cases_named(cases: Sequence[Case], most: int = 3) -> str:
 
 def _rest(run: ReportModel) -> str:
     count = run.counts["not_run"]
-    return "every case was begun" if not count else f"{_cases(count)} {'was' if count == 1 else 'were'} not run"
-
-
-def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count:,} cases"
+    return "every case was begun" if not count else f"{counted(count, 'case')} {'was' if count == 1 else 'were'} not run"
 
 
 def elapsed_words(ms: float | None) -> str:
@@ -206,7 +203,7 @@ _TERMS = (("k", "for k ="), ("alpha", "at α ="), ("min_effect", "from an effect
 def gate_count(gate: Mapping[str, Json]) -> str:
     """What a gate's figure was taken from: ` (n = 20 cases)`; empty where it was not measured or a version did not say."""
     count = gate.get("n")
-    return f" (n = {count:,} {gate.get('of', 'cases')})" if count and gate.get("observed") is not None else ""
+    return f" (n = {of_them(count, str(gate.get('of', 'cases')))})" if count and gate.get("observed") is not None else ""
 
 
 def number(value: Json) -> str:

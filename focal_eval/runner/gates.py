@@ -12,6 +12,7 @@ from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
 from focal_eval.script.gates import COMPARED, GATES, Limit, RegressionsLimit, TriesLimit
+from focal_eval.text import of_them
 from focal_eval.value import value
 
 DEFAULT = {"pass_rate": Limit(min=1.0)}
@@ -200,7 +201,7 @@ def _decide(name: str, limit: Limit, read: Reading) -> GateResult:
     low = limit.min is not None and read.value < limit.min
     high = limit.max is not None and read.value > limit.max
     word = "fails" if low or high else "holds"
-    of = f"n = {read.n:,} {read.of}" + (f"; {read.note}" if read.note else "")
+    of = f"n = {of_them(read.n, read.of)}" + (f"; {read.note}" if read.note else "")
     message = f"{name} {word}: {read.value:.4g} ({of}), asked {asked(limit)}"
     return GateResult(name, limit, round(read.value, 6), not (low or high), message, read.n, read.of)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from focal_eval.script.wording import ABSENT, counted, is_number, kind_of, show, typed
+from focal_eval.script.wording import ABSENT, is_number, kind_of, show, typed
+from focal_eval.text import counted
 from focal_eval.value import value
 
 Path = tuple[str | int, ...]

@@ -82,8 +82,3 @@ def typed(value: Any) -> str:
 def is_number(value: Any) -> bool:
     """Whether the value is a number; a boolean is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def counted(number: int, noun: str = "item") -> str:
-    """`1 item`, `2 items`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

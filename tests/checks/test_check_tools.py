@@ -132,7 +132,7 @@ def test_a_flood_of_calls_is_explained_in_bounded_time_and_words() -> None:
     outcome, findings, _ = judged("tools", "{exactly: [look: {id: x}, look: {id: y}, refund]}", seen)
     assert outcome == "failed"
     assert len(findings) == 12
-    assert findings[-1].message == "4990 more calls were made that none expects"
+    assert findings[-1].message == "4,990 more calls were made that none expects"
 
 
 def test_counts_and_exclusions_say_what_was_seen() -> None:

@@ -70,7 +70,7 @@ broken.yaml:9:5: error[duplicate-key]: the key 'user' is given twice
   6 |   - user: refund {{ amount }}
   7 |   - user: bye
     |     ^^^^
-3 errors in 1 of 1 files; read 1 script
+3 errors in 1 of 1 file; read 1 script
 """
     )
 
@@ -268,7 +268,7 @@ def test_hundreds_of_problems_end_in_a_count(folder: Path, capsys: pytest.Captur
     _, out, _ = check(capsys, "many.yaml")
     assert out.count("error[unknown-key]") == 200
     assert "and 100 more\n" in out
-    assert out.endswith("300 errors in 1 of 1 files; read 1 script\n")
+    assert out.endswith("300 errors in 1 of 1 file; read 1 script\n")
 
 
 def test_links_that_lead_nowhere_are_unreadable_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

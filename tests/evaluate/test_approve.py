@@ -417,7 +417,7 @@ def test_check_says_what_is_wrong_with_a_baseline(
     assert main(["check", str(path)]) == 2
     out = capsys.readouterr().out
     assert said in out
-    assert "1 error in 1 of 1 files; read 1 baseline" in out
+    assert "1 error in 1 of 1 file; read 1 baseline" in out
 
 
 def test_a_journal_of_another_shape_is_told_as_damaged(shop: Shop) -> None:
