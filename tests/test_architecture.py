@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "focal_eval"
 
 HEAVY = frozenset(
-    {"deepdiff", "httpx", "jinja2", "jmespath", "jsonschema_rs", "junitparser", "numpy", "py3langid", "pydantic"}
+    {"deepdiff", "httptools", "httpx", "jinja2", "jmespath", "jsonschema_rs", "junitparser", "numpy", "py3langid", "pydantic"}
     | {"jwt", "pytest", "rank_bm25", "rapidfuzz", "regex", "rich", "simpleeval", "starlette", "tabulate", "uvicorn"}
 )
 
@@ -38,7 +38,9 @@ DOORS = {
     "regex": ("focal_eval.pattern",),
     "jinja2": ("focal_eval.template", "focal_eval.report."),
     "simpleeval": ("focal_eval.agent.",),
-    "httpx": ("focal_eval.engines.",),
+    "httpx": ("focal_eval.engines.wire_httpx",),
+    "httptools": ("focal_eval.engines.wire_protocol",),
+    "aiohttp": (),  # a quarter of a second to start, and five times the work for a request
     "rich": ("focal_eval.cli.", "focal_eval.report."),
     "uuid": ("focal_eval.clock", "focal_eval.server.contract"),  # ids are made in one place; requests hold some
     **dict.fromkeys(("jwt", "sse_starlette", "starlette", "uvicorn"), ("focal_eval.server.",)),

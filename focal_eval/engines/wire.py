@@ -22,9 +22,9 @@ from focal_eval.clock import Clock
 from focal_eval.engines.sse import EventDecoder
 from focal_eval.engines.wire_answer import Answer, Event, plain
 from focal_eval.engines.wire_body import LineDecoder, Unpacker
+from focal_eval.engines.wire_connections import Connections
 from focal_eval.engines.wire_exchange import Call, Exchange, Sender
 from focal_eval.engines.wire_limits import Again, Faults, persist
-from focal_eval.engines.wire_transport import Connections
 from focal_eval.errors import EngineError, EngineGivenUp, EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
 from focal_eval.records import Json
 

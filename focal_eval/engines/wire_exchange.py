@@ -8,20 +8,21 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
 from focal_eval.engines.wire_answer import Answer, refusal
 from focal_eval.engines.wire_body import Unpacker, whole
+from focal_eval.engines.wire_connections import Connections, Pool
+from focal_eval.engines.wire_failure import amid_answer, before_answer, nothing_sent
 from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults, Pace
-from focal_eval.engines.wire_transport import Connections, Pool, amid_answer, before_answer, nothing_sent
 from focal_eval.errors import EngineProtocol, EngineUnreachable
 
 if TYPE_CHECKING:
-    import httpx
+    from focal_eval.engines.wire_httpx import httpx
 
 _ERROR_BYTES = 64 * 1024  # read of an answer with an error status
+_PIECE = 8 * 1024  # of it at a time: what is one piece too far is not shown
 _MAYBE_DONE = (502, 504)  # what a gateway says of a server that may have carried the request out
 _HIDDEN = b"[redacted]"
 _SHORTEST_SECRET = 6
@@ -71,7 +72,8 @@ class Exchange:
             unpacker = Unpacker({**self.headers, "content-length": ""}, most)
             async with contextlib.aclosing(self.chunks()) as chunks:
                 async for chunk in chunks:
-                    parts.append(unpacker.take(chunk))
+                    for start in range(0, len(chunk), _PIECE):
+                        parts.append(unpacker.take(chunk[start : start + _PIECE]))
         return b"".join(parts)
 
     async def close(self, *, sound: bool = True) -> None:
@@ -118,14 +120,9 @@ class Sender:
         raise await self._refused(exchange, call)
 
     def _request(self, call: Call) -> httpx.Request:
-        """The request in httpx's terms; the transport adds the host and the length, which httpx would look for in all of it."""
-        import httpx
+        from focal_eval.engines.wire_transport import build_request
 
-        timeout = {"connect": self.faults.connect_timeout_s, "read": None, "write": None, "pool": None}
-        body, headers = httpx.ByteStream(call.content or b""), _headers(tuple(call.headers.items()))
-        request = httpx.Request(call.method, _url(call.url), headers=headers, stream=body, extensions={"timeout": timeout})
-        request.read()
-        return request
+        return build_request(call.method, call.url, call.headers, call.content or b"", self.faults.connect_timeout_s)
 
     def _no_answer(self, problem: Exception, call: Call, proxy: str | None) -> Exception | None:
         error = before_answer(problem, self.origin, proxy, self.faults.connect_timeout_s)
@@ -164,17 +161,3 @@ class Sender:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         return max(0.0, (at.astimezone(UTC) - self.clock.now()).total_seconds())
-
-
-@lru_cache(maxsize=64)
-def _headers(items: tuple[tuple[str, str], ...]) -> httpx.Headers:
-    import httpx
-
-    return httpx.Headers(items)
-
-
-@lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    import httpx
-
-    return httpx.URL(text)

@@ -1,200 +1,172 @@
-"""Connections to one server: httpx is the interface, aiohttp carries it, and errors get their names."""
+"""A transport of httpx for one server: a request goes in, a response comes out, and connections are used again."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import ssl
-from dataclasses import dataclass, field
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult
-from urllib.request import getproxies, proxy_bypass
 
-from focal_eval.engines.wire_answer import plain
-from focal_eval.errors import EngineError, EngineProtocol, EngineUnreachable
-
-if TYPE_CHECKING:
-    import httpx
-    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from focal_eval.engines.wire_dial import Way
+from focal_eval.engines.wire_httpx import httpx
+from focal_eval.engines.wire_protocol import Broken, Connection, Malformed
+from focal_eval.engines.wire_proxy import authorisation
 
 IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
-_HERE = ("localhost", "127.0.0.1", "::1")
-_PORTS = {"http": 80, "https": 443}
+_WITH_BODY = ("POST", "PUT", "PATCH")
+_OURS = (b"content-length", b"transfer-encoding")  # a body is sent whole
+_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-@dataclass(slots=True)
-class Pool:
-    """A transport with its connections, and how many requests use it."""
+class Transport(httpx.AsyncBaseTransport):
+    """Sends requests to one server, as many at a time as are asked for, each once: nothing is repeated here.
 
-    transport: httpx.AsyncBaseTransport
-    proxy: str | None = None  # host:port, for messages
-    users: int = 0
-    retired: bool = False
-
-
-@dataclass(slots=True)
-class Connections:
-    """The connections of one engine, all of them replaced after a fault that may have left one unsound."""
-
-    origin: SplitResult
-    _pool: Pool | None = None
-    _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
-
-    def lease(self) -> Pool:
-        """The pool to send by; every lease is to be given back to `release`."""
-        pool = self._current()
-        pool.users += 1
-        return pool
-
-    def _current(self) -> Pool:
-        loop = asyncio.get_running_loop()
-        if self._pool is None or self._loop is not loop:
-            self._pool, self._loop = _make_pool(self.origin), loop
-        return self._pool
-
-    async def release(self, pool: Pool) -> None:
-        pool.users -= 1
-        if pool.retired and not pool.users:
-            await pool.transport.aclose()
-
-    def renew(self, pool: Pool) -> None:
-        """Has later requests use new connections, not those of this pool; requests under way end on theirs."""
-        pool.retired = True
-        if self._pool is pool:
-            self._pool = None
-
-    async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None or self._loop is not asyncio.get_running_loop():
-            return
-        pool.retired = True
-        if not pool.users:
-            await pool.transport.aclose()
-
-
-def _make_pool(origin: SplitResult) -> Pool:
-    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
-    from httpx_aiohttp import AiohttpTransport
-
-    secure = origin.scheme == "https"
-    context = tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if secure else _no_tls()
-    proxy = _proxy(origin)
-
-    def session() -> ClientSession:
-        connector = TCPConnector(limit=0, ssl=context, keepalive_timeout=IDLE_S)
-        return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=(_once,))
-
-    way = None if proxy is None else f"{proxy.url.host}:{proxy.url.port or _PORTS[proxy.url.scheme]}"
-    return Pool(AiohttpTransport(verify=context, proxy=proxy, client=session), way)
-
-
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keeps aiohttp from sending a request anew by itself, as it does with GET, PUT and DELETE where a connection breaks."""
-    from aiohttp import ClientConnectionError, ClientConnectorError, ClientOSError, ServerDisconnectedError
-
-    try:
-        return await handler(request)
-    except ClientConnectorError:
-        raise
-    except (ClientOSError, ServerDisconnectedError) as problem:
-        raise ClientConnectionError(str(problem)) from problem  # a kind that it does not look for
-
-
-@lru_cache(maxsize=8)
-def tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """The one TLS context of this process: reading the certificates takes as long as a hundred requests."""
-    import httpx
-
-    del file, folder  # httpx reads these variables itself; another value is another context
-    return httpx.create_ssl_context()
-
-
-@lru_cache(maxsize=1)
-def _no_tls() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no certificate is trusted; plain HTTP needs none
-
-
-def _proxy(origin: SplitResult) -> httpx.Proxy | None:
-    """The proxy that the environment names for this server. Raises EngineUnreachable, without the proxy's password."""
-    import httpx
-
-    host = origin.hostname or ""
-    url = None if host in _HERE or proxy_bypass(host) else getproxies().get(origin.scheme)
-    if not url:
-        return None
-    try:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-    except (ValueError, httpx.InvalidURL):
-        proxy = None
-    if proxy is None or proxy.url.scheme not in _PORTS or not proxy.url.host:
-        name = f"{origin.scheme.upper()}_PROXY"
-        raise EngineUnreachable(f"the proxy that the environment names ({name}) is not of the form http://host:port")
-    return proxy
-
-
-def nothing_sent(problem: Exception) -> bool:
-    """Whether the request cannot have reached the server: there was no connection yet.
-
-    The transport calls a connection that broke a ConnectTimeout, so the error of aiohttp that is behind it is asked.
+    Errors are httpx's: ConnectError, ConnectTimeout and ProxyError where nothing was sent; RemoteProtocolError for what is
+    not HTTP; ReadError where a connection ended. Of httpx's timeouts `connect` is kept; for the rest, cancel the request:
+    that closes its connection.
     """
-    from aiohttp import ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError
 
-    return isinstance(problem.__cause__, ClientConnectorError | ClientHttpProxyError | ConnectionTimeoutError)
+    def __init__(self, way: Way) -> None:
+        self.way = way
+        self._to = httpx.URL(f"{way.origin.scheme}://{way.origin.netloc}")
+        self._idle = Idle()
+        by_proxy = way.proxy is not None and way.origin.scheme == "http"  # which is asked by the whole address
+        self._before = b"http://" + self._to.netloc if by_proxy else b""
+        self._proxy_line = authorisation(way.proxy) if by_proxy else b""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response, once its headers are there; its stream is to be read or closed."""
+        content = await request.aread()
+        head = self._head(request, content)
+        connection = self._idle.take()
+        if connection is None:
+            connection = await self.way.dial(request.extensions.get("timeout", {}).get("connect"))
+        try:
+            await connection.ask(head, content, bodiless=request.method == "HEAD")
+        except BaseException as problem:
+            connection.abort()
+            if isinstance(problem, Broken | Malformed):
+                raise _told(problem) from problem
+            raise
+        body = Body(connection, self._idle)
+        return httpx.Response(connection.status, headers=connection.headers, stream=body, request=request)
+
+    async def aclose(self) -> None:
+        """Closes the connections that are idle."""
+        self._idle.close()
+        await asyncio.sleep(0)  # asyncio closes them in its next round
+
+    def _head(self, request: httpx.Request, content: bytes) -> bytes:
+        url, method = request.url, request.method
+        if url.scheme != self._to.scheme or url.raw_host != self._to.raw_host or url.port != self._to.port:
+            raise httpx.UnsupportedProtocol(f"this transport goes to {self._to}, not to {url.scheme}://{url.host}")
+        lines = _lines(method, tuple(request.headers.raw), self._to.netloc)
+        length = b"content-length: %d\r\n" % len(content) if content or method in _WITH_BODY else b""
+        target = self._before + url.raw_path
+        return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (method.encode("ascii"), target, lines, self._proxy_line, length)
 
 
-def before_answer(problem: Exception, origin: str, proxy: str | None, connect_s: float) -> EngineError | None:
-    """The error of a request that got no answer; None for an exception that is no fault of the engine."""
-    if not _foreign(problem):
+class Body(httpx.AsyncByteStream):
+    """The body of an answer; `aclose` gives its connection back, or closes it where the body was not read to its end."""
+
+    def __init__(self, connection: Connection, idle: Idle) -> None:
+        self._connection: Connection | None = connection
+        self._idle = idle
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._connection is None:
+            raise httpx.StreamClosed
+        try:
+            async for chunk in self._connection.chunks():
+                yield chunk
+        except (Broken, Malformed) as problem:
+            raise _told(problem) from problem
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._idle.keep(connection)
+
+
+class Idle:
+    """Connections that wait for their next request; the one used last is the first to be used again."""
+
+    __slots__ = ("_closed", "_connections", "_timer")
+
+    def __init__(self) -> None:
+        self._connections: deque[Connection] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def take(self) -> Connection | None:
+        """One that the server has not closed meanwhile; None where there is none."""
+        while self._connections:
+            connection = self._connections.pop()
+            if not connection.stale():
+                return connection
+            connection.abort()
         return None
-    if nothing_sent(problem):
-        way = "" if proxy is None else f" through the proxy {proxy}"
-        said = f"cannot connect to {origin}{way}: {_why(problem, connect_s)}"
-        return EngineUnreachable(said, detail=plain(str(problem), 500))
-    if _malformed(problem):
-        return EngineProtocol(f"{origin} answered something that is not HTTP", detail=plain(str(problem), 500))
-    said = f"{origin} closed the connection before it answered"
-    return EngineUnreachable(said, detail=plain(str(problem), 500) or None)
+
+    def keep(self, connection: Connection) -> None:
+        """Keeps it for a while, or closes it where it cannot be used again."""
+        if self._closed or not connection.sound:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._connections.append(connection)
+        if self._timer is None:
+            self._timer = loop.call_later(IDLE_S, self._sweep)
+
+    def close(self) -> None:
+        """Closes all, and those that come back later."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._connections:
+            self._connections.pop().abort()
+
+    def _sweep(self) -> None:
+        loop, self._timer = asyncio.get_running_loop(), None
+        while self._connections and (self._connections[0].closed or self._connections[0].idle_since <= loop.time() - IDLE_S):
+            self._connections.popleft().abort()
+        if self._connections:
+            self._timer = loop.call_at(self._connections[0].idle_since + IDLE_S, self._sweep)
 
 
-def amid_answer(problem: Exception) -> EngineError | None:
-    """The error of an answer that broke off; None for an exception that is no fault of the engine."""
-    return EngineProtocol("the answer broke off", detail=plain(str(problem), 500) or None) if _foreign(problem) else None
+def build_request(method: str, url: str, headers: Mapping[str, str], content: bytes, connect_s: float) -> httpx.Request:
+    """A request as httpx would build it, but for host and length, which the transport adds."""
+    timeout = {"connect": connect_s, "read": None, "write": None, "pool": None}
+    given, body = _headers(tuple(headers.items())), httpx.ByteStream(content)
+    return httpx.Request(method, _url(url), headers=given, stream=body, extensions={"timeout": timeout})
 
 
-def _foreign(problem: Exception) -> bool:
-    import httpx
-
-    return isinstance(problem, httpx.HTTPError | httpx.InvalidURL | OSError) or type(problem).__module__.startswith("aiohttp")
-
-
-def _malformed(problem: Exception) -> bool:
-    import httpx
-
-    if type(problem).__module__.startswith("aiohttp"):
-        return True  # what the transport gives no name of httpx to: a message that cannot be parsed
-    return isinstance(problem, httpx.RemoteProtocolError | httpx.DecodingError) and "disconnected" not in str(problem)
+@lru_cache(maxsize=64)
+def _headers(items: tuple[tuple[str, str], ...]) -> httpx.Headers:
+    return httpx.Headers(items)
 
 
-def _why(problem: BaseException, connect_s: float) -> str:
-    chain: list[BaseException] = [problem]
-    for one in chain:  # it grows on the way
-        inner = (getattr(one, "certificate_error", None), getattr(one, "os_error", None), one.__cause__, one.__context__)
-        chain += [cause for cause in inner if isinstance(cause, BaseException) and cause not in chain]
-    for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError) and hasattr(one, "verify_message"):  # aiohttp's own has none
-            return f"its certificate is not trusted: {plain(one.verify_message.rstrip('.') or str(one.reason), 200)}"
-    for one in chain:
-        if isinstance(one, ssl.SSLError) and hasattr(one, "reason"):
-            return f"no TLS: {plain(str(one.reason or one), 100).lower().replace('_', ' ')}"
-    for one in chain:
-        if isinstance(one, socket.gaierror) or type(one).__name__ == "ClientConnectorDNSError":  # which hides the former
-            return "there is no host of this name"
-        if isinstance(one, TimeoutError):
-            return f"no connection within {connect_s:g} s"
-        if isinstance(one, OSError) and one.errno is not None:
-            return os.strerror(one.errno).lower() if one.errno > 0 else plain(str(one), 100)
-    if any(isinstance(one, ConnectionError) for one in chain):  # without a number: asyncio's own, in the handshake
-        return "the connection was closed in the handshake"
-    return plain(str(problem), 200) or type(problem).__name__
+@lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
+
+
+@lru_cache(maxsize=64)
+def _lines(method: str, headers: tuple[tuple[bytes, bytes], ...], host: bytes) -> bytes:
+    """The headers as they are sent. Raises httpx.LocalProtocolError where they would be read as something else."""
+    if not all(map(_NAME.fullmatch, (method.encode(), *(name for name, _ in headers)))):
+        raise httpx.LocalProtocolError("the method or the name of a header holds what it may not")
+    if not all(_VALUE.fullmatch(value) for _, value in headers):
+        raise httpx.LocalProtocolError("the value of a header holds what it may not")
+    told = [(name, value) for name, value in headers if name.lower() not in _OURS]
+    if not any(name.lower() == b"host" for name, _ in told):
+        told.insert(0, (b"host", host))
+    return b"".join(b"%b: %b\r\n" % one for one in told)
+
+
+def _told(problem: Broken | Malformed) -> httpx.TransportError:
+    kind = httpx.ReadError if isinstance(problem, Broken) else httpx.RemoteProtocolError
+    return kind(str(problem))
