@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from focal_eval.agent import Agent, Playable
 from focal_eval.engines.embedded import EmbeddedEngine
 from focal_eval.records import CheckResult, TurnRecord, Verdict
-from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.attempt import Attempt
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case
 from focal_eval.value import value

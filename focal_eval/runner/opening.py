@@ -14,6 +14,7 @@ from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubA
 from focal_eval.engines.base import Coming, Foreseen
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, TurnRecord
+from focal_eval.runner.judge import Policy
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Answer, Script
@@ -39,6 +40,11 @@ class Terms:
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
     run_id: str = ""  # makes session names unique between runs, for engines that remember users
+
+    @property
+    def policy(self) -> Policy:
+        """What judging needs of it."""
+        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks)
 
 
 async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from focal_eval.compare.stats import Tally
 from focal_eval.records import UNKNOWN, Verdict
-from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.attempt import Attempt
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.lines import skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan

@@ -14,7 +14,8 @@ from focal_eval.clock import Clock, fixed_clock
 from focal_eval.document import read_text
 from focal_eval.engines import Abilities, SessionStart
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, RuleMatch, ToolCall, UnknownType
-from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.attempt import Attempt
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, cases_of
 from focal_eval.script.load import Loader

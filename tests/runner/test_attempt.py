@@ -11,7 +11,8 @@ from focal_eval.clock import fixed_clock
 from focal_eval.engines import SessionStart
 from focal_eval.errors import EngineUnreachable
 from focal_eval.records import Reply, Verdict
-from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.attempt import Attempt
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import cases_of
 from tests.runner.desk import Desk, case_of, echo, play, script_of

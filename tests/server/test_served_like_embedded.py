@@ -12,7 +12,8 @@ from focal_eval.clock import Clock
 from focal_eval.engines import Engine
 from focal_eval.engines.base import Setting
 from focal_eval.engines.embedded import Embedded
-from focal_eval.runner.attempt import Attempt, PreparedScript
+from focal_eval.runner.attempt import Attempt
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Selection, make_plan
 from focal_eval.server.app import make_app

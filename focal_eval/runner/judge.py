@@ -1,0 +1,247 @@
+"""Judges one conversation turn by turn and writes down what was observed: the same, played now or recorded long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from focal_eval.checks.base import Conversation, Moment
+from focal_eval.records import CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
+from focal_eval.records.codec import fault_to_json, reply_to_json
+from focal_eval.runner.journal import dumps
+from focal_eval.runner.plan import Case
+from focal_eval.runner.ready import Judging, Ready
+from focal_eval.runner.scope import NothingThere, read_source, sources
+from focal_eval.script.model import Expectation, Script, Turn
+from focal_eval.script.templates import Filler
+from focal_eval.source import excerpt
+from focal_eval.value import value
+
+Write = Callable[[bytes], None]
+Said = tuple[str | None, str | None]  # by the user, and the golden reply
+
+
+class PreparedScript:
+    """A script's expectations made ready once for all its cases."""
+
+    __slots__ = ("closing", "script", "turns", "whens")
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
+        self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
+        self.closing = tuple(map(Ready, script.conversation))
+
+
+@value
+class Policy:
+    """What judging takes from the suite."""
+
+    unreported: str = "refuse"
+    prices: Mapping[str, float] = field(default_factory=dict)
+    root: Path | None = None  # of local Python checks, None where they are off
+    tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
+    masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
+
+
+class CaseJudge:
+    """One case under judgement. `write` gets its journal lines as they are finished, with None nobody keeps any.
+
+    Whoever plays or replays the case tells it each turn, in order, by `answered`, `broke` or `skip`, then the stored messages.
+    """
+
+    def __init__(self, case: Case, prepared: PreparedScript, policy: Policy, write: Write | None, number: int = 1) -> None:
+        self.case, self.prepared, self.policy, self.number = case, prepared, policy, number
+        self.write = write
+        self.script: Script = case.script
+        self.values: dict[str, Any] = {**self.script.given.variables, **case.row}
+        self.filler = Filler(self.values)  # sees what turns save, too
+        self.saved: dict[str, Any] = {}
+        self.judging = Judging(self.script.texts, policy.unreported, self.values)
+        self.turns: list[TurnRecord] = []
+        self.before: list[TurnRecord] = []  # replayed before the first turn
+        self.bad: list[tuple[int | None, CheckResult]] = []  # what failed or crashed the attempt, with the turn's index
+        self.fault: Fault | None = None
+        self.elapsed_ms = 0.0
+        self.verdict = Verdict.PASSED
+        self.reason: str | None = None
+        self._head = b'{"t":"turn","case":"' + case.id.encode() + b'","attempt":%d,"i":' % number
+
+    def user_of(self, turn: Turn) -> str | None:
+        """What the user says, its template filled; None where the agent speaks first. Raises TemplateProblem."""
+        return self.filler.said(turn.user[self.case.pick % len(turn.user)]) if turn.user else None
+
+    def golden_of(self, turn: Turn) -> str | None:
+        """The golden reply, its template filled. Raises TemplateProblem."""
+        return None if turn.agent is None else self.filler.said(turn.agent)
+
+    def withheld(self, turn: Turn) -> str | None:
+        """Why a turn with `when` is not sent, None where it is."""
+        readies = self.prepared.whens[turn.index]
+        if readies is None:
+            return None
+        answered = [record for record in self.turns if record.reply is not None]
+        if not answered:
+            return "not sent: 'when' looks at earlier turns, and none was answered"
+        outcome, _, reason = self.judging.holds(readies, Moment(answered, None, self.saved, self.policy.prices))
+        if outcome is Outcome.PASSED:
+            return None
+        if outcome is Outcome.FAILED:
+            return "not sent: 'when' does not hold: " + " and ".join(ready.text for ready in readies)
+        return f"not sent: 'when' cannot be decided: {reason}"
+
+    def answered(self, turn: Turn, said: Said, reply: Reply, elapsed: float | None, first: float | None) -> None:
+        """Judges a turn that has a reply, takes from it what the script saves, and writes it down.
+
+        Times are kept as the journal holds them, in thousandths of a millisecond, so that a recorded turn is judged alike.
+        """
+        elapsed = None if elapsed is None else round(elapsed, 3)
+        first = None if first is None else round(first, 3)
+        self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first))
+        policy = self.policy
+        readies = self.prepared.turns[turn.index]
+        moment = Moment(self.turns, said[1], self.saved, policy.prices, policy.root)
+        if readies:
+            self.judging.judge(readies, moment)
+        saved = self._save(turn, reply, readies) if turn.save else None
+        self._write_turn(turn, said, saved)
+
+    def broke(self, turn: Turn, said: Said, fault: Fault, elapsed: float | None) -> None:
+        """Notes a turn in which the engine broke; nothing more of the case is judged."""
+        self.fault = fault
+        elapsed = None if elapsed is None else round(elapsed, 3)
+        self.turns.append(TurnRecord(turn.index, said[0], fault=fault, elapsed_ms=elapsed))
+        self._not_judged(self.prepared.turns[turn.index], f"the engine broke: {fault.message}")
+        self._write_turn(turn, said)
+
+    def skip(self, turn: Turn, user: str | None, why: str) -> None:
+        """Notes a turn that was not sent."""
+        self.turns.append(TurnRecord(turn.index, user, skipped=why))
+        self._not_judged(self.prepared.turns[turn.index], why)
+        shown = user if user is not None or not turn.user else turn.user[self.case.pick % len(turn.user)].text
+        self._write_turn(turn, (shown, None if turn.agent is None else turn.agent.text))
+
+    def conclude(self, messages: Any) -> None:
+        """Judges the conversation as a whole; after that the verdict stands."""
+        self._conversation(messages)
+        self._keep_bad(None)
+        self._decide()
+
+    def _save(self, turn: Turn, reply: Reply, readies: tuple[Ready, ...]) -> dict[str, Any]:
+        values = {**self.values, **sources(reply, readies)}
+        out: dict[str, Any] = {}
+        for saved in turn.save:
+            try:
+                out[saved.name] = read_source(saved.source, values)
+            except NothingThere as problem:
+                finding = Finding(f"nothing to save as '{saved.name}': {problem}")
+                span = saved.source.span
+                lines = excerpt(self.script.texts.get(span.file, ""), span.line)
+                text = f"saves {saved.name}"
+                self.judging.note(CheckResult("save", text, Outcome.FAILED, span, (finding,), excerpt=lines))
+        self.saved.update(out)
+        self.values.update(out)
+        return out
+
+    def _not_judged(self, readies: tuple[Ready, ...], why: str) -> None:
+        for ready in readies:
+            item: Expectation = ready.item
+            self.judging.note(
+                CheckResult(item.key, ready.text, Outcome.SKIPPED, item.span, reason=why, soft=item.soft, because=item.because)
+            )
+
+    def _write_turn(self, turn: Turn, said: Said, saved: Any = None) -> None:
+        self._keep_bad(turn.index)
+        if self.write is None:
+            self.judging.tally.results.clear()
+            return
+        user, golden = said
+        record = self.turns[-1]
+        line = self._head + b'%d,"user":' % turn.index + dumps(user)
+        if golden is not None:
+            line += b',"agent":' + dumps(golden)
+        if turn.name is not None:
+            line += b',"name":' + dumps(turn.name)
+        line += b"," + _observed(record)
+        if record.elapsed_ms is not None:
+            line += b',"elapsed_ms":%.3f' % record.elapsed_ms
+        if record.first_token_ms is not None:
+            line += b',"first_token_ms":%.3f' % record.first_token_ms
+        if saved:
+            line += b',"saved":' + dumps(saved)
+        self.write(line + b',"results":[' + self.judging.tally.take() + b"]}")
+
+    def _keep_bad(self, index: int | None) -> None:
+        tally = self.judging.tally
+        if tally.bad:
+            self.bad.extend((index, result) for result in tally.bad)
+            tally.bad.clear()
+
+    def _conversation(self, messages: Any) -> None:
+        closing = self.prepared.closing
+        if not closing:
+            return
+        if self.fault is not None:
+            self._not_judged(closing, f"the engine broke: {self.fault.message}")
+            return
+        policy = self.policy
+        seen = Conversation(
+            tuple(self.turns),
+            messages,
+            self.saved,
+            prices=policy.prices,
+            root=policy.root,
+            tolerated=policy.tolerated,
+            masks=policy.masks,
+            before=tuple(self.before),
+        )
+        self.judging.judge(closing, seen)
+
+    def _decide(self) -> None:
+        tally = self.judging.tally
+        if self.fault is not None:
+            self.verdict, self.reason = Verdict.ERRORED, self.fault.message
+        elif tally.errored:
+            self.verdict, self.reason = Verdict.ERRORED, tally.crash
+        elif tally.failed:
+            self.verdict, self.reason = Verdict.FAILED, tally.first
+        elif not tally.judged:
+            why = "every expectation was skipped" if tally.skipped else "the script expects nothing"
+            self.verdict, self.reason = Verdict.SKIPPED, why
+        mark = self.script.xfail
+        if mark is not None and self.verdict is Verdict.FAILED:
+            self.verdict, self.reason = Verdict.XFAILED, mark.reason
+        elif mark is not None and self.verdict is Verdict.PASSED:
+            self.verdict, self.reason = Verdict.XPASSED, f"expected to fail ({mark.reason}), but it passed"
+
+    def attempt_line(self, messages: bytes) -> bytes:
+        """The journal line that ends the attempt; `messages` are the stored ones as JSON, empty where there are none."""
+        line = b'{"t":"attempt","case":"' + self.case.id.encode() + b'","attempt":%d,"verdict":"' % self.number
+        line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
+        if self.reason is not None:
+            line += b',"reason":' + dumps(self.reason)
+        if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
+            line += b',"fault":' + dumps(fault_to_json(self.fault))
+        line += b',"results":[' + self.judging.tally.take() + b"]"
+        if self.before:
+            line += b',"before":' + dumps([_replayed(record) for record in self.before])
+        if messages:
+            line += b',"messages":' + messages
+        return line + b"}"
+
+
+def _observed(record: TurnRecord) -> bytes:
+    """What came of a turn, as a member of its line."""
+    if record.reply is not None:
+        return b'"reply":' + dumps(reply_to_json(record.reply))
+    if record.fault is not None:
+        return b'"fault":' + dumps(fault_to_json(record.fault))
+    return b'"skipped":' + dumps(record.skipped)
+
+
+def _replayed(record: TurnRecord) -> dict[str, Any]:
+    """A turn that was sent before the first one, to bring the conversation where the script begins."""
+    assert record.reply is not None
+    return {"i": record.index, "user": record.user, "reply": reply_to_json(record.reply)}
