@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +43,29 @@ def call(arguments: argparse.Namespace) -> int:
         from focal_eval.evaluate.comparison_page import write_page
 
         write_page(compared, arguments.html)
+    if compared.hint is not None:
+        from focal_eval.report.characters import visible
+
+        print(f"hint: {visible(compared.hint)}; {_swapped(arguments)} compares forwards", file=sys.stderr)
     if arguments.json:
         print_json(document(compared))
     else:
-        show(compared, most=arguments.max_shown, quiet=arguments.quiet)
+        show(compared, most=arguments.max_shown, quiet=arguments.quiet, own=compared.own_gates)
         if arguments.html is not None and not arguments.quiet:
             print(f"report: {arguments.html}")
     return int(compared.exit_code)
 
 
-def show(compared: Compared, *, most: int = 20, quiet: bool = False) -> None:
-    """Prints a comparison on stdout; `quiet` leaves only its last line."""
+def _swapped(arguments: argparse.Namespace) -> str:
+    """The command with its sides the other way round."""
+    import shlex
+
+    where = () if arguments.runs == Path("reports") else ("--runs", str(arguments.runs))
+    return f"'{shlex.join(('focal-eval', 'compare', arguments.after, arguments.before, *where))}'"
+
+
+def show(compared: Compared, *, most: int = 20, quiet: bool = False, own: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Prints a comparison on stdout; `quiet` leaves only its last line, `own` are the candidate's own gates to tell."""
     from focal_eval.report.comparison_text import print_comparison
     from focal_eval.report.statistics import comparison_lines
 
@@ -62,6 +75,7 @@ def show(compared: Compared, *, most: int = 20, quiet: bool = False) -> None:
         sys.stdout,
         gates=[gate.as_json() for gate in compared.gates],
         figures=[*comparison_lines(compared.statistics), *(compared.staleness.lines() if compared.staleness else ())],
+        own_gates=own,
         agents=compared.agents,
         most=most,
         quiet=quiet,
@@ -76,6 +90,8 @@ def document(compared: Compared) -> dict[str, Any]:
         **comparison_json(compared.comparison),
         "edits_unknown": compared.agents,
         "gates": [gate.as_json() for gate in compared.gates],
+        "own_gates": [dict(gate) for gate in compared.own_gates],
+        "hint": compared.hint,
         "statistics": compared.statistics.as_json(),
         "stale": None if compared.staleness is None else compared.staleness.as_json(),
         "exit_code": int(compared.exit_code),

@@ -11,7 +11,17 @@ from focal_eval.compare.align import Said, align, align_turns, text_likeness
 from focal_eval.compare.cause import Found, cause_of
 from focal_eval.compare.lanes import replies, unknown
 from focal_eval.compare.mask import Masks
-from focal_eval.compare.model import CaseChange, Change, Difference, Lane, RecordedCase, RecordedTurn, TurnPair, case_key
+from focal_eval.compare.model import (
+    CaseChange,
+    Change,
+    Difference,
+    Lane,
+    RecordedCase,
+    RecordedTurn,
+    TurnPair,
+    case_key,
+    is_as_flaky,
+)
 from focal_eval.compare.structure import equal_json, structural
 from focal_eval.records import Json
 from focal_eval.value import value
@@ -51,7 +61,7 @@ def compare_cases(
     change = change_of(before.verdict, after.verdict, tried, differ=differ)
     cause = None
     turn = score = None
-    if change is not Change.SAME:
+    if change is not Change.SAME and not (change is Change.FLAKY and is_as_flaky(tried)):
         found = Found(pairs, records, conversation, known.script, frozenset(comparing.settled), change)
         cause, turn, score = cause_of(found, lambda turn: comparing.around(pairs[turn]))
     return CaseChange(

@@ -89,6 +89,13 @@ def case_key(name: str, script: str, repeat: int) -> str:
     return name.removesuffix(end) if name != script else name
 
 
+def is_as_flaky(tried: tuple[int, int, int, int]) -> bool:
+    """Whether repeats disagree on both sides, and as often; `tried` are the good and the judged ones of each side."""
+    good_before, judged_before, good_after, judged_after = tried
+    mixed = 0 < good_before < judged_before and 0 < good_after < judged_after
+    return mixed and good_before * judged_after == good_after * judged_before
+
+
 @value
 class Difference:
     """One thing that differs in one turn, or in the whole case."""
@@ -157,6 +164,12 @@ class CaseChange:
     tried: tuple[int, int, int, int] = (0, 0, 0, 0)  # good and judged repeats before, good and judged repeats after
     conversation: tuple[Difference, ...] = ()  # expectations of the whole conversation that hold on one side only
     uncompared: Mapping[str, int] = field(default_factory=dict)  # lanes unknown on one side, with the number of turns
+    before_name: str = ""  # what it was called before, where it was renamed
+
+    @property
+    def as_before(self) -> bool:
+        """Whether it is as flaky as it was: then what its repeats say differently is chance, and nothing is its cause."""
+        return self.change is Change.FLAKY and is_as_flaky(self.tried)
 
 
 @value
@@ -205,6 +218,16 @@ class Comparison:
     masked: Mapping[str, int] = field(default_factory=dict)  # what was masked, with the number of values
     uncompared: Mapping[str, int] = field(default_factory=dict)  # lanes unknown on one side, with the number of turns
     left_out: int = 0  # cases that one side was not asked to play, or did not get to
+
+    @property
+    def as_before(self) -> tuple[str, ...]:
+        """The cases that are as flaky as they were."""
+        return tuple(case.name for case in self.cases if case.as_before)
+
+    @property
+    def renamed(self) -> tuple[tuple[str, str], ...]:
+        """The cases that were renamed: the name before and the name now."""
+        return tuple((case.before_name, case.name) for case in self.cases if case.before_name)
 
     @property
     def counts(self) -> dict[Change, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.gates import Compared as Measures
 from focal_eval.runner.gates import GateResult, conclude, decide_compared, limits_of, results_of
 from focal_eval.runner.journal import JOURNAL
+from focal_eval.script.gates import COMPARED
 from focal_eval.value import value
 
 BASELINE = "baseline"
@@ -55,6 +57,18 @@ class Compared:
     exit_code: ExitCode
     agents: str | None = None  # why the edits of the agent are not known, in words
     staleness: Staleness | None = None  # what is out of date in the baseline, where there is one
+
+    @property
+    def own_gates(self) -> tuple[Mapping[str, Json], ...]:
+        """The gates on the candidate's run itself, as it decided them; they count for its exit code, not for this one."""
+        return tuple(gate for gate in self.after.gates if gate.get("name") not in COMPARED)
+
+    @property
+    def hint(self) -> str | None:
+        """What looks like a mistake in what was compared with what, in words: the first run is the newer one."""
+        if self.before is None or not _moment(self.before) > _moment(self.after) > "":
+            return None
+        return f"{self.before.header.get('id')} is newer than {self.after.header.get('id')}: read 'fixed' as 'regressed'"
 
 
 @value
@@ -268,6 +282,15 @@ class _Comparing:
             uncompared=dict(sorted((+uncompared).items())),
             left_out=self.left_out,
         )
+
+
+def _moment(model: ReportModel) -> str:
+    """When a run began, in a form that sorts; empty where it does not say."""
+    try:
+        begun = datetime.fromisoformat(str(model.header.get("started_at")))
+        return (begun if begun.tzinfo is None else begun.astimezone(UTC)).replace(tzinfo=None).isoformat()
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _deterministic(before: ReportModel | None, after: ReportModel) -> bool:

@@ -18,6 +18,7 @@ Reading = Callable[[CaseChange], Sequence[RecordedCase]]
 def write_page(compared: Compared, out: Path) -> Path:
     """Writes the page into a folder, or as the file `out`, and returns its path. Raises StorageError."""
     before, after = compared.before, compared.after
+    hint = () if compared.hint is None else (f"{compared.hint[0].upper()}{compared.hint[1:]}.",)
     view = ComparisonView(
         compared.comparison,
         of_baseline(Path(compared.comparison.before.name)) if before is None else of_run(before),
@@ -26,8 +27,9 @@ def write_page(compared: Compared, out: Path) -> Path:
         compared.statistics.as_json(),
         None if before is None else before.header,
         after.header,
-        told=() if compared.staleness is None else tuple(compared.staleness.lines()),
+        told=(*hint, *(() if compared.staleness is None else compared.staleness.lines())),
         agents=compared.agents,
+        own_gates=compared.own_gates,
     )
     return write(view, out)
 

@@ -53,6 +53,7 @@ class ComparisonView:
     told: Sequence[str] = ()  # what else a reader must know first, in sentences
     agents: str | None = None  # why the edits of the agent are not known, in words
     more: Mapping[str, str] = field(default_factory=dict)  # facts to tell beside the others: label and text
+    own_gates: Sequence[Mapping[str, Json]] = ()  # of the candidate's run itself; they decide nothing here
 
 
 def write(view: ComparisonView, out: Path) -> Path:
@@ -84,6 +85,7 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "tone": tone_of(comparison, view.gates),
         "notes": [*notes(comparison), *map(visible, view.told)],
         "gates": [_gate(gate) for gate in view.gates],
+        "own_gates": [_gate(gate) for gate in view.own_gates],
         "counts": [
             (change.value, CHANGES[change], HINTS[change], counts[change])
             for change in Change

@@ -39,6 +39,7 @@ COLOURS = {
     Change.GONE: "yellow",
     Change.SAME: "dim",
 }
+_Gates = Sequence[Mapping[str, Json]]
 _NAMED = 4  # cases of a cause, what came with it, and edits that touch it
 _WIDTH = 110
 
@@ -49,25 +50,30 @@ def print_comparison(
     stream: TextIO,
     *,
     gates: Sequence[Mapping[str, Json]] = (),
+    own_gates: Sequence[Mapping[str, Json]] = (),
     figures: Sequence[str] = (),
     agents: str | None = None,
     most: int = 20,
     quiet: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> None:
-    """Prints a comparison. `figures` are lines of statistics, `agents` says why the agent's edits are not known."""
+    """Prints a comparison. `figures` are lines of statistics, `agents` says why the agent's edits are not known.
+
+    `own_gates` are those of the candidate's run, told apart from the `gates` on the comparison.
+    """
     paint = Paint(wants_colour(stream, os.environ if environ is None else environ))
     text = _Text(comparison, after, paint, most)
-    for line in [text.last()] if quiet else _lines(text, gates, figures, agents):
+    for line in [text.last()] if quiet else _lines(text, gates, own_gates, figures, agents):
         emit(stream, line)
 
 
-def _lines(text: _Text, gates: Sequence[Mapping[str, Json]], figures: Sequence[str], agents: str | None) -> Iterator[str]:
+def _lines(text: _Text, gates: _Gates, own_gates: _Gates, figures: Sequence[str], agents: str | None) -> Iterator[str]:
     yield from text.causes()
     yield from text.regressed()
     yield from text.edits(agents)
     yield from text.beside()
     yield from figures
+    yield from text.own(own_gates)
     yield from (gate_line(gate, text.paint) for gate in gates)
     yield text.last()
 
@@ -212,12 +218,22 @@ class _Text:
                 yield self.paint(f"  and {len(idle) - self.most:,} more", "dim")
             yield ""
 
+    def own(self, gates: _Gates) -> Iterator[str]:
+        """The gates on the candidate's run itself, which do not decide about the comparison."""
+        if gates:
+            yield f"gates of {_side(self.comparison.after)} itself:"
+            yield from (f"  {gate_line(gate, self.paint)}" for gate in gates)
+
     def beside(self) -> Iterator[str]:
         """What was masked, what could not be compared, what was left out, which side is partial."""
         comparison, paint = self.comparison, self.paint
         masked = [f"{one_line(name, 60)} {count:,}" for name, count in comparison.masked.items()]
         if masked:
             yield paint(f"masked: {', '.join(masked)}", "dim")
+        if steady := comparison.as_before:
+            yield paint(f"flaky, as before: {_named(steady)}", "dim")
+        if renamed := comparison.renamed:
+            yield paint(f"renamed: {_named([f'{one} → {other}' for one, other in renamed])}", "dim")
         if comparison.uncompared:
             lanes = ", ".join(f"{lane} in {counted(count, 'turn')}" for lane, count in comparison.uncompared.items())
             yield paint(f"not compared, since one side does not know it: {lanes}", "yellow")
@@ -235,7 +251,11 @@ class _Text:
         comparison = self.comparison
         counts = comparison.counts
         kind = next((change for change in (Change.REGRESSED, Change.ERRORED) if counts[change]), None)
-        rest = ", ".join(f"{counts[change]:,} {change}" for change in Change if counts[change] and change is not kind)
+        steady = len(comparison.as_before)
+        told = {change: f"{counts[change]:,} {change}" for change in Change if counts[change] and change is not kind}
+        if steady and Change.FLAKY in told:
+            told[Change.FLAKY] += " as before" if steady == counts[Change.FLAKY] else f" ({steady:,} as before)"
+        rest = ", ".join(told.values())
         if kind is None:
             changed = any(counts[change] for change in Change if change is not Change.SAME)
             head = self.paint("✓ Nothing regressed" if changed else "✓ Nothing changed", "bold", "green")
@@ -243,10 +263,10 @@ class _Text:
             words = f"{MARKS[kind]} {counts[kind]:,} of {counted(len(comparison.cases), 'case')} {kind}"
             head = self.paint(words, "bold", COLOURS[kind])
         causes = len(comparison.groups)
-        told = counted(causes, "cause") if causes else ""
+        why = counted(causes, "cause") if causes else ""
         left = f"{counted(comparison.left_out, 'case')} left out" if comparison.left_out else ""
         sides = f"{_side(comparison.before)} → {_side(comparison.after)}"
-        return " · ".join(filter(None, (head, rest, told, left, sides)))
+        return " · ".join(filter(None, (head, rest, why, left, sides)))
 
 
 def _response(differences: Sequence[Difference]) -> Difference | None:
@@ -265,6 +285,10 @@ def _cut(text: str) -> str:
     if len(text) > 60:
         return f"{begin}{one_line(text[:24], 60)} … {one_line(text[-24:], 60)}{end}"
     return f"{begin}{one_line(text, 100)}{end}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return listed([one_line(name, 120) for name in names], most=_NAMED)
 
 
 def _side(side: Side) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from focal_eval.compare.model import Change, Comparison, Side
 from focal_eval.records import Json
 from focal_eval.report.wording import Tone, gate_name, moment_words
-from focal_eval.text import counted
+from focal_eval.text import counted, listed
 
 CHANGES: Mapping[Change, str] = {
     Change.REGRESSED: "regressed",
@@ -30,6 +30,7 @@ HINTS: Mapping[Change, str] = {
     Change.GONE: "only in the baseline",
     Change.SAME: "nothing differs",
 }
+NAMED = 6  # conversations that a note names
 Gates = Sequence[Mapping[str, Json]]
 
 
@@ -90,7 +91,12 @@ def notes(comparison: Comparison) -> Iterator[str]:
             yield f"{called} is a partial run: only what it recorded is compared."
     if comparison.left_out:
         was = "was" if comparison.left_out == 1 else "were"
-        yield f"{counted(comparison.left_out, 'conversation')} of one side {was} not asked of the other, or not reached: left out."
+        left = counted(comparison.left_out, "conversation")
+        yield f"{left} of one side {was} not asked of the other, or not reached: left out."
+    if steady := comparison.as_before:
+        yield f"Flaky, as before: {listed(steady, most=NAMED)}."
+    if renamed := comparison.renamed:
+        yield f"Renamed: {listed([f'{one} → {other}' for one, other in renamed], most=NAMED)}."
     if comparison.uncompared:
         lanes = ", ".join(f"{lane} ({counted(count, 'turn')})" for lane, count in sorted(comparison.uncompared.items()))
         yield f"Unknown on one side, so not compared: {lanes}."

@@ -47,6 +47,38 @@ def test_latest_and_previous_name_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert "Nothing regressed · 1 changed, 2 fixed" in capsys.readouterr().out
 
 
+def test_two_runs_the_wrong_way_round_are_compared_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """A first run that is newer than the second is no error: stderr says it, with the command the other way round."""
+    later = json.loads(Path("reports/two/run.json").read_text())
+    later["started_at"] = "2099-01-01T00:00:00+00:00"
+    Path("reports/two/run.json").write_text(json.dumps(later))
+    assert main(["compare", "latest", "previous"]) == 0
+    told = capsys.readouterr()
+    assert "Nothing regressed" in told.out
+    assert told.err == (
+        f"hint: {later['id']} is newer than {json.loads(Path('reports/one/run.json').read_text())['id']}: "
+        "read 'fixed' as 'regressed'; 'focal-eval compare previous latest' compares forwards\n"
+    )
+    main(["compare", "previous", "latest"])
+    assert capsys.readouterr().err == ""
+    main(["compare", "latest", "previous", "--json"])
+    assert "is newer than" in json.loads(capsys.readouterr().out)["hint"]
+
+
+def test_the_candidates_own_gates_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """Figure, limit and verdict of each gate on the candidate's run; they do not decide about the comparison."""
+    assert main(["compare", "reports/two", "reports/two"]) == 0
+    out = capsys.readouterr().out
+    own = re.search(r"gates of (\S+) itself:\n((?:  .*\n)+)", out)
+    assert own is not None
+    assert own[2] == "  ✗ gate pass rate: 0.333333 (n = 3 cases), asked for ≥ 1\n"
+    assert "\n✓ gate regressions: 0 (n = 3 cases), asked for ≤ 0\n" in out
+    main(["compare", "reports/one", "reports/two", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [(gate["name"], gate["passed"], gate["limit"]) for gate in told["own_gates"]] == [("pass_rate", False, {"min": 1.0})]
+    assert [gate["name"] for gate in told["gates"]] == ["regressions"]
+
+
 def test_one_json_document_holds_all(capsys: pytest.CaptureFixture[str]) -> None:
     """Counts, causes, cases that changed with their differences, edits, gates, figures and the exit code."""
     assert main(["compare", "reports/one", "reports/two", "--json"]) == 1

@@ -58,6 +58,31 @@ def test_repeats_that_disagree_are_flaky() -> None:
     assert compare_repeats([], repeats("passed"), Masks()).change == "new"
 
 
+def test_a_case_as_flaky_as_before_has_no_cause() -> None:
+    """Where repeats disagree as often on both sides it was chance: shown like to like, with nothing to blame."""
+
+    def repeats(*good: bool) -> list[RecordedCase]:
+        return [
+            case(
+                turn(answer=reply("Yes." if well else "No.")),
+                verdict="passed" if well else "failed",
+                name=f"a#{at}",
+                repeat=at,
+                id=f"{at}",
+            )
+            for at, well in enumerate(good, 1)
+        ]
+
+    steady = compare_repeats(repeats(True, False), repeats(False, True), Masks())
+    assert (steady.change, steady.as_before, steady.cause, steady.turn) == ("flaky", True, None, None)
+    assert (steady.before_id, steady.after_id) == ("1", "2")
+    assert grouped([steady], ()) == ()
+    scaled = compare_repeats(repeats(True, False), repeats(False, True, False, True), Masks())
+    assert (scaled.as_before, scaled.cause) == (True, None)
+    worse = compare_repeats(repeats(True, True, False), repeats(False, True, False), Masks())
+    assert (worse.change, worse.as_before, worse.cause and worse.cause.key) == ("flaky", False, "response:~response")
+
+
 def test_an_inserted_turn_shifts_no_other() -> None:
     """The turns after it are compared with their own, and the script's edit is the cause."""
     before = case(turn("hi", reply("a")), turn("bye", reply("b")))
