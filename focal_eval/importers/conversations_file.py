@@ -131,42 +131,31 @@ def _items(stream: BinaryIO, file: str, passed_over: PassedOver) -> Iterator[Rec
 
 def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, int, bool]]:
     """Each item's bytes, the line it begins on, and whether its end was there; ends after one that is too long."""
-    buffer, place, depth, line = stream.read(_CHUNK), 0, 0, 1
+    buffer, begin, start, depth, line = stream.read(_CHUNK), 0, 0, 0, 1
     while True:
-        rest = 0  # from here the buffer is looked at again with more behind it
-        start = place
         while found := _TOKEN.search(buffer, start):
             token = found[0]
-            if token[:1] == b'"' and found.end() == len(buffer) and not _closed(token):
-                break
+            if token[:1] == b'"' and found.end() == len(buffer):
+                break  # the text may go on behind what was read
             start = found.end()
             if token in (b"[", b"{"):
                 depth += 1
                 if depth == 1:
-                    line, buffer, start = line + buffer.count(b"\n", 0, start), buffer[start:], 0
+                    line, begin = line + buffer.count(b"\n", begin, start), start
             elif token in (b"]", b"}"):
                 depth -= 1
             if depth == 0 or (depth == 1 and token == b","):
-                item = buffer[: found.end() - 1] if depth else buffer[: found.end() - 1]
+                item = buffer[begin : start - 1]
                 yield item, line + _before(item), True
-                line, buffer, start = line + item.count(b"\n"), buffer[found.end() :], 0
+                line, begin = line + item.count(b"\n"), start
                 if depth == 0:
                     return
-        rest = found.start() if found else len(buffer)
         more = stream.read(_CHUNK)
-        if not more or len(buffer) > MAX_RECORD_BYTES:
-            yield buffer, line + _before(buffer), False
+        if not more or len(buffer) - begin > MAX_RECORD_BYTES:
+            yield buffer[begin:], line + _before(buffer[begin:]), False
             return
-        place, buffer = rest, buffer + more
-
-
-def _closed(token: bytes) -> bool:
-    """Whether a text's closing quote is there."""
-    body = token[1:]
-    if not body.endswith(b'"'):
-        return False
-    stripped = body[:-1]
-    return (len(stripped) - len(stripped.rstrip(b"\\"))) % 2 == 0
+        start = (found.start() if found else len(buffer)) - begin
+        buffer, begin = buffer[begin:] + more, 0
 
 
 def _before(item: bytes) -> int:

@@ -1,0 +1,235 @@
+"""Conversations of engines that tell their rules, and of data sets: Focal, run folders, Schema-Guided Dialogue, plain pairs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from focal_eval.importers.conversations_chat import first
+from focal_eval.importers.conversations_draft import (
+    Data, Draft, Misshapen, Origin, Reader, answered, listed, mapping, names_of, place_of, text_of, tool_call,
+)  # fmt: skip
+from focal_eval.importers.conversations_file import Record
+from focal_eval.records import UNKNOWN, Reply, ToolCall
+from focal_eval.records.codec import Misfit, reply_from_json
+from focal_eval.records.conversation import Conversation
+
+_SESSION = re.compile(r"/sessions/([^/?]{1,200})/turns")
+MAX_OPEN = 1_000  # attempts of a run that go on at the same time
+
+
+class FocalTurns(Reader):
+    """`GET /v1/sessions/{id}/turns`: pages of turns, oldest first where they tell their time."""
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(origin)
+        self._session: str | None = None
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        row = data if isinstance(data, Mapping) and "user_message" in data else first(data.get("items")) if isinstance(data, Mapping) else first(data)
+        return "user_message" in row and "agent_response" in row
+
+    def take(self, record: Record) -> Iterator[Conversation]:
+        request = record.data.get("request") if isinstance(record.data, Mapping) else None
+        path = request.get("path") if isinstance(request, Mapping) else None
+        found = _SESSION.search(path) if isinstance(path, str) else None
+        self._session = None if found is None else found[1]
+        yield from super().take(record)
+
+    def id(self, data: Data) -> str | None:
+        return self._session or super().id(data)
+
+    def rows(self, data: Data) -> list[Any] | None:
+        return listed(data["items"], "items") if "items" in data else None
+
+    def ordered(self, rows: list[Any]) -> list[Any]:
+        times = [row.get("timestamp") if isinstance(row, Mapping) else None for row in rows]
+        if not all(isinstance(time, str) for time in times):
+            return rows
+        return [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0])]
+
+    def add(self, draft: Draft, row: Data, line: int) -> None:
+        draft.user(text_of(row.get("user_message")), line)
+        draft.agent(text_of(row.get("agent_response")), line)
+        for name in names_of(row.get("tools_called"), "tools_called") if row.get("tools_called") is not None else ():
+            draft.call(replace(tool_call(name), arguments=UNKNOWN), line)
+        if row.get("matched_rules") is not None:
+            draft.know(no_tools=isinstance(row.get("tools_called"), list), rules=names_of(row["matched_rules"], "matched_rules"))
+        if row.get("scenario_after") is not None:  # null is what Focal always sends
+            draft.know(scenario=place_of(row["scenario_after"]))
+
+
+class Pairs(Reader):
+    """`{"user", "agent"}` a line, with rules, tools, scenario, variables and template where they are known."""
+
+    tools_known = False
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        if isinstance(data, Mapping) and "user" in data:
+            return data["user"] is None or isinstance(data["user"], str)
+        row = first(data.get("turns")) if isinstance(data, Mapping) else first(data)
+        return "user" in row
+
+    def rows(self, data: Data) -> list[Any] | None:
+        return listed(data["turns"], "turns") if "turns" in data else None
+
+    def id(self, data: Data) -> str | None:
+        return super().id(data) or self.key(data)
+
+    def draft(self, data: Data, line: int) -> Draft:
+        draft = super().draft(data, line)
+        if "turns" in data:
+            draft.start = dict(mapping(data.get("variables") or {}, "variables"))
+            draft.metadata = dict(mapping(data.get("metadata") or {}, "metadata"))
+        return draft
+
+    def add(self, draft: Draft, row: Data, line: int) -> None:
+        user = row.get("user")
+        if user is not None:
+            if not isinstance(user, str):
+                raise Misshapen("user is no text")
+            draft.user(user, line)
+        draft.agent(text_of(row.get("agent")), line)
+        for item in listed(row.get("tools"), "tools"):
+            draft.call(_plain_call(item), line)
+        known: dict[str, Any] = {"no_tools": isinstance(row.get("tools"), list)}
+        if "rules" in row:
+            known["rules"] = names_of(row["rules"], "rules")
+        if "scenario" in row:
+            known["scenario"] = place_of(row["scenario"])
+        if row.get("variables") is not None:
+            known["variables"] = dict(mapping(row["variables"], "variables"))
+        if "template" in row and (row["template"] is None or isinstance(row["template"], str)):
+            known["template"] = row["template"]
+        draft.know(**known)
+
+
+def _plain_call(item: Any) -> ToolCall:
+    if isinstance(item, str):
+        return replace(tool_call(item), arguments=UNKNOWN)
+    item = mapping(item, "a tool call")
+    call = tool_call(item.get("name"), item.get("arguments"))
+    if "arguments" not in item:
+        call = replace(call, arguments=UNKNOWN)
+    return answered(call, item.get("result"), item.get("error")) if "result" in item or item.get("error") is not None else call
+
+
+class SchemaGuided(Reader):
+    """Schema-Guided Dialogue: turns of USER and SYSTEM with frames, whose service calls are tool calls."""
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        return isinstance(data, Mapping) and "dialogue_id" in data and "speaker" in first(data.get("turns"))
+
+    def rows(self, data: Data) -> list[Any] | None:
+        return listed(data.get("turns"), "turns")
+
+    def id(self, data: Data) -> str | None:
+        return str(data.get("dialogue_id"))
+
+    def draft(self, data: Data, line: int) -> Draft:
+        draft = super().draft(data, line)
+        draft.metadata = {"services": [str(name) for name in listed(data.get("services"), "services")]}
+        return draft
+
+    def add(self, draft: Draft, row: Data, line: int) -> None:
+        if row.get("speaker") == "USER":
+            draft.user(text_of(row.get("utterance")), line)
+            return
+        draft.agent(text_of(row.get("utterance")), line)
+        for item in listed(row.get("frames"), "frames"):
+            frame = mapping(item, "a frame")
+            if frame.get("service_call") is not None:
+                asked = mapping(frame["service_call"], "a service call")
+                call = tool_call(asked.get("method"), asked.get("parameters"))
+                draft.call(answered(call, frame["service_results"]) if "service_results" in frame else call, line)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """An attempt of a run while its lines come in."""
+
+    draft: Draft
+    rows: list[Any] = field(default_factory=list)
+
+
+class RunJournal(Reader):
+    """The journal of a run folder: each attempt is a conversation, with all that its engine reported."""
+
+    tools_known = False
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(origin)
+        self._names: dict[str, str] = {}
+        self._drafts: dict[tuple[str, int], Draft] = {}
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        return isinstance(data, Mapping) and data.get("t") in ("run", "case", "turn", "attempt")
+
+    def read(self, data: Any, record: Record) -> Iterator[Conversation]:
+        row = mapping(data, "a line of the journal")
+        key = (str(row.get("case")), row["attempt"] if isinstance(row.get("attempt"), int) else 1)
+        if row.get("t") == "case":
+            self._names[key[0]] = str(row.get("name") or key[0])
+        elif row.get("t") == "turn":
+            if key not in self._drafts:
+                name = self._names.get(key[0], key[0]) + (f" (attempt {key[1]})" if key[1] > 1 else "")
+                self._drafts[key] = Draft(self.origin, name, record.line, tools_known=self.tools_known)
+            self._turn(self._drafts[key], row, record.line)
+            if len(self._drafts) > MAX_OPEN:
+                yield from self._done(next(iter(self._drafts)))
+        elif row.get("t") == "attempt":
+            self._names.pop(key[0], None)
+            yield from self._done(key)
+
+    def end(self) -> Iterator[Conversation]:
+        for key in list(self._drafts):
+            yield from self._done(key)
+
+    def _done(self, key: tuple[str, int]) -> Iterator[Conversation]:
+        draft = self._drafts.pop(key, None)
+        made = None if draft is None else draft.done()
+        if made is not None:
+            yield made
+
+    def _turn(self, draft: Draft, row: Data, line: int) -> None:
+        if "skipped" in row:
+            return
+        user = row.get("user")
+        if isinstance(user, str):
+            draft.user(user, line)
+        if "reply" not in row:
+            return
+        try:
+            reply = reply_from_json(mapping(row["reply"], "a reply"))
+        except Misfit as problem:
+            raise Misshapen(f"a reply is not what a journal holds ({str(problem).partition(':')[0]})") from None
+        _replied(draft, reply, line)
+
+
+def _replied(draft: Draft, reply: Reply, line: int) -> None:
+    if reply.response is not UNKNOWN:
+        draft.agent(reply.response, line)
+    for call in () if reply.tools is UNKNOWN else reply.tools:
+        draft.call(call, line)
+    known = {
+        "no_tools": reply.tools is not UNKNOWN,
+        "rules": UNKNOWN if reply.rules is UNKNOWN else tuple(match.name for match in reply.rules),
+        "scenario": reply.scenario,
+        "variables": reply.variables,
+        "template": reply.template,
+    }
+    draft.know(**{name: item for name, item in known.items() if item is not UNKNOWN})
+
+
+RULES: tuple[tuple[str, str, type[Reader], Callable[[Any], bool]], ...] = (
+    ("run", "a run folder or its journal.jsonl", RunJournal, RunJournal.fits),
+    ("focal", "Focal: turns of a session, as its API gives them", FocalTurns, FocalTurns.fits),
+    ("sgd", "Schema-Guided Dialogue: dialogues of USER and SYSTEM turns", SchemaGuided, SchemaGuided.fits),
+    ("pairs", "plain JSON: user and agent, with rules, tools, scenario and variables where known", Pairs, Pairs.fits),
+)
