@@ -248,6 +248,11 @@ def message_from_json(data: Mapping[str, Json]) -> MessageRecord:
     return _made(MessageRecord, data)
 
 
+def fault_from_json(data: Mapping[str, Json]) -> Fault:
+    """A fault of the journal. Raises Misfit on another shape."""
+    return _made(Fault, data)
+
+
 def turn_from_json(data: Mapping[str, Json]) -> TurnRecord:
     """The turn of a journal's `turn` line."""
     return TurnRecord(

@@ -19,6 +19,9 @@ from focal_eval.script.templates import Filler
 from focal_eval.source import excerpt
 from focal_eval.value import value
 
+CHANGED = "conversation-changed"
+"""The kind of fault of a recorded case whose script would have another conversation now."""
+
 Write = Callable[[bytes], None]
 Said = tuple[str | None, str | None]  # by the user, and the golden reply
 
@@ -184,7 +187,7 @@ class CaseJudge:
         if not closing:
             return
         if self.fault is not None:
-            self._not_judged(closing, f"the engine broke: {self.fault.message}")
+            self._not_judged(closing, self._ended())
             return
         policy = self.policy
         seen = Conversation(
@@ -198,6 +201,12 @@ class CaseJudge:
             before=tuple(self.before),
         )
         self.judging.judge(closing, seen)
+
+    def _ended(self) -> str:
+        """Why the conversation as a whole is not judged, where it came to a fault."""
+        assert self.fault is not None
+        told = self.fault.message
+        return f"not judged: {told}" if self.fault.kind == CHANGED else f"the engine broke: {told}"
 
     def _decide(self) -> None:
         tally = self.judging.tally

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 import orjson
 
-_MARK = b"[redacted]"
+MARK = "[redacted]"
+"""What stands in place of a secret."""
+
+_MARK = MARK.encode()
 _SHAPES = re.compile(
     rb"(?<=[Bb]earer )[A-Za-z0-9_\-.=+/~]{12,}"
     rb"|\bsk-[A-Za-z0-9_-]{16,}"
