@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ VERBS = {
     "check": "read scripts, suites and agents; every error of every file",
     "compare": "what changed between two runs, why, and whether it matters",
     "report": "render a recorded run again",
+    "coverage": "which rules recorded runs exercised, and which of them an expectation would miss",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "approve": "accept what a run observed into the baseline",
     "import": "turn somebody else's suite or transcripts into scripts",
@@ -28,6 +30,9 @@ VERBS = {
     "explain": "what an error code means, with a wrong and a right example",
 }
 """Each is a module `focal_eval.cli.<verb>_verb` with `add(parser)` and `call(arguments)`."""
+COLLECT_AFTER = 20_000
+"""New objects until the collector looks for garbage cycles. Little of what a run makes is garbage of that kind, and two hundred
+conversations hold that many objects alive: with Python's 700 they are looked through every few turns, for nothing."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,6 +83,7 @@ def build(verb: str | None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    gc.set_threshold(COLLECT_AFTER)
     open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     verb = next((word for word in words if word in VERBS), None)
