@@ -1,0 +1,148 @@
+"""Edits between two versions of an agent: all of them make the new one, none the old one, and any choice can be made."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from focal_eval.agent import Agent, open_agent
+from focal_eval.agent.authored import authored, same
+from focal_eval.agent.model import TemplateDef, Trigger
+from focal_eval.agent.parts import NoPart, Part, parts, with_new, with_part, without
+from focal_eval.agent.placed import Placed
+from focal_eval.agent.spellings import TextByLanguage
+from focal_eval.experiment.edits import Edits
+
+RETAIL = Path(__file__).resolve().parents[2] / "evals" / "agents" / "retail.yaml"
+
+
+@lru_cache(maxsize=1)
+def retail() -> Agent:
+    return open_agent(RETAIL).file
+
+
+def edited(agent: Agent, chance: random.Random) -> Agent:
+    """The agent after one edit as somebody may make it."""
+    every = list(parts(agent))
+    one = chance.choice(every)
+    doing = chance.randrange(5)
+    if doing == 0:
+        try:
+            return without(agent, one.kind, one.name)
+        except NoPart:
+            return agent
+    if doing == 1:
+        mixed = list(agent.rules)
+        chance.shuffle(mixed)
+        return replace(agent, rules=tuple(mixed))
+    if doing == 2:
+        return added(agent, one, chance)
+    if doing == 3 and one.kind in ("scenario", "step"):
+        field = "steps" if one.kind == "scenario" else "go"
+        mixed = list(getattr(one.value, field))
+        chance.shuffle(mixed)
+        values: dict[str, Any] = {field: tuple(mixed)}
+        return with_part(agent, one.kind, one.name, replace(one.value, **values))
+    return with_part(agent, one.kind, one.name, changed(one, chance))
+
+
+def added(agent: Agent, one: Part, chance: random.Random) -> Agent:
+    """The agent with a copy of a part more."""
+    name = f"new-{chance.randrange(1000)}"
+    if one.kind in ("rule", "scenario", "tool", "template", "slot"):
+        return with_new(agent, one.kind, name, replace(one.value, id=Placed(name)), chance.choice([None, 0, 1]))
+    if one.kind == "step":
+        return with_new(agent, "step", one.name, replace(one.value, id=Placed(name)), chance.choice([None, 0]))
+    return agent
+
+
+def changed(one: Part, chance: random.Random) -> Any:
+    """The part with something in it edited."""
+    held = one.value
+    if one.kind == "rule":
+        return chance.choice(
+            [
+                replace(held, priority=held.priority + chance.choice([-3, 1, 7])),
+                replace(held, match=Trigger(any_words=(Placed("word"),))),
+                replace(held, excludes=(), tags=(Placed("x"),)),
+                replace(held, sets=(*held.sets, (Placed(f"v{chance.randrange(9)}"), 1))),
+            ]
+        )
+    if isinstance(held, TemplateDef):
+        texts = held.text.texts
+        return replace(
+            held, text=TextByLanguage(tuple((code, Placed(f"{text}!")) for code, text in texts[: chance.randint(1, 3)]))
+        )
+    if one.kind == "transition":
+        return replace(held, early=not held.early, when=None)
+    if one.kind == "variable":
+        return chance.choice([None, True, 3, "x"])
+    if one.kind == "step":
+        return replace(held, tools=(), outcome=Placed("done"))
+    return held
+
+
+def core(agent: Agent) -> Any:
+    return authored(replace(agent, title=None, description=None))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 8))
+def test_all_edits_make_the_new_agent_and_none_the_old(seed: int, count: int) -> None:
+    """Random edits of the retail agent are found, and made again from what was found; any choice of them can be built."""
+    chance = random.Random(seed)  # which edits, not secrets
+    old = new = retail()
+    for _ in range(count):
+        new = edited(new, chance)
+    edits = Edits(old, new)
+    every = range(len(edits.changes))
+    assert core(edits.agent(every)) == core(new)
+    assert core(edits.agent(())) == core(old)
+    assert (not edits.changes) == same(old, new)
+    some = [position for position in every if chance.random() < 0.5]
+    back = Edits(old, edits.agent(some))
+    assert core(back.agent(range(len(back.changes)))) == core(edits.agent(some))
+
+
+def test_fields_are_edits_of_their_own() -> None:
+    """Two fields of a rule and one language of a template are three edits, each with what stood there before and after."""
+    old = retail()
+    rule = next(one for one in old.rules if one.id == "refund-limit")
+    new = with_part(old, "rule", "refund-limit", replace(rule, priority=rule.priority + 5, tags=(Placed("policy 9.9"),)))
+    text = next(one for one in new.templates if len(one.text.texts) > 1)
+    code, said = text.text.texts[1]
+    spoken = (text.text.texts[0], (code, Placed(f"{said} Wirklich.")), *text.text.texts[2:])
+    new = with_part(new, "template", str(text.id), replace(text, text=TextByLanguage(spoken)))
+    edits = Edits(old, new)
+    assert [(one.where, one.change) for one in edits.changes] == [
+        ("rule refund-limit, priority", "edited"),
+        ("rule refund-limit, tags", "edited"),
+        (f"template {text.id}, text.{code}", "edited"),
+    ]
+    assert (edits.changes[0].before, edits.changes[0].after) == (rule.priority, rule.priority + 5)
+    assert (edits.changes[2].before, edits.changes[2].after) == (said, f"{said} Wirklich.")
+    assert same(edits.agent([0]), with_part(old, "rule", "refund-limit", replace(rule, priority=rule.priority + 5)))
+
+
+def test_a_renamed_rule_is_one_edit() -> None:
+    """A rule under another name is renamed, not taken out and put in."""
+    old = retail()
+    new = with_part(old, "rule", "greet", replace(old.rules[0], id=Placed("say-hello")))
+    edits = Edits(old, new)
+    assert [(one.where, one.change, one.after) for one in edits.changes] == [("rule greet, id", "renamed", "say-hello")]
+    assert same(edits.agent([0]), new)
+
+
+def test_a_scenario_comes_and_goes_with_its_steps() -> None:
+    """A scenario that was taken out is one edit with all its steps and transitions."""
+    old = retail()
+    flow = old.scenarios[-1]
+    edits = Edits(old, without(old, "scenario", str(flow.id)))
+    assert [(one.where, one.change) for one in edits.changes] == [(f"scenario {flow.id}", "removed")]
+    assert len(edits.changes[0].before["steps"]) == len(flow.steps)
