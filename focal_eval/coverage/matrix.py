@@ -158,9 +158,7 @@ class Matrix:
             return self._known(move.kind, move.name)
         if len(found) == 1:
             return found
-        fitting = [place for place in found if move.reason in (self.items[place].reasons or ())]
-        if not fitting and self.own_reasons:
-            fitting = [place for place in found if self.items[place].reasons is None]
+        fitting = [place for place in found if self.items[place].reasons.fit(move.reason)] if self.own_reasons else []
         return fitting or found
 
     def _known(self, kind: str, name: str) -> Sequence[int]:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from enum import StrEnum
-from itertools import combinations
 
 from focal_eval.agent import Agent
-from focal_eval.agent.model import Go, Scenario
+from focal_eval.agent.model import Scenario
 from focal_eval.agent.parts import transitions
+from focal_eval.coverage.reasons import Reasons, of_go, of_trigger
 from focal_eval.source import Span
 from focal_eval.value import value
 
@@ -19,9 +19,6 @@ Key = tuple[str, str]
 
 KINDS = ("rule", "constraint", "scenario", "start", "exit", "relocalise", "step", "transition", "tool", "template")
 """Every kind of item, in the order they are told."""
-
-MOST_TOOLS = 4
-"""Tools in one edge's `on_tool_error` whose failures are told apart, each alone and together."""
 
 _AGAIN = re.compile(r" \(\d+\)$")
 
@@ -40,8 +37,8 @@ class State(StrEnum):
 class Item:
     """One thing of an agent that a run can exercise.
 
-    `seen_as` is its name in records, where two edges between the same steps have one name; `reasons` are all the reasons a
-    record can give for taking an edge, None where they depend on the message; `part` is what an edit of it is about.
+    `seen_as` is its name in records, where two edges between the same steps have one name; `reasons` are
+    those a record of the embedded agent can give for taking an edge; `part` is the part of the agent that an edit names.
     `span` is None for what was seen in records and stands in no agent file.
     """
 
@@ -51,7 +48,7 @@ class Item:
     seen_as: str
     part: Key
     body: Span | None = None  # all of it
-    reasons: frozenset[str] | None = None
+    reasons: Reasons = Reasons()
     off: bool = False  # a rule that is not enabled
 
     @property
@@ -93,13 +90,14 @@ def _flow(agent: Agent, flow: Scenario, *, startable: bool) -> Iterator[Item]:
     """A scenario's items; one that nothing enters is startable where it comes before another."""
     name = str(flow.id)
     part = "scenario", name
+    named = {str(key): trigger for key, trigger in agent.triggers}
     yield Item("scenario", name, flow.id.span, name, part, flow.span)
     entered = bool(flow.enter.rules) or flow.enter.match is not None
     if entered or startable:
         place = flow.enter.span if entered else flow.id.span
         yield Item("start", name, place, name, part, place)
     if flow.exit is not None:
-        yield Item("exit", name, flow.exit.span, name, part, flow.exit.span)
+        yield Item("exit", name, flow.exit.span, name, part, flow.exit.span, of_trigger(flow.exit, named))
     for back in flow.relocalise:
         edge = f"{name} → {back.to}"
         yield Item("relocalise", edge, back.span, edge, part, back.span)
@@ -109,7 +107,7 @@ def _flow(agent: Agent, flow: Scenario, *, startable: bool) -> Iterator[Item]:
         yield Item("step", where, step.id.span, where, ("step", where), step.span)
         for edge, go in transitions(flow, step):
             seen_as = _seen_as(where, str(go.to), starts)
-            yield Item("transition", edge, go.to.span, seen_as, ("transition", edge), go.span, _reasons(go))
+            yield Item("transition", edge, go.to.span, seen_as, ("transition", edge), go.span, of_go(go, named))
 
 
 def _seen_as(where: str, to: str, starts: Mapping[str, str]) -> str:
@@ -120,16 +118,6 @@ def _seen_as(where: str, to: str, starts: Mapping[str, str]) -> str:
     step = step or starts.get(scenario, "")
     inside = scenario == where.partition("/")[0]
     return f"{where} → {step}" if inside else f"{where} → {scenario}/{step}"
-
-
-def _reasons(go: Go) -> frozenset[str] | None:
-    """What records say of an edge that does not look at the message: the tools that failed, and its expression."""
-    if go.when is not None or len(go.on_tool_error) > MOST_TOOLS:
-        return None
-    tools = sorted(map(str, go.on_tool_error))
-    failed = [[f"failed {tool}" for tool in some] for count in range(1, len(tools) + 1) for some in combinations(tools, count)]
-    expression = [] if go.if_ is None else [str(go.if_)]
-    return frozenset(", ".join((*some, *expression)) for some in failed or [[]] if some or expression) or frozenset({"always"})
 
 
 def recorded_name(kind: str, name: str) -> str:

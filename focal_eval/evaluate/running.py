@@ -26,6 +26,7 @@ from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Observer, Schedule
+from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -140,6 +141,13 @@ class _Run:
             journal.flush()
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
+            limit = self.fields.gates.get("coverage")
+            if isinstance(limit, CoverageLimit):
+                from focal_eval.evaluate.coverage_gate import judged_coverage
+
+                model, strict = read_run(self.folder), self.request.strict_flaky
+                outcome, code = judged_coverage(outcome, limit, model, strict_flaky=strict)
+                journal.end(outcome)
             compared = None
             if self.reference is not None:
                 from focal_eval.evaluate.comparing import compare_to, judged_with

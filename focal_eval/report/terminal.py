@@ -28,6 +28,7 @@ from focal_eval.report.wording import (
     gate_count,
     gate_limit,
     gate_name,
+    gate_reason,
     number,
     partial_note,
     tolerated_words,
@@ -158,7 +159,8 @@ def gate_line(gate: Mapping[str, object], paint: Paint) -> str:
     """A gate with its figure and limit."""
     good = gate.get("passed")
     if good is None:
-        return paint(f"– gate {gate_name(gate)}: not judged, as nothing was compared; asked for {gate_limit(gate)}", "dim")
+        why = gate_reason(gate)
+        return paint(f"– gate {gate_name(gate)}: not judged, as {why}; asked for {gate_limit(gate)}", "dim")
     mark = paint.verdict("✓" if good else "✗", "passed" if good else "failed")
     return f"{mark} gate {gate_name(gate)}: {number(gate.get('observed'))}{gate_count(gate)}, asked for {gate_limit(gate)}"
 

@@ -189,12 +189,18 @@ def gate_name(gate: Mapping[str, Json]) -> str:
     return str(gate.get("name", "gate")).replace("_", " ")
 
 
+def gate_reason(gate: Mapping[str, Json]) -> str:
+    """Why a gate was not judged, in words: `nothing was compared`."""
+    told = str(gate.get("message") or "").partition("not judged: ")[2].rpartition(" (asked")[0]
+    return one_line(told, 100) or "nothing was compared"
+
+
 def gate_limit(gate: Mapping[str, Json]) -> str:
     """`≥ 1` or `≤ 2000` or both."""
     limit = gate.get("limit") or {}
     signs = [f"{sign} {number(limit[key])}" for key, sign in (("min", "≥"), ("max", "≤")) if limit.get(key) is not None]
     more = [f"{word} {number(limit[key])}" for key, word in _TERMS if limit.get(key)]
-    return " ".join([" and ".join(signs), *more])
+    return " ".join([" and ".join(signs), *more, *([str(limit["of"])] if limit.get("of") else [])])
 
 
 _TERMS = (("k", "for k ="), ("alpha", "at α ="), ("min_effect", "from an effect of"))

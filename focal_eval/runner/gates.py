@@ -11,7 +11,7 @@ from focal_eval.compare.stats import Statistics
 from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import COMPARED, GATES, Limit, RegressionsLimit, TriesLimit
+from focal_eval.script.gates import COMPARED, GATES, RECORDED, CoverageLimit, Limit, RegressionsLimit, TriesLimit
 from focal_eval.text import of_them
 from focal_eval.value import value
 
@@ -48,7 +48,7 @@ class GateResult:
     of: str = "cases"
 
     def as_json(self) -> dict[str, object]:
-        keys = ("min", "max", "k", "alpha", "min_effect")
+        keys = ("min", "max", "k", "alpha", "min_effect", "of")
         limit = {key: found for key in keys if (found := getattr(self.limit, key, None)) is not None}
         return {
             "name": self.name,
@@ -131,13 +131,13 @@ FIGURES: dict[str, Callable[[Totals, Limit], Reading]] = {
     ),
     "total_cost": lambda totals, _: Reading(totals.cost, len(totals.latencies), "turns"),
 }
-assert FIGURES.keys() | COMPARED == GATES.keys()
+assert FIGURES.keys() | COMPARED | RECORDED == GATES.keys()
 
 
 def decide(limits: Mapping[str, Limit], totals: Totals) -> list[GateResult]:
-    """Every gate, in the suite's order; those on a comparison are not judged by a run alone."""
+    """Every gate, in the suite's order; those on a comparison, and on what was recorded, are not judged by totals alone."""
     return [
-        _not_judged(name, limit) if name in COMPARED else _decide(name, limit, FIGURES[name](totals, limit))
+        not_judged(name, limit) if name in COMPARED | RECORDED else _decide(name, limit, FIGURES[name](totals, limit))
         for name, limit in (limits or DEFAULT).items()
     ]
 
@@ -148,9 +148,14 @@ def decide_compared(limits: Mapping[str, Limit], compared: Compared) -> list[Gat
     return [_decide(name, limit, _compared(name, limit, compared)) for name, limit in chosen.items()]
 
 
+def decide_coverage(limit: CoverageLimit, reading: Reading) -> GateResult:
+    """The gate on coverage, from the share that was read off the records."""
+    return _decide("coverage", limit, reading)
+
+
 def limits_of(gates: Sequence[Mapping[str, Any]]) -> dict[str, Limit]:
     """The thresholds of gates as a run's header holds them."""
-    kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit}
+    kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit, "coverage": CoverageLimit}
     return {str(gate["name"]): kinds.get(str(gate["name"]), Limit)(**gate["limit"]) for gate in gates if gate["name"] in GATES}
 
 
@@ -180,8 +185,9 @@ def _compared(name: str, limit: Limit, compared: Compared) -> Reading:
     return Reading(float(len(statistics.worsened(limit.min_effect))), paired.cases, note=note)
 
 
-def _not_judged(name: str, limit: Limit) -> GateResult:
-    return GateResult(name, limit, None, None, f"{name} not judged: nothing was compared (asked: {asked(limit)})")
+def not_judged(name: str, limit: Limit, why: str = "nothing was compared") -> GateResult:
+    """A gate that neither passed nor failed."""
+    return GateResult(name, limit, None, None, f"{name} not judged: {why} (asked: {asked(limit)})")
 
 
 def asked(limit: Limit) -> str:
@@ -189,6 +195,8 @@ def asked(limit: Limit) -> str:
     words = " and ".join(f"{sign} {end:g}" for sign, end in (("≥", limit.min), ("≤", limit.max)) if end is not None)
     if isinstance(limit, TriesLimit):
         words += f" for k = {limit.k}"
+    if isinstance(limit, CoverageLimit):
+        words += f" {limit.of}"
     if isinstance(limit, RegressionsLimit) and limit.alpha is not None:
         words += f" at α = {limit.alpha:g}" + (f" from an effect of {limit.min_effect:g}" if limit.min_effect else "")
     return words

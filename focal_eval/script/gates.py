@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from focal_eval.document import INVALID, Reader, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node
@@ -23,6 +23,7 @@ GATES: dict[str, str] = {
     "p95_latency_ms": "95th percentile of the time of a turn, as measured.",
     "total_tokens": "Tokens of the whole run, where the engine reports them.",
     "total_cost": "Cost of the whole run by the suite's `prices`.",
+    "coverage": "Share of the agent's rules that an expectation would miss, 0 to 1; with `of: hit` of those that matched.",
     "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
     "stale": "Cases of the baseline whose script or agent changed since they were approved.",
     "expired": "Cases of the baseline whose approval has expired.",
@@ -31,6 +32,9 @@ GATES: dict[str, str] = {
 
 COMPARED = frozenset({"regressions", "stale", "expired"})
 """Gates on a comparison: a run alone cannot judge them."""
+
+RECORDED = frozenset({"coverage"})
+"""Gates on what was recorded: they are judged once the journal is whole."""
 
 _SHARE = Number(minimum=0, maximum=1)
 
@@ -60,6 +64,19 @@ class TriesLimit(Limit):
 
 
 @a_value
+class CoverageLimit(Limit):
+    """A threshold on the share of the agent's rules that a run covers."""
+
+    of: Literal["asserted", "hit"] = field(
+        default="asserted",
+        metadata={"doc": "What counts: rules that an expectation would miss, or all that matched at least once."},
+    )
+
+    def __post_init__(self) -> None:
+        Limit.__post_init__(self)
+
+
+@a_value
 class RegressionsLimit(Limit):
     """How many cases may have got worse, and what counts as worse."""
 
@@ -81,7 +98,7 @@ def _shape(name: str) -> Shape:
     """The shape of one gate's threshold."""
     if name == "regressions":
         return record_of(RegressionsLimit, leave_out=frozenset({"min"}))
-    return record_of(TriesLimit if name == "pass_hat_k" else Limit)
+    return record_of({"pass_hat_k": TriesLimit, "coverage": CoverageLimit}.get(name, Limit))
 
 
 class GatesShape(Shape):
