@@ -48,33 +48,35 @@ class Target:
     recorder: Recorder | None = None  # the engine, where it has a cassette
 
 
+@value
+class Collected:
+    """The scripts a request names, read, with the suite they belong to; no engine was looked at."""
+
+    suite: Suite | None
+    fields: SuiteFields
+    scripts: tuple[Script, ...]
+    root: Path
+
+
 def find_target(request: RunRequest, clock: Clock) -> Target:
     """Reads everything a request names. Raises Refused with all diagnostics, or UsageError."""
     problems = Problems()
-    suite, named = _suite_and_scripts(request, problems)
-    if suite is None:
-        if problems.errors:
-            raise Refused("the suite cannot be read", problems)
-        if request.agent is None:
-            raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
+    suite, named = _suite_of_request(request, problems)
     fields = suite.fields if suite is not None else _bare_fields()
     entry, engine_name = entry_of(request, suite)
     folder = suite.folder if suite is not None else Path.cwd()
     used = cassette_of(entry, folder, request)
     if used is None or not used.asks_nobody:
         problems.extend(unset(entry))
-    entries, root = _entries(suite, named, problems)
-    loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
-    loaded = loader.load(entries)
-    problems.extend(loaded.problems)
+    loaded, root = _loaded(request, suite, named, problems)
     setting = Setting(folder, clock, request.allow_python)
     agent = None if entry.missing else agent_beside(entry, setting, problems)  # a missing variable is an error already
     if agent is not None:
         problems.extend(agent.problems)
         if agent.names is not None:
-            for script in loaded.scripts:
+            for script in loaded:
                 problems.extend(check_references(script, agent.names, replay=True))
-    for script in loaded.scripts:
+    for script in loaded:
         problems.extend(check_idle(script))
     if problems.errors:
         raise Refused("nothing was run", problems)
@@ -83,7 +85,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     return Target(
         fields,
         suite,
-        tuple(loaded.scripts),
+        loaded,
         root,
         entry,
         engine_name,
@@ -93,6 +95,36 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         (*entry.secrets, *setting.secrets),
         recorder,
     )
+
+
+def collected(request: RunRequest) -> Collected:
+    """The scripts a request names, as they are read for a run. Raises Refused with all their errors, or UsageError."""
+    problems = Problems()
+    suite, named = _suite_of_request(request, problems)
+    scripts, root = _loaded(request, suite, named, problems)
+    if problems.errors:
+        raise Refused("the scripts cannot be read", problems)
+    return Collected(suite, suite.fields if suite is not None else _bare_fields(), scripts, root)
+
+
+def _suite_of_request(request: RunRequest, problems: Problems) -> tuple[Suite | None, list[Path]]:
+    suite, named = _suite_and_scripts(request, problems)
+    if suite is None:
+        if problems.errors:
+            raise Refused("the suite cannot be read", problems)
+        if request.agent is None:
+            raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
+    return suite, named
+
+
+def _loaded(
+    request: RunRequest, suite: Suite | None, named: list[Path], problems: Problems
+) -> tuple[tuple[Script, ...], Path]:
+    entries, root = _entries(suite, named, problems)
+    loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
+    loaded = loader.load(entries)
+    problems.extend(loaded.problems)
+    return tuple(loaded.scripts), root
 
 
 def _connected(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from focal_eval.compare.stats import Tally
 from focal_eval.records import UNKNOWN, Verdict
 from focal_eval.runner.attempt import Attempt
-from focal_eval.runner.judge import PreparedScript
+from focal_eval.runner.judge import CaseJudge, PreparedScript
 from focal_eval.runner.lines import skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan
@@ -46,6 +46,29 @@ class Totals:
     def flaky(self) -> int:
         """Cases that passed and failed."""
         return sum(1 for tally in self.tallies.values() if tally.good and tally.bad)
+
+    def count(self, case: Case, verdict: Verdict, repeats: Repeats) -> None:
+        """Counts a case that is over."""
+        self.counts[verdict.value] += 1
+        if repeats.at_most > 1:
+            tally = self.tallies.setdefault(key_of(case), Tally())
+            tally.add(verdict.value, sure=case.repeat <= repeats.sure)
+
+    def add(self, judged: CaseJudge, prices: Mapping[str, float]) -> None:
+        """Adds what its turns took, and why it has no verdict where it has none."""
+        if judged.verdict is Verdict.ERRORED and judged.reason:
+            self.reasons[judged.reason] += 1
+        for turn in judged.turns:
+            if turn.elapsed_ms is not None:
+                self.latencies.append(turn.elapsed_ms)
+            tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
+            if tokens is UNKNOWN:
+                continue
+            total = tokens.total if tokens.total is not None else (tokens.prompt or 0) + (tokens.completion or 0)
+            self.tokens = (self.tokens or 0) + total
+            if prices:
+                split = (tokens.prompt or 0) * prices.get("prompt", 0) + (tokens.completion or 0) * prices.get("completion", 0)
+                self.cost = (self.cost or 0.0) + (split + total * prices.get("total", 0)) / 1e6
 
 
 class Schedule:
@@ -113,7 +136,7 @@ class Schedule:
             if self.state != "finished":
                 return
             verdict = await self._case(case)
-            self._count(case, verdict)
+            self.totals.count(case, verdict, self.repeats)
             self.observer.case_done(case.name, verdict.value)
             if verdict in BAD:
                 self._bad += 1
@@ -123,12 +146,6 @@ class Schedule:
             if self.state != "finished":
                 self._order.stop()
 
-    def _count(self, case: Case, verdict: Verdict) -> None:
-        self.totals.counts[verdict.value] += 1
-        if self.repeats.at_most > 1:
-            tally = self.totals.tallies.setdefault(key_of(case), Tally())
-            tally.add(verdict.value, sure=case.repeat <= self.repeats.sure)
-
     async def _case(self, case: Case) -> Verdict:
         if case.script.skip is not None:
             for line in skipped_lines(case, self.terms.channel):
@@ -136,7 +153,7 @@ class Schedule:
             return Verdict.SKIPPED
         attempt = Attempt(case, self._prepare(case), self.terms, self.write)
         verdict = await attempt.play()
-        self._add(attempt)
+        self.totals.add(attempt, self.terms.prices)
         if attempt.given_up is not None and self.state == "finished":  # further cases could only repeat that
             self.state, self.lost = "given-up", attempt.given_up
         return verdict
@@ -146,19 +163,3 @@ class Schedule:
         if self._prepared is None or self._prepared[0] != case.script.id:
             self._prepared = (case.script.id, PreparedScript(case.script))
         return self._prepared[1]
-
-    def _add(self, attempt: Attempt) -> None:
-        totals, prices = self.totals, self.terms.prices
-        if attempt.verdict is Verdict.ERRORED and attempt.reason:
-            totals.reasons[attempt.reason] += 1
-        for turn in attempt.turns:
-            if turn.elapsed_ms is not None:
-                totals.latencies.append(turn.elapsed_ms)
-            tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
-            if tokens is UNKNOWN:
-                continue
-            total = tokens.total if tokens.total is not None else (tokens.prompt or 0) + (tokens.completion or 0)
-            totals.tokens = (totals.tokens or 0) + total
-            if prices:
-                split = (tokens.prompt or 0) * prices.get("prompt", 0) + (tokens.completion or 0) * prices.get("completion", 0)
-                totals.cost = (totals.cost or 0.0) + (split + total * prices.get("total", 0)) / 1e6
