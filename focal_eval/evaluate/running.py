@@ -10,18 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
-from focal_eval.clock import Clock, content_id
+from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.folders import check_reports, render
 from focal_eval.evaluate.listed import check_listed
+from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
-from focal_eval.evaluate.repeating import statistics_json
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target
-from focal_eval.records import Verdict
 from focal_eval.report.journal import read_run
-from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.redact import Redactor
@@ -69,8 +67,7 @@ class _Run:
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference = reference
         started = clock.now()
-        self.id = f"{started:%Y%m%d-%H%M%S}-{content_id(clock.new_id(), length=4)}"
-        self.started_at = f"{started:%Y-%m-%dT%H:%M:%S}.{started.microsecond // 1000:03d}Z"
+        self.id, self.started_at = new_run_id(clock, started), stamp(started)
         self.folder = request.out or request.runs / self.id
 
     def header(self) -> dict[str, Any]:
@@ -201,23 +198,10 @@ class _Run:
                 await self.target.engine.close()
 
     def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
-        totals = schedule.totals
-        gates = decide(self.fields.gates, totals)
+        ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
         strict = self.request.strict_flaky
-        verdict, code = conclude(totals.counts, gates, state, flaky=totals.flaky, strict_flaky=strict)
-        counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
-        counts["not_run"] = len(self.plan.cases) - schedule.spared - sum(counts.values())
-        finished = self.clock.now()
-        outcome = {
-            "state": state,
-            "lost": schedule.lost,
-            "counts": counts,
-            "spared": schedule.spared,
-            "statistics": statistics_json(totals.tallies, self.fields.repeats, self.folder),
-            "gates": [gate.as_json() for gate in gates],
-            "verdict": verdict,
-            "exit_code": int(code),
-            "elapsed_ms": round((self.clock.elapsed() - start) * 1000, 3),
-            "finished_at": f"{finished:%Y-%m-%dT%H:%M:%S}.{finished.microsecond // 1000:03d}Z",
-        }
-        return outcome, code
+        outcome, code = outcome_of(
+            schedule.totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict
+        )
+        elapsed = round((self.clock.elapsed() - start) * 1000, 3)
+        return {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}, code
