@@ -25,19 +25,25 @@ triggers:
   yes_: {any_words: ["yes", "no"], not: {any: [{pattern: x}, {phrase: [a b]}]}}
 rules:
   - {id: one, match: {trigger: yes_, if: n == 1}, requires: [flag], template: hi, sets: {n: "{{ n + 1 }}", x: [1, true, null]}}
-  - {id: two, match: {any_words: a}, requires: {n: 1, flag: true}, scope: {scenario: s}, priority: -3, excludes: one, tools: [t]}
-  - {id: three, when: something is said, requires: n > 0, scope: {step: [s/a, s/b]}, cooldown_turns: 2, hard: true, enforce: words < 9, fallback: hi}
+  - {id: two, match: {any_words: a}, requires: {n: 1, flag: true}, scope: {scenario: s}, excludes: one, tools: [t]}
+  - {id: three, when: something is said, requires: n > 0, scope: {step: [s/a, s/b]}, cooldown_turns: 2, priority: -3}
+  - {id: four, hard: true, enforce: words < 9, fallback: hi}
 scenarios:
   - id: s
     enter: {rules: one}
     steps:
-      - {id: a, collect: [k, {any_of: [[k], [m, k]]}], template: hi, go: [{to: b, when: {filled: k}}, {to: b, if: n == 2, sets: {n: 3}}, {to: end, on_tool_error: t}]}
+      - id: a
+        collect: [k, {any_of: [[k], [m, k]]}]
+        template: hi
+        go: [{to: b, when: {filled: k}}, {to: b, if: n == 2, sets: {n: 3}}, {to: end, on_tool_error: t}]
       - {id: b, terminal: true, template: hi, outcome: resolved}
 slots:
   - {id: k, values: {big: [large, huge], small: small}, ask: hi}
   - {id: m, kind: number, min: 1, max: 2.5, ask: hi}
 tools:
-  - {id: t, args: {k: k, c: {value: {deep: [1]}}, r: {expression: n + 1, optional: true}}, answers: [{when: {k: big}, returns: {ok: true}}, {fails: down}]}
+  - id: t
+    args: {k: k, c: {value: {deep: [1]}}, r: {expression: n + 1, optional: true}}
+    answers: [{when: {k: big}, returns: {ok: true}}, {fails: down}]
 templates:
   - {id: hi, text: {de: Hallo, en: "Hello {{ n }}"}, mode: EXCLUSIVE}
   - {id: back, text: Sorry, mode: FALLBACK}

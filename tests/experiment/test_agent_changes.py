@@ -17,7 +17,7 @@ from focal_eval.agent.model import TemplateDef, Trigger
 from focal_eval.agent.parts import NoPart, Part, parts, with_new, with_part, without
 from focal_eval.agent.placed import Placed
 from focal_eval.agent.spellings import TextByLanguage
-from focal_eval.experiment.edits import Edits
+from focal_eval.experiment.changes import Edits
 
 RETAIL = Path(__file__).resolve().parents[2] / "evals" / "agents" / "retail.yaml"
 
