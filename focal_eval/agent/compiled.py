@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from focal_eval.agent.builtin import table_rows
 from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.filling import reads_results
-from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Step, Tool, Values
+from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Slot, Step, Tool, Trigger, Values
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.spellings import Requires
 from focal_eval.agent.tested import If, Test, Told, several
 from focal_eval.agent.trigger import Triggers
+from focal_eval.agent.walk import deep
 from focal_eval.pattern import Pattern, compile_pattern
 
 
@@ -109,17 +110,23 @@ class PlayedScenario:
 
 
 class Playable:
-    """An agent ready to play; it holds no conversation and never changes."""
+    """An agent ready to play; it holds no conversation and never changes.
 
-    def __init__(self, file: Agent, digest: str = "") -> None:
+    `like` is an agent made ready before: what the two files share as the same objects is not made ready again, which makes
+    a version with one part changed ten times as fast. It plays the same with and without.
+    """
+
+    def __init__(self, file: Agent, digest: str = "", like: Playable | None = None) -> None:
         self.file, self.digest, self.name = file, digest, str(file.agent)
         self.settings = file.settings
-        triggers = self.triggers = Triggers(file.triggers)
-        self.rules = {str(rule.id): self._rule(rule, order) for order, rule in enumerate(file.rules)}
-        self.scenarios = {str(flow.id): self._scenario(flow, order) for order, flow in enumerate(file.scenarios)}
-        self.slots = {str(slot.id): SlotReader(slot, triggers) for slot in file.slots}
+        done = _Done(like, file)
+        triggers = self.triggers = done.triggers
+        self.rules = {str(rule.id): done.rule(rule, order) or self._rule(rule, order) for order, rule in enumerate(file.rules)}
+        flows = enumerate(file.scenarios)
+        self.scenarios = {str(flow.id): done.scenario(flow, order) or self._scenario(flow, order) for order, flow in flows}
+        self.slots = {str(slot.id): done.slot(slot) or SlotReader(slot, triggers) for slot in file.slots}
         self.tools: dict[str, Tool] = {str(tool.id): tool for tool in file.tools}
-        self.rows = {str(tool.id): table_rows(tool.table) for tool in file.tools if tool.table is not None}
+        self.rows = {str(tool.id): done.rows(tool) or table_rows(tool.table) for tool in file.tools if tool.table is not None}
         self.templates = {str(template.id): template for template in file.templates}
         fallback = file.fallback or next((one.id for one in file.templates if one.mode == "FALLBACK"), None)
         self.fallback = None if fallback is None else str(fallback)
@@ -196,6 +203,46 @@ class Playable:
             parts.append(Told("failed", frozenset(map(str, go.on_tool_error))))
         scenario, step = target(str(go.to))
         return PlayedGo(go, scenario, step, several(parts, every=True) if parts else None)
+
+
+class _Done:
+    """What of an agent made ready before can be taken over as it is."""
+
+    def __init__(self, like: Playable | None, file: Agent) -> None:
+        self.like = like
+        self.triggers = Triggers(file.triggers) if like is None else like.triggers.again(file.triggers)
+        self.renewed = frozenset[str]() if like is None else self.triggers.renewed
+
+    def rule(self, rule: Rule, order: int) -> PlayedRule | None:
+        found = None if self.like is None else self.like.rules.get(str(rule.id))
+        if found is None or found.rule is not rule or (rule.match is not None and self._stale(rule.match)):
+            return None
+        return found if found.order == order else replace(found, order=order)
+
+    def scenario(self, flow: Scenario, order: int) -> PlayedScenario | None:
+        found = None if self.like is None else self.like.scenarios.get(str(flow.id))
+        if found is None or found.scenario is not flow or (self.renewed and any(map(self._stale, _triggers(flow)))):
+            return None
+        return found if found.order == order else replace(found, order=order)
+
+    def slot(self, slot: Slot) -> SlotReader | None:
+        found = None if self.like is None else self.like.slots.get(str(slot.id))
+        return found if found is not None and found.slot is slot else None
+
+    def rows(self, tool: Tool) -> Mapping[str, Any] | None:
+        if self.like is None or self.like.tools.get(str(tool.id)) is not tool:
+            return None
+        return self.like.rows[str(tool.id)]
+
+    def _stale(self, trigger: Trigger) -> bool:
+        """Whether it names a trigger that is another one now."""
+        return bool(self.renewed) and any(str(name) in self.renewed for part in deep(trigger) for name in part.trigger)
+
+
+def _triggers(flow: Scenario) -> list[Trigger]:
+    own = [trigger for trigger in (flow.enter.match, flow.exit) if trigger is not None]
+    edges = [go.when for step in flow.steps for go in step.go if go.when is not None]
+    return [*own, *(back.when for back in flow.relocalise), *edges]
 
 
 def target(text: str) -> tuple[str | None, str | None]:

@@ -33,6 +33,14 @@ class Lexicon:
         self._loose: list[tuple[tuple[Token, ...], int]] = []  # phrases whose first word is a start
         self.texts: list[str] = []  # number → how it was written
 
+    def copy(self) -> Lexicon:
+        """One that can be added to; numbers stay."""
+        made = Lexicon()
+        made._ids, made._words, made._starts = {**self._ids}, {**self._words}, {**self._starts}
+        made._widths, made._loose, made.texts = self._widths, [*self._loose], [*self.texts]
+        made._first = {word: [*phrases] for word, phrases in self._first.items()}
+        return made
+
     def add(self, text: str) -> int | None:
         """The number of a word or phrase, None where it holds no word at all."""
         key = tokens(text)

@@ -76,7 +76,7 @@ def _as_date(match: re.Match[str]) -> str | None:
 class SlotReader:
     """Reads one slot from messages."""
 
-    __slots__ = ("_atoms", "_check", "_dates", "_patterns", "kind", "slot", "whole")
+    __slots__ = ("_atoms", "_check", "_dates", "_patterns", "_rank", "kind", "slot", "whole")
 
     def __init__(self, slot: Slot, triggers: Triggers) -> None:
         self.slot = slot
@@ -86,6 +86,7 @@ class SlotReader:
         self._dates = tuple(date_pattern(str(text)) for text in (slot.formats or DATE_FORMATS)) if self.kind == "date" else ()
         said = [(str(value), (str(value), *meaning)) for value, meaning in slot.values]
         self._atoms = {atom: value for value, texts in said for atom in triggers.words(texts).atoms}
+        self._rank = {atom: rank for rank, atom in enumerate(self._atoms)}  # the order they were written in
         self.whole = self.kind == "text" and not slot.pattern  # the whole message is the value
 
     def read(self, moment: Moment, present: Any) -> Reading:
@@ -106,8 +107,8 @@ class SlotReader:
         if self._patterns:
             yield from self._by_pattern(moment)
         elif self.kind == "choice":
-            hits = sorted((place, atom) for atom, place in moment.hits.items() if atom in self._atoms)
-            yield from (self._atoms[atom] for _, atom in hits)
+            hits = sorted((place, self._rank[atom], atom) for atom, place in moment.hits.items() if atom in self._atoms)
+            yield from (self._atoms[atom] for _, _, atom in hits)
         elif self.kind == "number":
             yield from numbers(moment.text)
         elif self.kind == "amount":

@@ -6,6 +6,7 @@ from focal_eval.agent.expression import compile_expression
 from focal_eval.agent.lexicon import Lexicon
 from focal_eval.agent.model import Trigger
 from focal_eval.agent.tested import Found, If, Not, Test, Told, Words, several, together
+from focal_eval.agent.walk import deep
 from focal_eval.pattern import compile_pattern
 
 
@@ -16,6 +17,22 @@ class Triggers:
         self.lexicon = Lexicon()
         self._named = dict(named)
         self._done: dict[str, Test] = {}
+        self.renewed: frozenset[str] = frozenset()  # names that are other triggers than in the agent these were made from
+
+    def again(self, named: tuple[tuple[str, Trigger], ...]) -> Triggers:
+        """Those of another version of the agent; words keep their numbers, and named triggers that are the same stay."""
+        made = Triggers(named)
+        made.lexicon = self.lexicon.copy()
+        names = {str(name) for name in (*made._named, *self._named)}
+        other = {name for name in names if made._named.get(name) is not self._named.get(name)}
+        while more := {name for name in made._named if name not in other and made._reads(name, other)}:
+            other |= more
+        made.renewed = frozenset(other)
+        made._done = {name: test for name, test in self._done.items() if name not in other}
+        return made
+
+    def _reads(self, name: str, others: set[str]) -> bool:
+        return bool(others) and any(str(used) in others for part in deep(self._named[name]) for used in part.trigger)
 
     def words(self, texts: tuple[str, ...], *, every: bool = False) -> Words:
         """A test for words; texts without any letter or digit are left out."""

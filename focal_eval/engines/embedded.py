@@ -13,6 +13,7 @@ from focal_eval.agent.compiled import Playable
 from focal_eval.agent.load import open_agent
 from focal_eval.agent.play import UnknownPlace, begin, turn_steps
 from focal_eval.agent.score import Scorer
+from focal_eval.agent.state import State
 from focal_eval.agent.turn import Called, Draft, Dropped, Match, Moved, Played, ToolRequest
 from focal_eval.clock import Clock, content_id
 from focal_eval.engines.base import Abilities, Probe, Session, SessionStart, Setting, StubAnswers
@@ -132,7 +133,7 @@ class EmbeddedSession:
         self._count = 0
         self._stored: list[MessageRecord] = []
         try:
-            self._state = begin(
+            self.state = begin(
                 engine.agent,
                 variables=start.variables,
                 history=[(turn.user, turn.agent) for turn in start.history],
@@ -146,20 +147,9 @@ class EmbeddedSession:
     async def send(self, message: str | None) -> Reply:
         engine, elapsed = self._engine, self._engine.clock.elapsed
         began = elapsed()
-        steps = turn_steps(engine.agent, self._state, message, engine.scorer, worded=engine.writer is not None)
         tokens: list[Tokens] = []
-        answer: Any = None
-        while True:
-            try:
-                request = steps.send(answer)
-            except StopIteration as done:
-                played: Played = done.value
-                break
-            if isinstance(request, ToolRequest):
-                answer = await self._answered(request)
-            else:
-                answer = await self._worded(request, tokens)
-        self._state = played.state
+        played = await self.play(self.state, message, tokens)
+        self.state = played.state
         self._count += 1
         waited = sum(call.duration_ms for call in played.tools)
         latency = round((elapsed() - began) * 1000 + waited, 3)
@@ -173,7 +163,23 @@ class EmbeddedSession:
     async def close(self) -> None:
         return None
 
-    async def _answered(self, request: ToolRequest) -> ToolOutcome | None:
+    async def play(self, state: State, message: str | None, tokens: list[Tokens]) -> Played:
+        """The turn, with the answers of the script and of the agent's own tools."""
+        engine = self._engine
+        steps = turn_steps(engine.agent, state, message, engine.scorer, worded=engine.writer is not None)
+        answer: Any = None
+        while True:
+            try:
+                request = steps.send(answer)
+            except StopIteration as done:
+                played: Played = done.value
+                return played
+            if isinstance(request, ToolRequest):
+                answer = await self.answered(request)
+            else:
+                answer = await self._worded(request, tokens)
+
+    async def answered(self, request: ToolRequest) -> ToolOutcome | None:
         """The script's answer, else that of the tool's own Python; None leaves it to the agent file."""
         answer = self._stubbed(self._stubs, request)
         python = self._engine.python

@@ -79,7 +79,7 @@ class Lab:
 
     def on(self, agent: Agent | Playable) -> Version:
         """Another version of the agent, ready to play the cases."""
-        playable = agent if isinstance(agent, Playable) else Playable(agent, self.engine.agent.digest)
+        playable = agent if isinstance(agent, Playable) else Playable(agent, self.engine.agent.digest, self.engine.agent)
         engine = EmbeddedEngine(playable, self.engine.python, self.engine.writer, self.engine.scorer, self.terms.clock)
         return Version(self, replace(self.terms, engine=engine))
 
