@@ -10,7 +10,7 @@ import ssl
 from focal_eval.engines.wire_answer import plain
 from focal_eval.errors import EngineError, EngineProtocol, EngineUnreachable
 
-_NUMBER = re.compile(r"\[Errno (\d+)\]")  # of the system's error, where a host's addresses failed one after another
+_NUMBER = re.compile(r"\[Errno (\d+)\]")  # in asyncio's words for several failures
 
 
 def nothing_sent(problem: Exception) -> bool:
@@ -58,8 +58,14 @@ def _why(problem: BaseException, connect_s: float) -> str:
             return "there is no host of this name"
         if isinstance(one, TimeoutError):
             return f"no connection within {connect_s:g} s"
-        if isinstance(one, OSError) and one.errno is not None:
-            return os.strerror(one.errno).lower() if one.errno > 0 else plain(str(one), 100)
+        if isinstance(one, OSError) and (number := _number(one)):
+            return os.strerror(number).lower()
     if any(isinstance(one, ConnectionError) for one in chain):  # without a number: asyncio's own, in the handshake
         return "the connection was closed in the handshake"
     return plain(str(problem), 200) or type(problem).__name__
+
+
+def _number(problem: OSError) -> int:
+    """The system's number of an error; 0 where it has none. Where all addresses of a host failed, that of the last one."""
+    told = _NUMBER.findall(str(problem)) if problem.errno is None else []
+    return int(told[-1]) if told else max(problem.errno or 0, 0)

@@ -53,8 +53,13 @@ class Transport(httpx.AsyncBaseTransport):
         body = Body(connection, self._idle)
         return httpx.Response(connection.status, headers=connection.headers, stream=body, request=request)
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request."""
+        return len(self._idle)
+
     async def aclose(self) -> None:
-        """Closes the connections that are idle."""
+        """Closes the connections that are idle, and those in use as soon as they are not."""
         self._idle.close()
         await asyncio.sleep(0)  # asyncio closes them in its next round
 
@@ -99,6 +104,9 @@ class Idle:
         self._connections: deque[Connection] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
 
     def take(self) -> Connection | None:
         """One that the server has not closed meanwhile; None where there is none."""
