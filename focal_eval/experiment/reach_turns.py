@@ -14,6 +14,7 @@ from focal_eval.agent import Playable
 from focal_eval.agent.compiled import PlayedRule, PlayedScenario
 from focal_eval.agent.lexicon import Lexicon
 from focal_eval.agent.model import Agent, Trigger
+from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.tested import Found, Not, Several, Test, Told, Words
 from focal_eval.agent.walk import deep
 from focal_eval.experiment.edits import Edited
@@ -101,7 +102,7 @@ class _Look:
         old, new = self.old.slots.get(edited.name), self.new.slots.get(edited.name)
         if new is None:
             return self._looked_up(edited)
-        if old is None or old.whole != new.whole or old.slot.listen != new.slot.listen:
+        if old is None or _reading(old) != _reading(new):
             return set(self.turns.every)
         return self._looked_up(edited)
 
@@ -138,7 +139,7 @@ class _Look:
             return set(self.turns.every)
         places = set(self.turns.rules[edited.name])
         new = sides[1]
-        if new is None or new.test is None or edited.fields and "match" not in edited.fields:
+        if new is None or new.test is None or (edited.fields and "match" not in edited.fields):
             return places
         return places | self._may_hold(new.test) | self._near(new)
 
@@ -192,6 +193,11 @@ class _Look:
             return None
         seen = self.turns.exchanges[place].seen
         return None if any((kind, name) in seen for name in test.these) else False
+
+
+def _reading(reader: SlotReader) -> tuple[object, ...]:
+    """What decides whether a slot is read at all."""
+    return reader.whole, reader.slot.listen, reader.slot.correctable
 
 
 def _together(parts: list[bool | None], *, every: bool) -> bool | None:

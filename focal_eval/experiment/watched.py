@@ -177,7 +177,9 @@ class _LookedUp(dict[str, Any]):
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        if name in self._keys:
+            self._seen.add(self._keys[name])
+        return super().get(name, default)
 
 
 class _WatchedReader(SlotReader):
