@@ -65,13 +65,13 @@ class Embedded:
         writer = OpenAIWriter(self.generator, setting.clock) if self.generator.kind == "openai" else None
         if self.generator.token:
             setting.secrets.append(self.generator.token)
-        return EmbeddedEngine(agent, _python_tools(agent, setting), writer, scorer, setting.clock)
+        return EmbeddedEngine(agent, python_tools(agent, setting), writer, scorer, setting.clock)
 
     def agent_file(self, setting: Setting) -> Path | None:
         return setting.root / self.agent
 
 
-def _python_tools(agent: Playable, setting: Setting) -> Mapping[str, Callable[..., Any]]:
+def python_tools(agent: Playable, setting: Setting) -> Mapping[str, Callable[..., Any]]:
     """The functions behind tools; all that cannot be had are reported at once, each at its place in the agent file."""
     found: dict[str, Callable[..., Any]] = {}
     problems = Problems()

@@ -69,7 +69,8 @@ class Lab:
         self.terms = replace(terms, case_timeout_s=None)
         self.engine: EmbeddedEngine = terms.engine
         self._prepared: dict[str, PreparedScript] = {}
-        self._waits = bool(self.engine.python) or self.engine.writer is not None
+        self._python: dict[str, Callable[..., Any]] = {}
+        self.learn(self.engine)
         self._base: list[Replay | None] = [None] * len(self.cases)
 
     @property
@@ -77,10 +78,25 @@ class Lab:
         """The agent as authored."""
         return self.engine.agent.file
 
+    def learn(self, engine: EmbeddedEngine) -> None:
+        """Takes over the functions behind the tools of another version of the agent, so that any mixture can call them."""
+        for name, function in engine.python.items():
+            self._python[str(engine.agent.tools[name].python)] = function
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether a case played twice gives the same; else local Python has a say in it."""
+        return not self._python and self.engine.scorer is None and self.engine.writer is None
+
     def on(self, agent: Agent | Playable) -> Version:
         """Another version of the agent, ready to play the cases."""
         playable = agent if isinstance(agent, Playable) else Playable(agent, self.engine.agent.digest, self.engine.agent)
-        engine = EmbeddedEngine(playable, self.engine.python, self.engine.writer, self.engine.scorer, self.terms.clock)
+        python = {
+            name: self._python[str(tool.python)]
+            for name, tool in (playable.tools.items() if self._python else ())
+            if str(tool.python) in self._python
+        }
+        engine = EmbeddedEngine(playable, python, self.engine.writer, self.engine.scorer, self.terms.clock)
         return Version(self, replace(self.terms, engine=engine))
 
     def base(self, position: int) -> Replay:
@@ -100,7 +116,7 @@ class Lab:
 
     def drive(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What a coroutine returns. Where nothing can wait no event loop is started, which costs more than a turn."""
-        if self._waits:
+        if self._python or self.engine.writer is not None:
             return asyncio.run(work())
         coroutine = work()
         try:
