@@ -1,0 +1,286 @@
+"""`whatif`: recordings of any format, two agents, as many processes as are wanted; always the same result."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from focal_eval.agent import Playable, open_agent
+from focal_eval.compare import agent_edits
+from focal_eval.compare.agent_file import agent_in
+from focal_eval.compare.model import Edit
+from focal_eval.document import read_file
+from focal_eval.errors import ExitCode, Problems, Refused, UsageError
+from focal_eval.experiment.whatif import Bare, WhatIf
+from focal_eval.experiment.whatif_tally import Tally
+from focal_eval.importers.conversations import conversations, format_named, transcripts
+from focal_eval.importers.conversations_file import PassedOver
+from focal_eval.importers.redaction import Pseudonyms
+from focal_eval.records.conversation import Conversation
+from focal_eval.script.load import is_there, nearest_file, shown
+from focal_eval.source import whole_file
+
+PART = 1_000  # turns that one process takes at a time; parts do not depend on the number of processes
+ALONE = 3  # parts after which further processes are worth their start
+Numbered = tuple[int, Conversation]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many turns may change before the gate fails: a number, or a share of those compared."""
+
+    number: float
+    percent: bool = False
+
+    def holds(self, changed: int, compared: int) -> bool:
+        """Whether so many changes of so many turns are within the limit."""
+        return changed <= (self.number * compared / 100 if self.percent else self.number)
+
+    def __str__(self) -> str:
+        return f"{self.number:g}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfRequest:
+    """Which recordings, and which two agents; without `agent` the candidate is compared with what the record tells."""
+
+    paths: tuple[Path, ...]
+    candidate: Path
+    agent: Path | None = None
+    format: str | None = None
+    free: bool = False
+    keep_personal: bool = False
+    workers: int = 1
+    max_changed: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfResult:
+    """What the recordings came to."""
+
+    request: WhatIfRequest
+    tally: Tally
+    edits: tuple[Edit, ...] | None  # None where the candidate is compared with the record
+    passed_over: PassedOver
+    agents: Mapping[str, Playable]  # "candidate", and "agent" where there is one
+    files: tuple[str, ...] = field(default=())
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the gate passed; None where there is none."""
+        limit = self.request.max_changed
+        return None if limit is None else limit.holds(self.tally.changed, self.tally.compared)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.FAILED if self.held is False else ExitCode.OK
+
+    @property
+    def redacted(self) -> Counter[str]:
+        """Values replaced in the examples, by kind."""
+        out: Counter[str] = Counter()
+        for cluster in self.tally.clusters.values():
+            for example in cluster.examples:
+                out.update(example.redacted)
+        return out
+
+
+def whatif(request: WhatIfRequest, progress: Callable[[Tally], None] = lambda _: None) -> WhatIfResult:
+    """Goes through the recordings. `progress` is told the tally as far as it is known.
+
+    Raises Refused or UsageError where an agent or a recording that was named cannot be read, or nothing can be compared.
+    """
+    format = None if request.format is None else format_named(request.format)
+    agents = _agents(request)
+    files = transcripts(request.paths)
+    passed_over = PassedOver()
+    stream = enumerate(conversations(files, passed_over, format=format))
+    tally = _tally(request, agents, stream, progress)
+    _refuse_nothing(request, tally, passed_over)
+    names = tuple(str(file.path) for file in files)
+    return WhatIfResult(request, tally, _edits(request), passed_over, agents, names)
+
+
+def _agents(request: WhatIfRequest) -> dict[str, Playable]:
+    """The agents; every problem of both files is reported at once."""
+    problems = Problems()
+    found: dict[str, Playable] = {}
+    for name, path in (("agent", request.agent), ("candidate", request.candidate)):
+        if path is None:
+            continue
+        if not is_there(path):
+            problems.error("missing-agent", "there is no such agent file", whole_file(str(path)), help=nearest_file(path))
+            continue
+        try:
+            found[name] = open_agent(path, shown(path))
+        except Refused as refused:
+            problems.extend(refused.diagnostics)
+    if problems.errors:
+        raise Refused("no recording was read", problems)
+    return found
+
+
+def _edits(request: WhatIfRequest) -> tuple[Edit, ...] | None:
+    if request.agent is None:
+        return None
+    here, there = (agent_in(read_file(path, shown(path))) for path in (request.agent, request.candidate))
+    assert here is not None
+    assert there is not None
+    return agent_edits(here.data, there.data, before_lines=here.lines, after_lines=there.lines)
+
+
+def _experiment(agents: Mapping[str, Playable], *, free: bool, keep_personal: bool) -> WhatIf:
+    return WhatIf(agents["candidate"], agents.get("agent"), free, Bare if keep_personal else Pseudonyms)
+
+
+def _parts(stream: Iterable[Numbered]) -> Iterator[list[Numbered]]:
+    """The stream in parts of whole conversations, each of about as many turns."""
+    part: list[Numbered] = []
+    turns = 0
+    for number, conversation in stream:
+        part.append((number, conversation))
+        turns += len(conversation.turns)
+        if turns >= PART:
+            yield part
+            part, turns = [], 0
+    if part:
+        yield part
+
+
+def _tally(
+    request: WhatIfRequest, agents: Mapping[str, Playable], stream: Iterable[Numbered], progress: Callable[[Tally], None]
+) -> Tally:
+    """The tallies of the parts, added in the order of the stream, whoever counted them."""
+    experiment = _experiment(agents, free=request.free, keep_personal=request.keep_personal)
+    total, parts = Tally(), _parts(stream)
+    begin = parts if request.workers == 1 else islice(parts, ALONE)
+    for part in begin:
+        total.merge(experiment.tally(part))
+        progress(total)
+    ahead = None if request.workers == 1 else next(parts, None)
+    if ahead is not None:
+        for tally in _side_by_side(request, agents, ahead, parts):
+            total.merge(tally)
+            progress(total)
+    return total
+
+
+def _side_by_side(
+    request: WhatIfRequest, agents: Mapping[str, Playable], ahead: list[Numbered], parts: Iterator[list[Numbered]]
+) -> Iterator[Tally]:
+    """The tallies of the parts in their order, counted by several processes; few parts are held at a time."""
+    digests = {name: agent.digest for name, agent in agents.items()}
+    pool = ProcessPoolExecutor(request.workers, initializer=_begin_work, initargs=(request, digests))
+    waiting: deque[Future[Tally]] = deque([pool.submit(_work, ahead)])
+    try:
+        for part in parts:
+            waiting.append(pool.submit(_work, part))
+            if len(waiting) > 2 * request.workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_WORKING: list[Callable[[Sequence[Numbered]], Tally]] = []
+
+
+def _begin_work(request: WhatIfRequest, digests: Mapping[str, str]) -> None:
+    """Makes a process ready: it reads the agents for itself."""
+    agents = _agents(request)
+    _WORKING.append(partial(_checked, _experiment(agents, free=request.free, keep_personal=request.keep_personal), agents, digests))
+
+
+def _checked(experiment: WhatIf, agents: Mapping[str, Playable], digests: Mapping[str, str], part: Sequence[Numbered]) -> Tally:
+    if {name: agent.digest for name, agent in agents.items()} != digests:
+        raise UsageError("an agent file was edited while its recordings were read; try again")
+    return experiment.tally(part)
+
+
+def _work(part: list[Numbered]) -> Tally:
+    return _WORKING[0](part)
+
+
+def _refuse_nothing(request: WhatIfRequest, tally: Tally, passed_over: PassedOver) -> None:
+    if not tally.conversations:
+        problems = Problems()
+        why = "; ".join(passed_over.examples[:3])
+        problems.error("import-nothing", "no conversation was found", whole_file(str(request.paths[0])), help=why or None)
+        raise Refused("nothing was compared", problems)
+    if not tally.compared:
+        raise UsageError("the recordings tell neither rules nor scenarios; name the agent that held them with --agent FILE")
+
+
+def document(result: WhatIfResult, scripts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The result as one JSON document; its keys are described in docs/reference/whatif.md."""
+    tally, request = result.tally, result.request
+    return {
+        "format": 1,
+        "mode": "free-run" if request.free else "teacher-forced",
+        "agents": {name: {"file": agent_path(request, name), "digest": agent.digest} for name, agent in result.agents.items()},
+        "files": list(result.files),
+        "formats": dict(sorted(tally.formats.items())),
+        "conversations": tally.conversations,
+        "turns": tally.turns,
+        "compared": tally.compared,
+        "uncompared": tally.uncompared,
+        "off_recording": tally.off_recording,
+        "changed": tally.changed,
+        "changed_conversations": tally.changed_conversations,
+        "lanes": dict(sorted(tally.lanes.items())),
+        "clusters": [_cluster(cluster, result, scripts or {}) for cluster in tally.ranked()],
+        "beyond": tally.more,
+        "edits": None if result.edits is None else [_edit(edit) for edit in result.edits],
+        "anchors": dict(sorted(tally.anchors.items())),
+        "tool_answers": dict(sorted(tally.answers.items())),
+        "personal": {"kept": request.keep_personal, "replaced": dict(sorted(result.redacted.items()))},
+        "passed_over": {"counts": dict(sorted(result.passed_over.counts.items())), "examples": result.passed_over.examples},
+        "gate": None if request.max_changed is None else {"max_changed": str(request.max_changed), "passed": result.held},
+        "exit_code": int(result.exit_code),
+    }
+
+
+def agent_path(request: WhatIfRequest, name: str) -> str:
+    """The file of an agent as messages show it."""
+    return shown(request.candidate if name == "candidate" or request.agent is None else request.agent)
+
+
+def _cluster(cluster: Any, result: WhatIfResult, scripts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "key": cluster.cause.key,
+        "lane": cluster.cause.lane.value,
+        "what": cluster.cause.what,
+        "text": cluster.text,
+        "turns": cluster.turns,
+        "conversations": cluster.conversations,
+        "knock_on": [{"text": text, "turns": count} for text, count in sorted(cluster.knock_on.items(), key=lambda i: (-i[1], i[0]))],
+        "edits": cluster.edits(result.edits or ()),
+        "examples": [_example(example) for example in cluster.examples],
+        "script": scripts.get(cluster.cause.key),
+    }
+
+
+def _example(example: Any) -> dict[str, Any]:
+    turn = example.conversation.turns[-1]
+    return {
+        "place": example.place,
+        "conversation": example.conversation.id,
+        "turn": example.turn,
+        "user": turn.user,
+        "before": dict(example.before),
+        "after": dict(example.after),
+        "score": None if example.score is None else list(example.score),
+        "changes": list(example.changes),
+    }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    fields = [{"field": name, "before": before, "after": after} for name, before, after in edit.fields]
+    return {"kind": edit.kind, "name": edit.name, "change": edit.change, "line": edit.line, "fields": fields}
