@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TextIO
 
-import orjson
-
 from focal_eval.compare.model import CaseChange, CauseGroup, Change, Comparison, Difference, Edit, Lane, Side, TurnPair
-from focal_eval.compare.wording import word_diff
 from focal_eval.records import Json
 from focal_eval.report.ansi import Paint, emit, wants_colour
 from focal_eval.report.characters import one_line
+from focal_eval.report.edit_lines import edit_lines
 from focal_eval.report.frames import describe
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.terminal import gate_line, painted
@@ -113,45 +111,7 @@ class _Text:
 
     def _edit(self, edit: Edit, begin: str) -> Iterator[str]:
         file = (self.comparison.after if edit.change != "removed" else self.comparison.before).agent or {}
-        place = f"{one_line(str(file.get('file', 'agent')), 80)}:{edit.line}: " if edit.line is not None else ""
-        head = f"{edit.kind} {one_line(edit.name, 80)} {edit.change}"
-        yield self.paint(begin, "dim") + place + head
-        for name, before, after in edit.fields[:_NAMED]:
-            yield from self._field(name, before, after, " " * len(begin))
-        if len(edit.fields) > _NAMED:
-            yield self.paint(f"{' ' * len(begin)}and {len(edit.fields) - _NAMED} more fields", "dim")
-
-    def _field(self, name: str, before: Json, after: Json, begin: str) -> Iterator[str]:
-        if before is None or after is None:
-            word, value = ("added", after) if before is None else ("removed", before)
-            yield f"{begin}{name} {word}: {one_line(_spelt(value), _WIDTH)}"
-            return
-        if isinstance(before, list) and isinstance(after, list):
-            yield f"{begin}{name}: {self._items(before, after)}"
-            return
-        one, other = _spelt(before), _spelt(after)
-        short = len(one) + len(other) <= _WIDTH and (" " not in one or " " not in other)
-        yield f"{begin}{name}: {one_line(f'{one} → {other}', _WIDTH) if short else self._words(one, other)}"
-
-    def _items(self, before: list[Json], after: list[Json]) -> str:
-        """The items that went and came."""
-        gone, came = ([item for item in one if item not in other] for one, other in ((before, after), (after, before)))
-        if not gone and not came:
-            return "in another order"
-        told = [(item, "-", "red") for item in gone] + [(item, "+", "green") for item in came]
-        shown = [self.paint(f"[{sign}{one_line(_spelt(item), 60)}]", colour) for item, sign, colour in told[:_NAMED]]
-        return " ".join([*shown, *([f"and {len(told) - _NAMED} more"] if len(told) > _NAMED else [])])
-
-    def _words(self, before: str, after: str) -> str:
-        """The words that differ, with some of what stands around them."""
-        out = []
-        for piece in word_diff(before, after):
-            if piece.kind == "equal":
-                out.append(_cut(piece.text))
-            else:
-                sign, colour = ("-", "red") if piece.kind == "removed" else ("+", "green")
-                out.append(self.paint(f"[{sign}{one_line(piece.text, _WIDTH)}]", colour) + " " * piece.text[-1:].isspace())
-        return "".join(out)
+        return edit_lines(edit, str(file.get("file", "agent")), begin, self.paint)
 
     def regressed(self) -> Iterator[str]:
         """Each case that was good and is bad: what was said before and now, and the expectation that broke."""
@@ -271,20 +231,6 @@ class _Text:
 
 def _response(differences: Sequence[Difference]) -> Difference | None:
     return next((item for item in differences if item.lane is Lane.RESPONSE), None)
-
-
-def _spelt(value: Json) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _cut(text: str) -> str:
-    """A stretch that both texts share, on one line, without its middle."""
-    begin, end = " " * text[:1].isspace(), " " * text[-1:].isspace()
-    if not text.strip():
-        return begin
-    if len(text) > 60:
-        return f"{begin}{one_line(text[:24], 60)} … {one_line(text[-24:], 60)}{end}"
-    return f"{begin}{one_line(text, 100)}{end}"
 
 
 def _named(names: Sequence[str]) -> str:
