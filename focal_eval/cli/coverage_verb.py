@@ -122,6 +122,7 @@ def _paint() -> Paint:
 
 def _lines(covered: Covered, arguments: argparse.Namespace, paint: Paint) -> Iterator[str]:
     from focal_eval.coverage.model import KINDS
+    from focal_eval.evaluate.coverage_files import share_words
     from focal_eval.report import coverage_text as text
     from focal_eval.report.terminal import gate_line
 
@@ -146,7 +147,7 @@ def _lines(covered: Covered, arguments: argparse.Namespace, paint: Paint) -> Ite
     yield ""
     if covered.gate is not None:
         yield gate_line(covered.gate.as_json(), paint)
-    yield last_line(covered)
+    yield share_words(covered)
 
 
 def title(covered: Covered) -> str:
@@ -157,24 +158,6 @@ def title(covered: Covered) -> str:
     runs = listed([one_line(str(model.header.get("id") or model.folder.name), 60) for model in covered.models])
     agent = "" if covered.agent is None else f", agent {one_line(covered.agent.file, 80)}"
     return f"coverage of {runs}: {counted(covered.matrix.cases, 'case')}, {counted(covered.matrix.turns, 'turn')}{agent}"
-
-
-def last_line(covered: Covered) -> str:
-    """The share in one sentence: `70 of 77 rules asserted (90.9 %), 77 hit`."""
-    from focal_eval.coverage.matrix import share
-    from focal_eval.report.coverage_text import percent
-    from focal_eval.text import of_them
-
-    rows = covered.rows(covered.kinds)
-    hit, total = share(rows, "hit")
-    asserted, _ = share(rows, "asserted")
-    what = of_them(total, f"{covered.kinds[0]}s" if len(covered.kinds) == 1 else "items")
-    edited = "" if covered.edited is None else " edited since"
-    if not total:
-        return f"nothing to cover: {what}{edited}"
-    if not covered.matrix.judged:
-        return f"{hit:,} of {what}{edited} hit ({percent(hit, total)}); whether expectations would miss them is unknown"
-    return f"{asserted:,} of {what}{edited} asserted ({percent(asserted, total)}), {hit:,} hit"
 
 
 def _item(covered: Covered, wanted: str, paint: Paint) -> list[str]:

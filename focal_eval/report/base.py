@@ -7,11 +7,14 @@ It is registered by its name (`html`, `junit`, ...) in `focal_eval.registry` or 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.report.coverage_page import CoverageView
 
 
 @value
@@ -20,6 +23,7 @@ class ReportOptions:
 
     max_failures: int = 20  # cases shown in full by the terminal, summary.md and annotations; then "and N more"
     group_by: Literal["folder", "script", "tag"] = "folder"  # rows of the terminal's table
+    coverage: CoverageView | None = None  # what the HTML report shows in its Coverage view; without it there is none
     prefix: str = ""  # put before script paths in annotations, where the checkout is not the working folder
 
 

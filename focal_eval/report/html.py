@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -38,6 +39,9 @@ from focal_eval.report.wording import (
     verdict_words,
 )
 
+if TYPE_CHECKING:
+    from focal_eval.report.coverage_page import CoverageView
+
 NAME = "report.html"
 CHUNK_CASES = 200
 CHUNK_BYTES = 4_000_000  # of journal lines: what one opened case may cost the browser
@@ -47,18 +51,19 @@ PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
 SCRIPTS = ("dom", "store", "view", "list", "diff", "pairing", "expectations", "more", "stored", "lanes", "case", "app")
 STYLES = ("base", "list", "case", "stored", "print")
+COVERAGE = "coverage"  # the script and the style sheet of the Coverage view, only where a report has one
 
 
-def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
+def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> Path:
     """Writes `report.html`."""
     path = target(out, NAME)
     cases = display_order(run.cases)
     chunks = list(_chunks(cases))
-    context = _context(run, cases, chunks)
+    context = _context(run, cases, chunks, None if options is None else options.coverage)
     try:
         with path.open("wb") as file:
             for part in _template().generate(context | {"chunks": _packed(run, chunks)}):
-                file.write(part.encode())
+                file.write(ascii_markup(part))
     except OSError as problem:
         raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
     return path
@@ -153,18 +158,38 @@ def _row(case: Case) -> dict[str, Any]:
     }
 
 
+# A browser holds a page of ASCII alone in one byte a character, and one with any other character in two: at ten thousand
+# conversations that is a tenth of a report's memory.
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def ascii_markup(text: str) -> bytes:
+    """Markup in which every other character is written as its number; text in script and style is escaped before."""
+    return text.encode("ascii", "xmlcharrefreplace")
+
+
+def _script_escape(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
+def _style_escape(found: re.Match[str]) -> str:
+    return f"\\{ord(found.group()):x} "
+
+
 def json_for_script(value: Any) -> Any:
     """JSON that can stand in a script element: it cannot close it, nor end a line of script."""
     from markupsafe import Markup
 
-    text = orjson.dumps(value).decode()
-    for character in "<>&\u2028\u2029":
+    text = NOT_ASCII.sub(_script_escape, orjson.dumps(value).decode())
+    for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704  # every character that could end the element was replaced
 
 
-def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> dict[str, Any]:
-    script, style = asset("script", "js", SCRIPTS), asset("style", "css", STYLES)
+def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], covered: CoverageView | None) -> dict[str, Any]:
+    more = () if covered is None else (COVERAGE,)
+    script, style = asset("script", "js", (*SCRIPTS[:-1], *more, SCRIPTS[-1])), asset("style", "css", (*STYLES, *more))
     counts = [(verdict, WORDS[verdict], count) for verdict, count in run.counts.items() if count]
     suite = run.header.get("suite") or {}
     return {
@@ -175,7 +200,8 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> d
         "note": partial_note(run),
         "partial": run.partial,
         "tolerated": tolerated_words(run),
-        "facts": [(label, visible(value)) for label, value in facts(run)],
+        "facts": [(label, visible(value)) for label, value in (*facts(run), *_covered(covered))],
+        "coverage": None if covered is None else covered.packed(),
         "gates": [_gate(gate) for gate in run.gates],
         "counts": counts,
         "bar": list(_bar(counts, max(1, run.planned))),
@@ -188,6 +214,10 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]]) -> d
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     }
+
+
+def _covered(covered: CoverageView | None) -> list[tuple[str, str]]:
+    return [] if covered is None else [("Coverage", covered.words)]
 
 
 def _gate(gate: Any) -> dict[str, Any]:
@@ -242,6 +272,7 @@ def asset(folder: str, suffix: str, names: tuple[str, ...]) -> Any:
     text = "\n".join((root / f"{name}.{suffix}").read_text(encoding="utf-8").strip() for name in names)
     if suffix == "js":
         text = f'(() => {{\n"use strict";\n{text}\n}})();'
+    text = NOT_ASCII.sub(_script_escape if suffix == "js" else _style_escape, text)
     return Markup(f"\n{text}\n")  # noqa: S704  # our own files
 
 

@@ -7,6 +7,7 @@ let cameFrom = null;
 function route() {
   const before = view;
   if (byId("overview").hidden === false) listScroll = scrollY;
+  if (typeof routeCoverage === "function" && routeCoverage()) return;
   view = parseView(location.hash);
   const item = view.case ? caseById.get(view.case) : null;
   byId("overview").hidden = Boolean(item);
@@ -81,6 +82,7 @@ function escape() {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys-dialog").open) return;
   const typing = event.target.closest("input, textarea, select");
+  if (typeof coverageKey === "function" && (!typing || event.key === "Escape") && coverageKey(event)) return event.preventDefault();
   if (event.key === "Escape") return handled(event, escape);
   if (typing) {
     if (event.key === "ArrowDown" || event.key === "Enter") handled(event, () => { list.active = -1; step(1); });
