@@ -20,10 +20,14 @@ _EVERY_S = 5.0  # between two plain lines of progress
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
-    parser.add_argument("transcripts", nargs="*", type=Path, metavar="TRANSCRIPT", help="recordings: files, folders, run folders")
+    parser.add_argument(
+        "transcripts", nargs="*", type=Path, metavar="TRANSCRIPT", help="recordings: files, folders, run folders"
+    )
     parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent that held them; default: what the record tells")
     parser.add_argument("--candidate", type=Path, metavar="FILE", help="the agent with changed rules")
-    parser.add_argument("--format", metavar="NAME", help="the format of the recordings, instead of what their records look like")
+    parser.add_argument(
+        "--format", metavar="NAME", help="the format of the recordings, instead of what their records look like"
+    )
     parser.add_argument("--free-run", action="store_true", help="each agent goes its own way until they part")
     parser.add_argument("--scripts", type=Path, metavar="DIR", help="write one script a cause, proved on both agents")
     parser.add_argument(
@@ -110,7 +114,15 @@ def _redactions(*, as_json: bool) -> int:
         from tabulate import tabulate
 
         rows = [(rule.kind, rule.found, rule.becomes) for rule in REDACTIONS]
-        print(tabulate(rows, headers=("kind", "found", "becomes"), tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 70, 32]))
+        print(
+            tabulate(
+                rows,
+                headers=("kind", "found", "becomes"),
+                tablefmt="simple",
+                disable_numparse=True,
+                maxcolwidths=[None, 70, 32],
+            )
+        )
     return ExitCode.OK
 
 

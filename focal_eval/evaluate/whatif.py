@@ -96,11 +96,11 @@ def whatif(request: WhatIfRequest, progress: Callable[[Tally], None] = lambda _:
 
     Raises Refused or UsageError where an agent or a recording that was named cannot be read, or nothing can be compared.
     """
-    format = None if request.format is None else format_named(request.format)
+    forced = None if request.format is None else format_named(request.format)
     agents = _agents(request)
     files = transcripts(request.paths)
     passed_over = PassedOver()
-    stream = enumerate(conversations(files, passed_over, format=format))
+    stream = enumerate(conversations(files, passed_over, format=forced))
     tally = _tally(request, agents, stream, progress)
     _refuse_nothing(request, tally, passed_over)
     names = tuple(str(file.path) for file in files)
@@ -195,7 +195,9 @@ _WORKING: list[Callable[[Sequence[Numbered]], Tally]] = []
 def _begin_work(request: WhatIfRequest, digests: Mapping[str, str]) -> None:
     """Makes a process ready: it reads the agents for itself."""
     agents = _agents(request)
-    _WORKING.append(partial(_checked, _experiment(agents, free=request.free, keep_personal=request.keep_personal), agents, digests))
+    _WORKING.append(
+        partial(_checked, _experiment(agents, free=request.free, keep_personal=request.keep_personal), agents, digests)
+    )
 
 
 def _checked(experiment: WhatIf, agents: Mapping[str, Playable], digests: Mapping[str, str], part: Sequence[Numbered]) -> Tally:
@@ -260,7 +262,9 @@ def _cluster(cluster: Any, result: WhatIfResult, scripts: Mapping[str, Any]) -> 
         "text": cluster.text,
         "turns": cluster.turns,
         "conversations": cluster.conversations,
-        "knock_on": [{"text": text, "turns": count} for text, count in sorted(cluster.knock_on.items(), key=lambda i: (-i[1], i[0]))],
+        "knock_on": [
+            {"text": text, "turns": count} for text, count in sorted(cluster.knock_on.items(), key=lambda i: (-i[1], i[0]))
+        ],
         "edits": cluster.edits(result.edits or ()),
         "examples": [_example(example) for example in cluster.examples],
         "script": scripts.get(cluster.cause.key),

@@ -95,7 +95,12 @@ def _script(cluster: Cluster, example: Example, expected: str) -> dict[str, Any]
         "title": said(shorten(cluster.cause.text, 100)),
         "description": said(f"What {whose} does in turn {example.turn + 1} of {conversation.id}."),
         "tags": ["what-if"],
-        "origin": {"format": conversation.format, "place": said(example.place), "cause": said(cluster.cause.key), "expects": expected},
+        "origin": {
+            "format": conversation.format,
+            "place": said(example.place),
+            "cause": said(cluster.cause.key),
+            "expects": expected,
+        },
     }
 
 
@@ -108,8 +113,10 @@ def _from_the_beginning(example: Example, result: WhatIfResult, expected: str) -
     given: dict[str, Any] = {}
     if example.conversation.start:
         given["variables"] = data_said(example.conversation.start)
-    if turns[0].user is None and len(turns) > 1 and turns[0].agent is not UNKNOWN:
-        given["history"] = [{"agent": said(turns.pop(0).agent)}]
+    greeting = turns[0].agent
+    if turns[0].user is None and len(turns) > 1 and greeting is not UNKNOWN:
+        given["history"] = [{"agent": said(greeting)}]
+        del turns[0]
     out: dict[str, Any] = {"given": given} if given else {}
     if stubs := _stubs(example, _playable(result, expected)):
         out["tools"] = stubs
@@ -146,7 +153,9 @@ def _stubs(example: Example, agent: Playable) -> dict[str, Any]:
         for made in () if turn.tools is UNKNOWN else turn.tools:
             if made.name not in agent.tools or (made.error is None and made.result is UNKNOWN):
                 continue
-            answer: dict[str, Any] = {"fails": said(made.error)} if made.error is not None else {"returns": data_said(made.result)}
+            answer: dict[str, Any] = (
+                {"fails": said(made.error)} if made.error is not None else {"returns": data_said(made.result)}
+            )
             given = {} if made.arguments is UNKNOWN else made.arguments
             when = {"when": {str(name): literal(item) for name, item in given.items()}} if given else {}
             answers = out.setdefault(made.name, {})

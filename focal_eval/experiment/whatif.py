@@ -155,7 +155,12 @@ class _Pass:
         return True
 
     def _example(
-        self, place: int, taken: _Taken, found: tuple[Difference, ...], sides: tuple[dict[str, Any], dict[str, Any]], cluster: Cluster
+        self,
+        place: int,
+        taken: _Taken,
+        found: tuple[Difference, ...],
+        sides: tuple[dict[str, Any], dict[str, Any]],
+        cluster: Cluster,
     ) -> Example:
         from dataclasses import replace
 
@@ -204,7 +209,9 @@ def _shown(side: Mapping[str, Any]) -> dict[str, Json]:
         place = side["scenario"]
         out["scenario"] = None if place is None else place["id"] + (f"/{place['step']}" if place["step"] is not None else "")
     if "tools" in side:
-        out["tools"] = [{key: call[key] for key in ("name", "arguments", "result", "error") if key in call} for call in side["tools"]]
+        out["tools"] = [
+            {key: call[key] for key in ("name", "arguments", "result", "error") if key in call} for call in side["tools"]
+        ]
     if "template" in side:
         out["template"] = side["template"]
     if "response" in side:

@@ -115,7 +115,11 @@ class Cluster:
         """The cause in words, with figures where they can be told of all its turns."""
         items = list(self.figures.values())
         if self.cause.lane is Lane.RULES:
-            items = [_scored(items[0], self.scores[0], self.scores[2]), _scored(items[0], self.scores[1], self.scores[3]), *items]
+            items = [
+                _scored(items[0], self.scores[0], self.scores[2]),
+                _scored(items[0], self.scores[1], self.scores[3]),
+                *items,
+            ]
         elif self.many:
             return self.cause.text
         return " ".join(filter(None, (self.cause.text, figures(items))))
@@ -180,7 +184,16 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Adds the tally of the next part of the stream."""
-        for name in ("conversations", "turns", "compared", "changed", "changed_conversations", "off_recording", "uncompared", "more"):
+        for name in (
+            "conversations",
+            "turns",
+            "compared",
+            "changed",
+            "changed_conversations",
+            "off_recording",
+            "uncompared",
+            "more",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("formats", "lanes", "anchors", "answers"):
             getattr(self, name).update(getattr(other, name))

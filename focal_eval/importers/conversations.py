@@ -62,7 +62,11 @@ def transcripts(paths: Sequence[Path]) -> tuple[Found, ...]:
     found: dict[Path, Found] = {}
     for path in paths:
         if path.is_dir():
-            below = [path / JOURNAL] if (path / JOURNAL).is_file() else [one for one in files_below(path, SUFFIXES) if _is_told(one)]
+            below = (
+                [path / JOURNAL]
+                if (path / JOURNAL).is_file()
+                else [one for one in files_below(path, SUFFIXES) if _is_told(one)]
+            )
             if not below:
                 problems.error("import-nothing", f"the folder holds no *{' or *'.join(SUFFIXES)}", whole_file(str(path)))
             for one in below:
@@ -82,9 +86,7 @@ def _is_told(path: Path) -> bool:
     return path.name == JOURNAL or not (path.parent / JOURNAL).is_file()
 
 
-def conversations(
-    files: Sequence[Found], passed_over: PassedOver, *, format: Format | None = None
-) -> Iterator[Conversation]:
+def conversations(files: Sequence[Found], passed_over: PassedOver, *, format: Format | None = None) -> Iterator[Conversation]:
     """Every conversation of the files, in their order; one is held at a time.
 
     Raises Refused where a file that was named cannot be read or is of no known format.
@@ -99,12 +101,13 @@ def conversations(
 def _of_file(file: Found, passed_over: PassedOver, format: Format | None) -> Iterator[Conversation]:
     stream = records(file.path, passed_over)
     begin: list[Record] = []
-    if format is None:
-        begin, format = _sniffed(stream)
-        if format is None:
+    shape = format
+    if shape is None:
+        begin, shape = _sniffed(stream)
+        if shape is None:
             _unreadable(file, _of_no_format(begin), "import-shape", passed_over)
             return
-    reader = format.reader(Origin(format.name, str(file.path), passed_over))
+    reader = shape.reader(Origin(shape.name, str(file.path), passed_over))
     for record in chain(begin, stream):
         yield from reader.take(record)
     yield from reader.end()
@@ -115,9 +118,9 @@ def _sniffed(stream: Iterator[Record]) -> tuple[list[Record], Format | None]:
     for record in stream:
         begin.append(record)
         data = unwrapped(record.data)
-        format = next((one for one in FORMATS.values() if one.fits(data)), None)
-        if format is not None or len(begin) == SNIFFED:
-            return begin, format
+        shape = next((one for one in FORMATS.values() if one.fits(data)), None)
+        if shape is not None or len(begin) == SNIFFED:
+            return begin, shape
     return begin, None
 
 

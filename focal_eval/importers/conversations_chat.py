@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from focal_eval.importers.conversations_draft import Data, Draft, Misshapen, Reader, answered, listed, mapping, text_of, tool_call
+from focal_eval.importers.conversations_draft import (
+    Data,
+    Draft,
+    Misshapen,
+    Reader,
+    answered,
+    listed,
+    mapping,
+    text_of,
+    tool_call,
+)
 from focal_eval.records import UNKNOWN
 
 STOP = "###STOP###"  # tau-bench: the simulated user's sign that it is done
@@ -24,7 +34,13 @@ class ChatCompletions(Reader):
 
     @staticmethod
     def fits(data: Any) -> bool:
-        row = data if isinstance(data, Mapping) and "role" in data else first(data.get("messages")) if isinstance(data, Mapping) else first(data)
+        row = (
+            data
+            if isinstance(data, Mapping) and "role" in data
+            else first(data.get("messages"))
+            if isinstance(data, Mapping)
+            else first(data)
+        )
         return isinstance(row.get("role"), str) and ("content" in row or "tool_calls" in row)
 
     def rows(self, data: Data) -> list[Any] | None:
@@ -113,7 +129,13 @@ class PipesHub(Reader):
 
     @staticmethod
     def fits(data: Any) -> bool:
-        row = data if isinstance(data, Mapping) and "messageType" in data else first(data.get("messages")) if isinstance(data, Mapping) else first(data)
+        row = (
+            data
+            if isinstance(data, Mapping) and "messageType" in data
+            else first(data.get("messages"))
+            if isinstance(data, Mapping)
+            else first(data)
+        )
         return row.get("messageType") in ("user_query", "bot_response", "error", "feedback", "system", "tool_call")
 
     def rows(self, data: Data) -> list[Any] | None:
@@ -134,7 +156,10 @@ class PipesHub(Reader):
                 call = tool_call(part.get("toolName"), part.get("args"), id=part.get("toolCallId"))
                 failed = part.get("status") in ("failed", "blocked")
                 result = part.get("resultPreview")
-                draft.call(call if result is None and not failed else answered(call, result, (result or "failed") if failed else None), line)
+                draft.call(
+                    call if result is None and not failed else answered(call, result, (result or "failed") if failed else None),
+                    line,
+                )
             for tool in listed(row.get("tools"), "tools") if not calls else []:
                 call = tool_call(mapping(tool, "a tool").get("toolName"))
                 draft.call(replace(answered(call, tool.get("toolResult")), arguments=UNKNOWN), line)
@@ -178,5 +203,10 @@ CHAT: tuple[tuple[str, str, type[Reader], Callable[[Any], bool]], ...] = (
     ("mix", "Mix: rows of BackendMessage or MessageData, or an exported session", Mix, Mix.fits),
     ("pipeshub", "PipesHub: conversations of messages with a messageType", PipesHub, PipesHub.fits),
     ("glean", "Glean: saved chats of messages with fragments", Glean, Glean.fits),
-    ("openai", "chat completions: messages with role and content, a conversation a line or one file", ChatCompletions, ChatCompletions.fits),
+    (
+        "openai",
+        "chat completions: messages with role and content, a conversation a line or one file",
+        ChatCompletions,
+        ChatCompletions.fits,
+    ),
 )

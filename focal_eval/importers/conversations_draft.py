@@ -8,7 +8,7 @@ from typing import Any
 
 from focal_eval.importers.chat import MAX_TURNS, arguments_of, with_result
 from focal_eval.importers.conversations_file import PassedOver, Record
-from focal_eval.records import UNKNOWN, ScenarioState, ToolCall, UnknownType
+from focal_eval.records import UNKNOWN, ScenarioState, ToolCall
 from focal_eval.records.conversation import Conversation, RecordedExchange
 
 MAX_TEXT = 20_000  # characters of one message; nobody types more
@@ -165,14 +165,13 @@ def answered(call: ToolCall, result: Any, error: Any = None) -> ToolCall:
     return with_result(call, result) if isinstance(result, str) else replace(call, result=result)
 
 
-def names_of(value: Any, what: str) -> tuple[str, ...] | UnknownType:
-    """Names in a list of texts, or of objects that have one; UNKNOWN where there is no list."""
-    if value is None:
-        return UNKNOWN
+def names_of(value: Any, what: str) -> tuple[str, ...]:
+    """Names in a list of texts, or of objects that have one. Raises Misshapen."""
     found = [item.get("name") if isinstance(item, Mapping) else item for item in listed(value, what)]
-    if not all(isinstance(name, str) for name in found):
+    names = tuple(name for name in found if isinstance(name, str))
+    if len(names) != len(found):
         raise Misshapen(f"{what} holds something that is no name")
-    return tuple(found)
+    return names
 
 
 def place_of(value: Any) -> ScenarioState | None:
@@ -180,11 +179,10 @@ def place_of(value: Any) -> ScenarioState | None:
     if value is None or value == "none":
         return None
     if isinstance(value, str) and value:
-        id, _, step = value.partition("/")
-        return ScenarioState(id, step or None)
+        scenario, _, step = value.partition("/")
+        return ScenarioState(scenario, step or None)
     if isinstance(value, Mapping) and isinstance(value.get("id"), str):
-        step = value.get("step")
-        return ScenarioState(value["id"], step if isinstance(step, str) else None)
+        return ScenarioState(value["id"], value["step"] if isinstance(value.get("step"), str) else None)
     raise Misshapen("a scenario is neither text nor {id, step}")
 
 
@@ -196,7 +194,11 @@ def unwrapped(data: Any) -> Any:
         inner = next((data[key] for key in ("conversation", "chatResult", "chat") if isinstance(data.get(key), Mapping)), None)
         if inner is None and isinstance(data.get("data"), (list, Mapping)):
             inner = data["data"]
-        if inner is None and isinstance(data.get("response"), Mapping) and isinstance(data["response"].get("body"), (list, dict)):
+        if (
+            inner is None
+            and isinstance(data.get("response"), Mapping)
+            and isinstance(data["response"].get("body"), (list, dict))
+        ):
             inner = data["response"]["body"]
         if inner is None:
             return data

@@ -9,8 +9,19 @@ from typing import Any
 
 from focal_eval.importers.conversations_chat import first
 from focal_eval.importers.conversations_draft import (
-    Data, Draft, Misshapen, Origin, Reader, answered, listed, mapping, names_of, place_of, text_of, tool_call,
-)  # fmt: skip
+    Data,
+    Draft,
+    Misshapen,
+    Origin,
+    Reader,
+    answered,
+    listed,
+    mapping,
+    names_of,
+    place_of,
+    text_of,
+    tool_call,
+)
 from focal_eval.importers.conversations_file import Record
 from focal_eval.records import UNKNOWN, Reply, ToolCall
 from focal_eval.records.codec import Misfit, reply_from_json
@@ -29,7 +40,13 @@ class FocalTurns(Reader):
 
     @staticmethod
     def fits(data: Any) -> bool:
-        row = data if isinstance(data, Mapping) and "user_message" in data else first(data.get("items")) if isinstance(data, Mapping) else first(data)
+        row = (
+            data
+            if isinstance(data, Mapping) and "user_message" in data
+            else first(data.get("items"))
+            if isinstance(data, Mapping)
+            else first(data)
+        )
         return "user_message" in row and "agent_response" in row
 
     def take(self, record: Record) -> Iterator[Conversation]:
@@ -46,18 +63,19 @@ class FocalTurns(Reader):
         return listed(data["items"], "items") if "items" in data else None
 
     def ordered(self, rows: list[Any]) -> list[Any]:
-        times = [row.get("timestamp") if isinstance(row, Mapping) else None for row in rows]
-        if not all(isinstance(time, str) for time in times):
+        if not all(isinstance(row, Mapping) and isinstance(row.get("timestamp"), str) for row in rows):
             return rows
-        return [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0])]
+        return sorted(rows, key=lambda row: str(row["timestamp"]))
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
         draft.user(text_of(row.get("user_message")), line)
         draft.agent(text_of(row.get("agent_response")), line)
-        for name in names_of(row.get("tools_called"), "tools_called") if row.get("tools_called") is not None else ():
+        for name in names_of(row.get("tools_called"), "tools_called"):
             draft.call(replace(tool_call(name), arguments=UNKNOWN), line)
         if row.get("matched_rules") is not None:
-            draft.know(no_tools=isinstance(row.get("tools_called"), list), rules=names_of(row["matched_rules"], "matched_rules"))
+            draft.know(
+                no_tools=isinstance(row.get("tools_called"), list), rules=names_of(row["matched_rules"], "matched_rules")
+            )
         if row.get("scenario_after") is not None:  # null is what Focal always sends
             draft.know(scenario=place_of(row["scenario_after"]))
 
@@ -97,7 +115,7 @@ class Pairs(Reader):
         for item in listed(row.get("tools"), "tools"):
             draft.call(_plain_call(item), line)
         known: dict[str, Any] = {"no_tools": isinstance(row.get("tools"), list)}
-        if "rules" in row:
+        if row.get("rules") is not None:
             known["rules"] = names_of(row["rules"], "rules")
         if "scenario" in row:
             known["scenario"] = place_of(row["scenario"])

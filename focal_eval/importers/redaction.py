@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from focal_eval.checks.personal import iban_in, luhn
 from focal_eval.records import UNKNOWN, Json, ToolCall
@@ -30,7 +30,7 @@ class Redaction:
 REDACTIONS: tuple[Redaction, ...] = (
     Redaction("email", "name@host.tld anywhere", "person1@example.com"),
     Redaction("iban", "country, length and check digits are right, with or without spaces", "zeros, check digits right"),
-    Redaction("card", "13 to 19 digits in groups that begin with 2 to 6, where the check digit is right", "4000…, check digit right"),
+    Redaction("card", "13 to 19 digits, the first of them 2 to 6, check digit right", "4000…, check digit right"),
     Redaction("phone", "+ and 7 to 16 digits; (555) 123-4567; 030 1234567; 0171/123 45 67", "other digits in the same groups"),
     Redaction("social", "123-45-6789", "000-00-0001"),
     Redaction("street", "12 Elm Street and its kind; Elmstraße 12, Am Elmweg 12; Calle Mayor 12", "1 Sample Street"),
@@ -52,9 +52,11 @@ _PHONE = re.compile(
     r"|0\d{1,4}[ /-]\d{3,4}(?:[ -]?\d{2,4}){1,3})(?![\w-]?\d)"
 )
 _SOCIAL = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
+_ROADS = "Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl"
+_STRASSEN = r"straße|strasse|str\.|weg|platz|allee|gasse"
 _STREET = re.compile(
-    r"(?<!\w)\d{1,5} (?:[A-Z][a-z]{1,20} ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Pl)\b\.?"
-    r"|(?<!\w)(?:[A-ZÄÖÜ][a-zäöüß]{1,20} )?[A-ZÄÖÜ]?[a-zäöüß]{2,20}(?:straße|strasse|str\.|weg|platz|allee|gasse) \d{1,4}[a-z]?(?!\w)"
+    rf"(?<!\w)\d{{1,5}} (?:[A-Z][a-z]{{1,20}} ){{1,3}}(?:{_ROADS})\b\.?"
+    rf"|(?<!\w)(?:[A-ZÄÖÜ][a-zäöüß]{{1,20}} )?[A-ZÄÖÜ]?[a-zäöüß]{{2,20}}(?:{_STRASSEN}) \d{{1,4}}[a-z]?(?!\w)"
     r"|(?<!\w)(?:Calle|Avenida|Plaza) (?:de (?:la |los |las )?)?[A-ZÁÉÍÓÚÑ]\w{1,20},? \d{1,4}(?!\w)"
 )
 _WORD = r"[A-ZÄÖÜÁÉÍÓÚÑÇ][\w'’-]{1,24}"
@@ -95,7 +97,7 @@ class Pseudonyms:
         self._anywhere = _anywhere(self._known)
 
     def conversation(self, found: Conversation) -> Conversation:
-        """The conversation, redacted; a variable called `language` and the like stays as it is."""
+        """The conversation, redacted."""
         return replace_conversation(found, self)
 
     def _learn(self, kind: str, value: str) -> None:
@@ -115,16 +117,23 @@ class Pseudonyms:
 
     def _redacted(self, text: str) -> str:
         for kind, pattern, fits in _PATTERNS:
-            text = pattern.sub(lambda found, kind=kind, fits=fits: self._for(kind, found[0]) if fits(found[0]) else found[0], text)
+            text = pattern.sub(partial(self._found, kind, fits), text)
         if self._anywhere is not None:
             text = self._anywhere.sub(lambda found: self._for(self._known[found[0]], found[0]), text)
         return text
+
+    def _found(self, kind: str, fits: Callable[[str], bool], found: re.Match[str]) -> str:
+        return self._for(kind, found[0]) if fits(found[0]) else found[0]
 
     def data(self, value: Json, key: str = "", depth: int = 0) -> Json:
         """Plain data, redacted: by the keys, and every text as text."""
         kind = _KEYS.get(_bare(key))
         if isinstance(value, Mapping):
-            return {str(name): self.data(item, str(name), depth + 1) for name, item in value.items()} if depth < MAX_DEPTH else None
+            return (
+                {str(name): self.data(item, str(name), depth + 1) for name, item in value.items()}
+                if depth < MAX_DEPTH
+                else None
+            )
         if isinstance(value, (list, tuple)):
             return [self.data(item, key, depth + 1) for item in value] if depth < MAX_DEPTH else None
         if isinstance(value, str):
@@ -264,21 +273,23 @@ def _iban(value: str, number: int) -> str:
     return _regrouped(f"{country}{98 - int(digits) % 97:02d}{account}", value)
 
 
-def _name(value: str, number: int) -> str:
+def _name(_: str, number: int) -> str:
     names = _FIRST if number % 2 else _LAST
     name = names[(number - 1) // 2 % len(names)]
     return name + ("" if number <= 2 * len(names) else str(number))
 
 
 _PSEUDONYMS: Mapping[str, Callable[[str, int], str]] = {
-    "email": lambda value, number: f"person{number}@example.com",
+    "email": lambda _, number: f"person{number}@example.com",
     "iban": _iban,
     "card": _card,
     "phone": _phone,
-    "social": lambda value, number: f"000-00-{number:04d}",
-    "street": lambda value, number: f"Musterstraße {number}" if value[-1].isdigit() and "tra" in value else f"{number} Sample Street",
+    "social": lambda _, number: f"000-00-{number:04d}",
+    "street": lambda value, number: (
+        f"Musterstraße {number}" if value[-1].isdigit() and "tra" in value else f"{number} Sample Street"
+    ),
     "name": _name,
-    "user": lambda value, number: f"user_{number}",
+    "user": lambda _, number: f"user_{number}",
     "zip": _shaped,
     "birth": lambda value, number: f"1980-01-{(number - 1) % 28 + 1:02d}" if _ISO_DATE.match(value) else _shaped(value, number),
     "document": _shaped,

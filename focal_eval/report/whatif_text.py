@@ -59,9 +59,9 @@ def _lines(found: Data, paint: Paint, most: int) -> Iterator[str]:
     yield from _untouched(found, paint)
     yield from _notes(found)
     if found["gate"] is not None:
-        passed = found["gate"]["passed"]
-        mark = paint("✓", "green") if passed else paint("✗", "red")
-        yield f"{mark} gate max-changed: at most {found['gate']['max_changed']}, {found['changed']:,} of {found['compared']:,} changed"
+        gate = found["gate"]
+        mark = paint("✓", "green") if gate["passed"] else paint("✗", "red")
+        yield f"{mark} gate max-changed: at most {gate['max_changed']}, {found['changed']:,} of {found['compared']:,} changed"
 
 
 def _read(found: Data) -> str:
@@ -139,7 +139,8 @@ def _notes(found: Data) -> Iterator[str]:
         yield f"{counted(found['beyond'], 'changed turn')} of further causes, not told apart"
     replaced = found["personal"]["replaced"]
     if replaced:
-        yield f"personal data replaced in the examples: {listed([f'{count:,} {kind}' for kind, count in replaced.items()], most=12)}"
+        counts = listed([f"{count:,} {kind}" for kind, count in replaced.items()], most=12)
+        yield f"personal data replaced in the examples: {counts}"
     passed = found["passed_over"]
     if passed["counts"]:
         yield f"passed over: {'; '.join(f'{count:,} × {why}' for why, count in passed['counts'].items())}"
@@ -149,5 +150,5 @@ def _notes(found: Data) -> Iterator[str]:
 _ANCHORS = {
     "anchored": "after which the agent stood elsewhere than the record: brought back to it",
     "at unknown places": "after which the record names a place the agent does not have",
-    "at places the candidate does not have": "begun at a place the candidate does not have: at the scenario's start, or in none",
+    "at places the candidate does not have": "begun where the candidate has no such place: at the scenario's start, or in none",
 }
