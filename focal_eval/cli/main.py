@@ -17,10 +17,13 @@ from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, St
 
 VERBS = {
     "run": "replay scripts on an engine, judge them, write the reports",
+    "rejudge": "judge a recorded run again with today's scripts; no engine",
     "check": "read scripts, suites and agents; every error of every file",
     "compare": "what changed between two runs, why, and whether it matters",
     "report": "render a recorded run again",
     "coverage": "which rules recorded runs exercised, and which of them an expectation would miss",
+    "whatif": "what recorded conversations would have done under changed rules",
+    "bisect": "which edits of an agent break a script: the smallest set, or the first bad commit",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "approve": "accept what a run observed into the baseline",
     "import": "turn somebody else's suite or transcripts into scripts",
