@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def call(arguments: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result
         result = run(request, observer, clock)
     with printing(sys.stdout):
-        _print(arguments, result)
+        show(arguments, result)
     if arguments.update_expectations:
         _update(arguments, result)
     return int(result.exit_code)
@@ -131,15 +132,14 @@ def _update(arguments: argparse.Namespace, result: RunResult) -> None:
         print(done.told(dry_run=arguments.dry_run), file=stream)
 
 
-def _print(arguments: argparse.Namespace, result: object) -> None:
+def show(arguments: argparse.Namespace, result: RunResult, more: Mapping[str, Any] | None = None) -> None:
+    """Prints what a run came to, as its options ask for it; `more` goes into the document."""
     from focal_eval.cli.diagnostics import print_diagnostics, print_json
     from focal_eval.cli.output import printing
-    from focal_eval.evaluate import RunResult
     from focal_eval.report.base import ReportOptions
     from focal_eval.report.jsonl import as_json
     from focal_eval.report.terminal import last_line, print_run
 
-    assert isinstance(result, RunResult)
     if result.warnings and not arguments.quiet:
         with printing(sys.stderr):
             print_diagnostics(result.warnings, sys.stderr, most=5)
@@ -147,7 +147,7 @@ def _print(arguments: argparse.Namespace, result: object) -> None:
         with printing(sys.stderr):
             print(result.cassette, file=sys.stderr)
     if arguments.json:
-        print_json(as_json(result.model) | _compared_json(result))
+        print_json({**as_json(result.model), **_compared_json(result), **(more or {})})
         return
     report = result.written.get("html") or next(iter(result.written.values()), None)
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)

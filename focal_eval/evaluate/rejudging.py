@@ -1,0 +1,263 @@
+"""A recorded run judged again with today's scripts: a new run folder with the same replies and new verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from focal_eval import __version__
+from focal_eval.clock import Clock
+from focal_eval.compare.model import case_key
+from focal_eval.errors import StorageError, UsageError
+from focal_eval.evaluate.folders import check_reports, read_folder, render
+from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
+from focal_eval.evaluate.preparing import collector_paused
+from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
+from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
+from focal_eval.records import Verdict
+from focal_eval.report.journal import read_run
+from focal_eval.report.model import Case as ReportCase
+from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
+from focal_eval.runner.lines import case_line, skipped_lines
+from focal_eval.runner.plan import Case
+from focal_eval.runner.redact import Redactor
+from focal_eval.runner.repeats import key_of
+from focal_eval.runner.schedule import Observer, Totals
+from focal_eval.script.gates import CoverageLimit
+from focal_eval.script.repeats import Repeats
+from focal_eval.text import counted
+from focal_eval.value import value
+
+
+@value
+class RejudgeRequest:
+    """Which run is judged again: a folder, a unique prefix of its id, `latest` or `previous`."""
+
+    run: str
+    runs: Path = Path("reports")
+    suite: Path | None = None  # instead of the scripts the run was made with
+    out: Path | None = None
+    reports: tuple[str, ...] = DEFAULT_REPORTS
+    allow_python: bool = True
+    strict_flaky: bool = False
+    cache: Path | None = None
+
+
+@value
+class Turned:
+    """A case that has another verdict than it had."""
+
+    name: str
+    before: str
+    after: str
+
+
+@value
+class Rejudged:
+    """The new run, and what is different about it."""
+
+    result: RunResult
+    source: str  # the id of the run that was judged again
+    turned: tuple[Turned, ...]
+    gone: tuple[str, ...] = ()  # names of recorded cases that today's scripts do not have
+    unfinished: tuple[str, ...] = ()  # names of cases that were cut off: there is no conversation to judge
+    fresh: int = 0  # cases of today's scripts that were not recorded
+
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, in words."""
+        out = []
+        if self.gone:
+            out.append(f"{counted(len(self.gone), 'recorded case')} left out: the scripts do not have {_them(self.gone)} now")
+        if self.unfinished:
+            out.append(f"{counted(len(self.unfinished), 'recorded case')} left out, cut off when the run ended")
+        if self.fresh:
+            out.append(f"{counted(self.fresh, 'case')} of the scripts not recorded: play them with `focal-eval run`")
+        return tuple(out)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a document of the run says about its judging."""
+        return {
+            "from": self.source,
+            "changed": [{"name": one.name, "before": one.before, "after": one.after} for one in self.turned],
+            "gone": list(self.gone),
+            "unfinished": list(self.unfinished),
+            "not_recorded": self.fresh,
+        }
+
+
+def _them(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else "them"
+
+
+def rejudge(request: RejudgeRequest, observer: Observer, clock: Clock | None = None) -> Rejudged:
+    """Judges a recorded run again and writes a new run folder.
+
+    Raises Refused or UsageError where today's scripts cannot be read or have none of its cases, StorageError where the
+    journal cannot be read.
+    """
+    check_reports(request.reports)
+    with collector_paused():
+        recording = open_recording(
+            read_folder(request.run, request.runs), suite=request.suite, allow_python=request.allow_python, cache=request.cache
+        )
+    return _Again(request, recording, clock or Clock()).go(observer)
+
+
+@value
+class _Sorted:
+    """The recorded cases by what can be done with them."""
+
+    pairs: list[tuple[ReportCase, Case]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+
+
+class _Again:
+    """One judging again under way."""
+
+    def __init__(self, request: RejudgeRequest, recording: Recording, clock: Clock) -> None:
+        self.request, self.recording, self.clock = request, recording, clock
+        self.model = recording.model
+        self.source = str(self.model.header.get("id"))
+        self.found = self._sorted()
+        self.started = clock.now()
+        self.id = new_run_id(clock, self.started)
+        self.folder = request.out or request.runs / self.id
+        self.repeats = self._repeats()
+        self.totals = Totals(deterministic=bool(self._engine().get("deterministic")))
+        self.turned: list[Turned] = []
+
+    def _sorted(self) -> _Sorted:
+        found = _Sorted()
+        for case in self.model.cases:
+            today = self.recording.today(case)
+            if today is None:
+                found.gone.append(case.name)
+            elif case.last.end is None:
+                found.unfinished.append(case.name)
+            else:
+                found.pairs.append((case, today))
+        if not found.pairs:
+            raise UsageError(f"none of the {counted(len(self.model.cases), 'case')} of {self.source} is in the scripts now")
+        return found
+
+    def _engine(self) -> Mapping[str, Any]:
+        engine = self.model.header.get("engine")
+        return engine if isinstance(engine, dict) else {}
+
+    def _repeats(self) -> Repeats:
+        """The rule of the run's repeats: the suite's, with the number the run was made with."""
+        options = self.model.header.get("options") or {}
+        count, rule = int(options.get("repeats") or 1), self.recording.fields.repeats
+        return rule if rule.at_most == count else Repeats(count)
+
+    def go(self, observer: Observer) -> Rejudged:
+        start = self.clock.elapsed()
+        journal = Journal(self.folder, self._header(), Redactor())
+        try:
+            self._keep_agent(journal)
+            observer.started(len(self.found.pairs), sum(len(case.last.turns) for case, _ in self.found.pairs))
+            rejudging = Rejudging(self.recording)
+            for case, today in self.found.pairs:
+                verdict = self._case(case, today, rejudging, journal)
+                observer.case_done(today.name, verdict.value)
+            observer.finished()
+            code = self._end(journal, start)
+        finally:
+            journal.close()
+        model = read_run(self.folder)
+        written = render(model, self.request.reports)
+        result = RunResult(model, code, written, reasons=dict(self.totals.reasons))
+        gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
+        return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
+
+    def _fresh(self) -> int:
+        """Cases of the scripts that the run did not have, not counting repeats; of a run that was told which to play, none."""
+        options = self.model.header.get("options") or {}
+        if any(options.get(key) for key in ("tags", "keyword", "failed_of")):
+            return 0
+        recorded = {case_key(case.name, case.script, case.repeat) for case in self.model.cases}
+        return len({key_of(case) for case in self.recording.cases.values()} - recorded)
+
+    def _case(self, case: ReportCase, today: Case, rejudging: Rejudging, journal: Journal) -> Verdict:
+        channel = case.channel or self.recording.fields.channel
+        if today.script.skip is not None:
+            lines = list(skipped_lines(today, channel))
+            verdict = Verdict.SKIPPED
+        else:
+            recorded = self.recording.read(case)
+            lines = [case_line(today, channel)]
+            judge = rejudging.of(today).judge(recorded, lines.append, case.last.number)
+            assert case.last.end is not None
+            stored = self.model.document(case.last.end).get("messages")
+            lines.append(judge.attempt_line(b"" if stored is None else dumps(stored)))
+            self.totals.add(judge, self.recording.fields.prices)
+            verdict = judge.verdict
+        journal.line(b"\n".join(lines))
+        self.totals.count(today, verdict, self.repeats)
+        if verdict.value != case.verdict:
+            self.turned.append(Turned(today.name, case.verdict, verdict.value))
+        return verdict
+
+    def _end(self, journal: Journal, start: float) -> Any:
+        ended = Ended(self._state(), len(self.found.pairs) + len(self.found.unfinished))
+        strict = self.request.strict_flaky
+        gates = self.recording.fields.gates
+        outcome, code = outcome_of(self.totals, ended, gates, self.repeats, self.folder, strict_flaky=strict)
+        elapsed = round((self.clock.elapsed() - start) * 1000, 3)
+        outcome = {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}
+        journal.end(outcome)
+        limit = gates.get("coverage")
+        if isinstance(limit, CoverageLimit):
+            from focal_eval.evaluate.coverage_gate import judged_coverage
+
+            outcome, code = judged_coverage(outcome, limit, read_run(self.folder), strict_flaky=strict)
+            journal.end(outcome)
+        return code
+
+    def _state(self) -> str:
+        """A run that did not reach its end does not reach it by being judged again."""
+        state = str(self.model.header.get("state"))
+        return "stopped" if self.model.partial else state
+
+    def _header(self) -> dict[str, Any]:
+        """The recorded run's header, with what is new: when and by what it was judged, and today's suite."""
+        suite = self.recording.collected.suite
+        source = self.model.header
+        turns = sum(len(today.script.turns) for _, today in self.found.pairs)
+        cases = len(self.found.pairs) + len(self.found.unfinished)
+        return {
+            **{key: source.get(key) for key in ("engine", "options")},
+            "format": FORMAT,
+            "focal_eval": __version__,
+            "id": self.id,
+            "rejudged_from": self.source,
+            "started_at": stamp(self.started),
+            "finished_at": None,
+            "state": "running",
+            "lost": None,
+            "suite": {
+                "file": None if suite is None else suite.file,
+                "digest": None if suite is None else suite.digest,
+                "title": None if suite is None else suite.fields.title,
+            },
+            "plan": {"cases": cases, "turns": turns, "collected": len(self.recording.cases)},
+            "counts": {},
+            "spared": 0,
+            "statistics": None,
+            "gates": [],
+            "verdict": None,
+            "exit_code": None,
+            "elapsed_ms": None,
+        }
+
+    def _keep_agent(self, journal: Journal) -> None:
+        """The agent of the run goes with its replies."""
+        path = self.model.folder / AGENT
+        try:
+            if path.is_file():
+                journal.keep(AGENT, path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as problem:
+            raise StorageError(f"{path} cannot be read: {problem}") from None
