@@ -90,22 +90,22 @@ class ServedSession(EmbeddedSession):
     @property
     def place(self) -> ScenarioState | None:
         """Where the conversation stands."""
-        state = self._state
+        state = self.state
         return None if state.scenario is None else ScenarioState(state.scenario, state.step)
 
     @property
     def variables(self) -> Mapping[str, Any]:
         """What the agent knows of the conversation."""
-        return self._state.variables
+        return self.state.variables
 
     def take_messages(self) -> tuple[MessageRecord, ...]:
         """The messages kept since the last time."""
         taken, self._stored = tuple(self._stored), []
         return taken
 
-    async def _answered(self, request: ToolRequest) -> ToolOutcome | None:
+    async def answered(self, request: ToolRequest) -> ToolOutcome | None:
         if self.turn is not None and self.turn.asks:
             answer = await self.turn.ask(request)
             if answer is not None:
                 return answer
-        return await super()._answered(request)
+        return await super().answered(request)
