@@ -209,8 +209,8 @@ class Standing:
                 self._again(judge, index, record)
             self._saved.append(dict(judge.saved))
 
-    def altered(self, index: int, turn: TurnRecord) -> Judged:
-        """The judgement with one turn replaced, of what it can change."""
+    def altered(self, index: int, turn: TurnRecord, messages: tuple[MessageRecord, ...] | UnknownType | None = None) -> Judged:
+        """The judgement with one turn replaced, of what it can change; with other stored messages too where they are given."""
         judge = self._judge()
         self._know(judge, index)
         judge.turns.extend(self.turns[:index])
@@ -223,7 +223,7 @@ class Standing:
                 judge.turns.append(self.turns[later])
         if not saves:
             self._know(judge, len(self.turns))
-        judge.conclude(self.messages)
+        judge.conclude(self.messages if messages is None else messages)
         return _judged(judge)
 
     def with_messages(self, messages: tuple[MessageRecord, ...]) -> Judged:
