@@ -9,6 +9,7 @@ entry of `conversation`.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
@@ -134,11 +135,20 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def misspelt(word: str, known: Iterable[str]) -> bool:
     """Whether a word looks like a slip of the fingers for a known one: one or two letters off, long words only."""
-    from rapidfuzz.distance import OSA
-
     allowed = 0 if len(word) < 4 else 1 if len(word) < 7 else 2
     folded = word.casefold().replace("_", "-")
-    return any(OSA.distance(folded, name.casefold().replace("_", "-"), score_cutoff=allowed) <= allowed for name in known)
+    others = (name.casefold().replace("_", "-") for name in known)
+    near = [other for other in others if _new_letters(folded, other) <= allowed and _new_letters(other, folded) <= allowed]
+    if not near:  # as with most names that are gone: the library for the rest takes longer to load than all this
+        return False
+    from rapidfuzz.distance import OSA
+
+    return any(OSA.distance(folded, other, score_cutoff=allowed) <= allowed for other in near)
+
+
+def _new_letters(word: str, other: str) -> int:
+    """How many letters of a word the other one lacks: so many slips, at least, lie between them."""
+    return (Counter(word) - Counter(other)).total()
 
 
 def did_you_mean(word: str, known: Iterable[str], *, list_up_to: int = 12) -> str | None:

@@ -9,7 +9,7 @@ from focal_eval.checks.reported import not_reported
 from focal_eval.engines import Abilities
 from focal_eval.errors import Diagnostic, Problems
 from focal_eval.script.model import Script
-from focal_eval.script.names import expectations_of
+from focal_eval.script.names import Sound, expectations_of
 from focal_eval.script.previews import previews
 from focal_eval.script.suite import SuiteFields
 from focal_eval.text import counted
@@ -18,9 +18,10 @@ from focal_eval.text import counted
 def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *, unreported: str) -> list[Diagnostic]:
     """Errors for what this engine cannot be asked, unreported fields only under `refuse`; warnings of unheard stubs."""
     problems = Problems()
+    sound: Sound = {}
     for script in scripts:
         if unreported == "refuse":
-            _reported(script, abilities, problems)
+            _reported(script, abilities, problems, sound)
         _seeded(script, abilities, kind, problems)
         if script.stubs and not abilities.stubs:
             text = f"the engine '{kind}' takes no stubs: its tools answer what they will"
@@ -28,8 +29,10 @@ def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *,
     return problems.items
 
 
-def _reported(script: Script, abilities: Abilities, problems: Problems) -> None:
+def _reported(script: Script, abilities: Abilities, problems: Problems, sound: Sound) -> None:
     for item in expectations_of(script):
+        if id(item.check) in sound:
+            continue
         seen = item if item.check is not None else next(previews(item, script), None)
         if seen is None:
             continue
@@ -39,6 +42,8 @@ def _reported(script: Script, abilities: Abilities, problems: Problems) -> None:
             what = "before a run" if not isinstance(check, ConversationCheck) else "for the conversation"
             fix = "set 'unreported: skip' in the suite to judge the rest"
             problems.error("unreported-field", f"{not_reported(missing[0])}, which is asked {what}", item.span, help=fix)
+        elif seen is item:
+            sound[id(check)] = check
 
 
 def _seeded(script: Script, abilities: Abilities, kind: str, problems: Problems) -> None:

@@ -7,8 +7,8 @@ import contextlib
 
 from focal_eval.engines import Names
 from focal_eval.errors import Diagnostic, Problems, Refused
-from focal_eval.evaluate.target import Target, unique
-from focal_eval.script.names import KnownNames, check_references
+from focal_eval.evaluate.target import Target, unique, unknown_names
+from focal_eval.script.names import KnownNames
 
 
 async def check_listed(target: Target, limit_s: float) -> list[Diagnostic]:
@@ -27,8 +27,7 @@ async def check_listed(target: Target, limit_s: float) -> list[Diagnostic]:
         return []
     known = KnownNames(names.file, names.rules, None, names.scenarios, templates=None)  # tools and templates it does not tell
     problems = Problems()
-    for script in target.scripts:
-        problems.extend(check_references(script, known, replay=True))
+    problems.extend(unknown_names(target.scripts, known))
     if problems.errors:
         await target.engine.close()
         raise Refused("nothing was run", unique(problems))

@@ -19,7 +19,7 @@ from focal_eval.script.cache import ScriptCache
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
-from focal_eval.script.names import check_idle, check_references
+from focal_eval.script.names import KnownNames, Sound, check_idle, check_references
 from focal_eval.script.repeats import Repeats
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.script.suite_engines import Engine as EngineEntry
@@ -74,10 +74,10 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     if agent is not None:
         problems.extend(agent.problems)
         if agent.names is not None:
-            for script in loaded:
-                problems.extend(check_references(script, agent.names, replay=True))
+            problems.extend(unknown_names(loaded, agent.names))
+    able: Sound = {}
     for script in loaded:
-        problems.extend(check_idle(script))
+        problems.extend(check_idle(script, able))
     if problems.errors:
         raise Refused("nothing was run", problems)
     engine, recorder = _connected(entry, setting, used, agent, problems)
@@ -95,6 +95,13 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         (*entry.secrets, *setting.secrets),
         recorder,
     )
+
+
+def unknown_names(scripts: Iterable[Script], known: KnownNames) -> Iterator[Diagnostic]:
+    """What scripts that are about to be replayed name and the agent does not have."""
+    known, sound = replace(known, replay=True), Sound()
+    for script in scripts:
+        yield from check_references(script, known, replay=True, sound=sound)
 
 
 def collected(request: RunRequest) -> Collected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from focal_eval.document import Reader
 from focal_eval.errors import Diagnostic, Label, Problems
@@ -86,15 +87,26 @@ def expectations_of(script: Script) -> Iterator[Expectation]:
             yield here
 
 
-def check_references(script: Script, known: KnownNames, *, replay: bool = False) -> list[Diagnostic]:
+Sound = dict[int, Any]
+"""Checks that were looked at and found right, by identity: scripts of one suite share most of theirs."""
+
+
+def check_references(
+    script: Script, known: KnownNames, *, replay: bool = False, sound: Sound | None = None
+) -> list[Diagnostic]:
     """Unknown rules, tools, arguments, steps and templates, under the word itself.
 
     For a `replay` a rule, tool, step or template that the agent no longer has is a warning where the word is no slip of
     the fingers: the script says what the agent did once, and its expectations then fail and show what that changes.
+    `sound` spares looking at a check twice, where the caller has many scripts.
     """
     problems = Problems()
-    known = replace(known, replay=replay)
+    known = known if known.replay == replay else replace(known, replay=replay)
+    sound = {} if sound is None else sound
     for item in expectations_of(script):
+        if id(item.check) in sound:
+            continue
+        right = item.check is not None
         text = script.texts.get(item.value_span.file, "")
         for made in (item,) if item.check is not None else previews(item, script):
             for ref in made.check.refs():
@@ -102,6 +114,9 @@ def check_references(script: Script, known: KnownNames, *, replay: bool = False)
                     continue
                 span = place(made, ref.path, text, word=ref.name.rpartition(".")[2])  # reads the file again
                 _report(missing, span, known, problems, absent=ref.absent)
+                right = False
+        if right:
+            sound[id(item.check)] = item.check
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
         for answer in stub.answers:
@@ -175,14 +190,19 @@ def _missing_tool(name: str, tools: Mapping[str, frozenset[str] | None], *, argu
     return _Missing("unknown-argument", f"argument '{word}' of the tool '{tool}'", word, declared)
 
 
-def check_idle(script: Script) -> list[Diagnostic]:
-    """Warnings for expectations that cannot fail, and for a first turn that is never sent."""
+def check_idle(script: Script, sound: Sound | None = None) -> list[Diagnostic]:
+    """Warnings for expectations that cannot fail, and for a first turn that is never sent; `sound` as above."""
     problems = Problems()
     first = script.turns[0]
     if first.when:
         text = "this turn is never sent: 'when' looks at earlier turns, and there is none"
         problems.warning("never-sent", text, first.when[0].span, help="drop 'when'")
+    sound = {} if sound is None else sound
     for item in expectations_of(script):
-        if item.check is not None and (why := item.check.idle()):
+        if item.check is None or id(item.check) in sound:
+            continue
+        if why := item.check.idle():
             problems.warning("cannot-fail", f"this cannot fail: {why}", item.value_span)
+        else:
+            sound[id(item.check)] = item.check
     return problems.items
