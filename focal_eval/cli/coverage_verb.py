@@ -40,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write the last run's report with a Coverage view to this file"
     )
+    parser.add_argument("--no-python", action="store_true", help="judge nothing again with local Python")
     parser.add_argument("--max-shown", type=whole(), default=20, metavar="N", help="lines of each list (default 20)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the last line")
@@ -92,6 +93,7 @@ def call(arguments: argparse.Namespace) -> int:
             kinds=arguments.kind or ("rule",),
             of=arguments.of,
             fail_under=arguments.fail_under,
+            allow_python=not arguments.no_python,
         )
     )
     written = _written(covered, arguments)

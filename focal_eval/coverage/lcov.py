@@ -17,9 +17,10 @@ TEST_NAME = "focal_eval"  # letters, digits and underscores only
 
 def tracefile(file: str, text: str, rows: Iterable[Row]) -> str:
     """The tracefile of one agent file. What the engine does not report has no count at all."""
-    known = [row for row in rows if row.counts and row.item.line is not None]
+    placed = [row for row in rows if row.item.line is not None]
+    known = [row for row in placed if row.counts]
     return (
-        "\n".join([f"TN:{TEST_NAME}", f"SF:{_one_line(file)}", *_functions(known), *_branches(known), *_lines(text, known)])
+        "\n".join([f"TN:{TEST_NAME}", f"SF:{_one_line(file)}", *_functions(known), *_branches(known), *_lines(text, placed)])
         + "\n"
     )
 
@@ -56,9 +57,11 @@ def _outcomes(row: Row) -> tuple[int, ...]:
 
 
 def _lines(text: str, rows: list[Row]) -> Iterator[str]:
-    counts = {row.item.key: row.tally.turns for row in rows}
+    """A line of an item that does not count has no count, and not that of what it stands in."""
+    counts = {row.item.key: row.tally.turns for row in rows if row.counts}
     held = items_by_line([row.item for row in rows], text)
-    lines = {number: min(counts[item.key] for item in items) for number, items in held.items()}
+    known = {number: [counts[item.key] for item in items if item.key in counts] for number, items in held.items()}
+    lines = {number: min(found) for number, found in known.items() if found}
     yield from (f"DA:{number},{count}" for number, count in lines.items())
     yield from (f"LF:{len(lines)}", f"LH:{sum(map(bool, lines.values()))}", "end_of_record")
 

@@ -37,6 +37,7 @@ class CoverRequest:
     of: Of = "asserted"
     fail_under: float | None = None  # a share, 0 to 1
     judge: bool = True  # whether expectations are judged again, which tells what is asserted
+    allow_python: bool = True  # whether local Python of the suite may judge
 
 
 @value
@@ -70,7 +71,7 @@ class Judge(Protocol):
 
     why: Counter[str]
 
-    def __call__(self, case: Case, turns: Sequence[TurnRecord]) -> tuple[Checked, Checked] | None:
+    def __call__(self, case: Case) -> tuple[Checked, Checked] | None:
         """What an expectation would miss, and what it would notice; None where the case cannot be judged again."""
 
 
@@ -89,7 +90,7 @@ def cover_models(models: Sequence[ReportModel], request: CoverRequest) -> Covere
     matrix = Matrix(None if agent is None or agent.agent is None else items_of(agent.agent))
     notes = [] if agent is None or agent.why is None else [f"only what the records show is told: {agent.why}"]
     for model in models:
-        notes += _add(matrix, model, _judge(model) if request.judge else None)
+        notes += _add(matrix, model, _judge(model, request.allow_python) if request.judge else None)
     edited = None
     if request.against is not None:
         edited = edited_items(matrix.items, edits_since(request.against, request.folder, agent))
@@ -97,10 +98,10 @@ def cover_models(models: Sequence[ReportModel], request: CoverRequest) -> Covere
     return _gated(covered, request)
 
 
-def _judge(model: ReportModel) -> Judge:
+def _judge(model: ReportModel, allow_python: bool) -> Judge:
     from focal_eval.evaluate.asserting import Asserting
 
-    return Asserting(model)
+    return Asserting(model, allow_python=allow_python)
 
 
 def _add(matrix: Matrix, model: ReportModel, judge: Judge | None) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _add(matrix: Matrix, model: ReportModel, judge: Judge | None) -> Iterator[st
         turns = _turns(model, case)
         if not any(turn.reply is not None for turn in turns):
             continue
-        checked = None if judge is None else judge(case, turns)
+        checked = None if judge is None else judge(case)
         asserted, refuted = (None, None) if checked is None else checked
         matrix.add(trace_case(case.name, case.script, turns), asserted, refuted)
     if judge is not None:
