@@ -20,10 +20,10 @@ from focal_eval.records import Json
 from focal_eval.report.base import target
 from focal_eval.report.characters import one_line, visible
 from focal_eval.report.comparison_charts import drawing
-from focal_eval.report.comparison_data import COLUMNS, Gathered, Recordings, gather, rule_table
+from focal_eval.report.comparison_data import Gathered, Recordings, gather, rule_table
 from focal_eval.report.comparison_graph import figure_of, graphs, state_of, step_rows
 from focal_eval.report.comparison_words import CHANGES, HINTS, headline, masked_words, notes, side_words, tiles, tone_of
-from focal_eval.report.html import asset, digest_of, json_for_script
+from focal_eval.report.html import ascii_markup, asset, digest_of, json_for_script
 from focal_eval.report.wording import WORDS, gate_limit, gate_name, number
 from focal_eval.value import value
 
@@ -63,7 +63,7 @@ def write(view: ComparisonView, out: Path) -> Path:
     try:
         with path.open("wb") as file:
             for part in _template().generate(context):
-                file.write(part.encode("utf-8", "replace"))
+                file.write(ascii_markup(part))
     except OSError as problem:
         raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
     return path
@@ -137,14 +137,15 @@ def _gate(gate: Mapping[str, Json]) -> dict[str, Any]:
 
 
 def _index(view: ComparisonView, found: Gathered) -> dict[str, Any]:
-    """What the page's lists need; rows are arrays in the order of `columns`."""
+    """What the page's lists need; of conversations each column is an array, so that no object stands for a row."""
     comparison = view.comparison
     header = view.after_header or {}
     return {
         "run": comparison.after.name,
         "baseline": comparison.before.name,
-        "columns": COLUMNS,
-        "cases": found.rows,
+        "count": len(comparison.cases),
+        "columns": found.columns,
+        "sets": {column: list(sets) for column, sets in found.sets.items()},
         "changes": [change.value for change in Change],
         "change_words": {change.value: CHANGES[change] for change in Change},
         "words": WORDS,

@@ -1,4 +1,4 @@
-"""A comparison as its page holds it: a light row for each conversation, everything else in packed chunks.
+"""A comparison as its page holds it: light columns with a value for each conversation, everything else in packed chunks.
 
 Conversations are read one at a time, each once, so that ten thousand of them never stand in memory together. On the way
 what the page sums up is collected: the rules and steps each side went through, and how long its turns took.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,26 @@ SAID_CASES = 500  # whose words are packed together
 GZIP_LEVEL = 6
 ORDER = {change: place for place, change in enumerate(Change)}
 Edge = tuple[str, str, str]  # scenario, source, target; a step without a scenario is outside
+
+
+SETS = {"tags": "tag", "rules": "rule", "tools": "tool", "steps": "step"}  # columns that hold sets, and what is in them
+COLUMNS = (
+    "name",
+    "title",
+    "script",
+    "tags",
+    "change",
+    "before",
+    "after",
+    "cause",
+    "rules",
+    "tools",
+    "steps",
+    "turns",
+    "turn",
+    "chunk",
+    "line",
+)
 
 
 @value
@@ -56,7 +76,8 @@ class Gathered:
     latencies: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     flow: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     rule_changes: dict[str, Counter[Change]] = field(default_factory=dict)
-    rows: list[list[Any]] = field(default_factory=list)
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})  # a value for each row
+    sets: dict[str, dict[tuple[int, ...], int]] = field(default_factory=lambda: {kind: {} for kind in SETS})
     said: list[str] = field(default_factory=list)  # what was said, a line for each row, packed
     names: dict[str, dict[str, int]] = field(
         default_factory=lambda: {kind: {} for kind in ("script", "title", "tag", "rule", "tool", "step", "verdict", "engine")}
@@ -67,24 +88,10 @@ class Gathered:
         known = self.names[kind]
         return known.setdefault(name, len(known))
 
-
-COLUMNS = (
-    "name",
-    "title",
-    "script",
-    "tags",
-    "change",
-    "before",
-    "after",
-    "cause",
-    "rules",
-    "tools",
-    "steps",
-    "turns",
-    "turn",
-    "chunk",
-    "line",
-)
+    def set_number(self, column: str, names: Iterable[str]) -> int:
+        """The number of a set of names in `column`: rows with the same rules, tools, steps or tags share one."""
+        known = self.sets[column]
+        return known.setdefault(tuple(self.number(SETS[column], name) for name in names), len(known))
 
 
 def in_order(comparison: Comparison) -> list[CaseChange]:
@@ -112,7 +119,8 @@ def gather(comparison: Comparison, before: Recordings, after: Recordings) -> tup
         if lines and (len(lines) >= CHUNK_CASES or size + len(line) > CHUNK_BYTES):
             chunks.append(_packed(lines))
             lines, size = [], 0
-        found.rows.append([*_row(found, case, sides, causes), len(chunks), len(lines)])
+        for column, cell in zip(COLUMNS, (*_row(found, case, sides, causes), len(chunks), len(lines)), strict=True):
+            found.columns[column].append(cell)
         lines.append(line)
         said.append(spoken(*sides))
         size += len(line)
@@ -142,15 +150,12 @@ def _row(found: Gathered, case: CaseChange, sides: tuple[Sequence[RecordedCase],
         case.name,
         found.number("title", case.title or case.name),
         found.number("script", file or case.script),
-        [found.number("tag", tag) for tag in case.tags],
+        found.set_number("tags", case.tags),
         ORDER[case.change],
         -1 if case.before is None else found.number("verdict", case.before),
         -1 if case.after is None else found.number("verdict", case.after),
         causes.get(case.cause.key, -1) if case.cause else -1,
-        *(
-            sorted(found.number(kind, name) for name in sorted(names))
-            for kind, names in zip(("rule", "tool", "step"), seen, strict=True)
-        ),
+        *(found.set_number(column, sorted(names)) for column, names in zip(("rules", "tools", "steps"), seen, strict=True)),
         0 if known is None else len(known.turns),
         -1 if case.turn is None else case.turn,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def test_gates_that_hold_make_a_run_pass_whatever_failed(tmp_path: Path) -> None
     run = run_of(tmp_path, [bot_first_case(), rules_case()], "passed", TOLERANT, gate("failed", passed=True, max=3))
     assert last_line(run) == "✓ Passed: every gate holds · 1 passed, 1 failed · 3.2 s"
     assert render(run, ReportOptions()).startswith("## ✓ Passed: every gate holds · 1 passed, 1 failed\n")
-    page = write_page(run, tmp_path).read_text()
+    page = html.unescape(write_page(run, tmp_path).read_text(encoding="ascii"))
     assert "<title>Passed: every gate holds · 1 passed, 1 failed · Retail support</title>" in page
     assert 'data-tone="passed"' in page
     assert "fill='%231f8a4c'" in page

@@ -6,6 +6,7 @@ let cameFrom = null;
 
 function route() {
   const before = view;
+  forgetAddress();
   if (!byId("overview").hidden) listScroll = scrollY;
   view = parseView(location.hash);
   query = parseQuery(view.query);
@@ -207,7 +208,9 @@ function start() {
   byId("keys").addEventListener("click", () => byId("keys-dialog").showModal());
   byId("keys-close").addEventListener("click", () => byId("keys-dialog").close());
   byId("search").addEventListener("focus", searchSpoken);
-  byId("search").addEventListener("input", (event) => narrow(event.target.value));
+  byId("search").addEventListener("input", (event) => typed(event.target.value));
+  byId("search").addEventListener("change", keepAddress);
+  document.addEventListener("click", keepAddress, { capture: true }); // before a link leads away
   for (const button of document.querySelectorAll(".counter")) button.addEventListener("click", () => toggleChange(button.dataset.change));
   byId("detail").addEventListener("click", jump);
   byId("list").addEventListener("focusin", (event) => { if (event.target.dataset.row !== undefined) list.active = Number(event.target.dataset.row); });
@@ -218,6 +221,7 @@ function start() {
   addEventListener("resize", () => requestAnimationFrame(drawRows));
   narrowScreen.addEventListener("change", () => { if (view.case === null) drawOverview(); });
   addEventListener("hashchange", route);
+  addEventListener("pagehide", keepAddress);
   addEventListener("beforeprint", preparePrint);
   addEventListener("afterprint", drawRows);
   route();

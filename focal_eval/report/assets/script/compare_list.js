@@ -4,16 +4,16 @@ const HEIGHTS = { plain: 40, told: 64 };
 const NARROW_HEIGHTS = { plain: 64, told: 88 };
 const narrowScreen = matchMedia("(max-width: 720px)");
 const OVERSCAN = 300; // pixels above and below the window
-const MOST_ROWS_KEPT = 200; // that were in sight and may be again
+const MOST_SPARE = 60; // elements of rows that wait for another conversation
 
-const list = { hits: [], tops: new Float64Array(cases.length), total: 0, shown: new Map(), made: new Map(), stale: new Set(), active: -1, table: null, body: null };
+const list = { hits: [], tops: new Float64Array(cases.length), total: 0, rows: new Map(), spare: [], active: -1, table: null, body: null };
 
 function layOut() {
   const heights = narrowScreen.matches ? NARROW_HEIGHTS : HEIGHTS;
   list.total = 0;
-  for (const [position, item] of list.hits.entries()) {
+  for (let position = 0; position < list.hits.length; position += 1) {
     list.tops[position] = list.total;
-    list.total += item.cause < 0 ? heights.plain : heights.told;
+    list.total += list.hits[position].cause < 0 ? heights.plain : heights.told;
   }
 }
 
@@ -28,34 +28,55 @@ function rowAt(offset) {
   return low;
 }
 
-function verdictWay(item) {
-  const word = (verdict) => (verdict === null ? "none" : index.words[verdict] || verdict);
-  if (item.before === item.after) return h("span", { class: "way-words muted" }, word(item.after));
-  return h("span", { class: "way-words" }, h("span", { class: "muted" }, word(item.before)), h("span", { class: "arrow", "aria-hidden": "true" }, " → "), h("span", { class: "sr-only" }, " to "), h("b", { class: `v-${item.after}` }, word(item.after)));
-}
-
-function listRow(item) {
-  const cause = causeOf(item);
-  const link = h("a", { class: "row-link" }, said("span", "row-title", item.title), said("span", "row-name", item.name));
+// A row whose words are still empty: only they change when it shows another conversation, so typing makes little that is thrown away.
+function blankRow() {
   const cell = (className, ...parts) => h("div", { role: "cell", class: className }, ...parts);
-  const element = h("div", { role: "row", class: `row ${cause ? "attention" : "calm"} v-${item.change}` },
-    cell("cell-verdict", icon(item.change), h("span", { class: "sr-only" }, index.change_words[item.change])),
-    cell("cell-case", h("div", { class: "row-line" }, link), cause && said("div", "row-message", cause.text)),
-    cell("cell-tags", item.tags.slice(0, 2).map((tag) => said("span", "tag", tag)), item.tags.length > 2 && h("span", { class: "tag more", title: visible(item.tags.slice(2).join(", ")) }, `+${item.tags.length - 2}`)),
-    cell("cell-turns", item.turn >= 0 ? `turn ${item.turn + 1} of ${item.turns}` : plural(item.turns, "turn")),
-    cell("cell-time", verdictWay(item)));
+  const text = (tag, className) => h(tag, { class: className }, "");
+  return h("div", { role: "row" },
+    cell("cell-verdict", icon("same"), text("span", "sr-only")),
+    cell("cell-case", h("div", { class: "row-line" }, h("a", { class: "row-link" }, said("span", "row-title", ""), said("span", "row-name", ""))), said("div", "row-message", "")),
+    cell("cell-tags", said("span", "tag", ""), said("span", "tag", ""), text("span", "tag more")),
+    cell("cell-turns", ""),
+    cell("cell-time", h("span", { class: "way-words" }, h("span", null, text("span", "muted"), h("span", { class: "arrow", "aria-hidden": "true" }, " → "), h("span", { class: "sr-only" }, " to ")), text("b", ""))));
+}
+
+function setWords(element, words) {
+  element.firstChild.data = words;
+}
+
+function fillRow(element, item) {
+  const cause = causeOf(item);
+  const { change, tags } = item;
+  const part = (selector) => element.querySelector(selector);
+  element.className = `row ${cause ? "attention" : "calm"} v-${change}`;
+  part(".icon").setAttribute("class", `icon v-${change}`);
+  part("use").setAttribute("href", `#i-${change}`);
+  setWords(part(".cell-verdict .sr-only"), index.change_words[change]);
+  setWords(part(".row-title"), visible(item.title));
+  setWords(part(".row-name"), visible(item.name));
+  part(".row-message").hidden = !cause;
+  setWords(part(".row-message"), cause ? visible(cause.text) : "");
+  for (const [place, tag] of [...part(".cell-tags").children].entries()) {
+    const words = place < 2 ? tags[place] : tags.length > 2 ? `+${tags.length - 2}` : undefined;
+    tag.hidden = words === undefined;
+    setWords(tag, words === undefined ? "" : visible(words));
+  }
+  part(".tag.more").title = visible(tags.slice(2).join(", "));
+  setWords(part(".cell-turns"), item.turn >= 0 ? `turn ${item.turn + 1} of ${item.turns}` : plural(item.turns, "turn"));
+  fillVerdicts(part(".way-words"), item.before, item.after);
   return element;
 }
 
-function rowOf(item) {
-  const element = list.made.get(item) || listRow(item);
-  list.made.delete(item);
-  list.made.set(item, element);
-  if (list.made.size > MOST_ROWS_KEPT) list.made.delete(list.made.keys().next().value);
-  return element;
+function fillVerdicts(element, before, after) {
+  const word = (verdict) => (verdict === null ? "none" : index.words[verdict] || verdict);
+  const [was, now] = element.children;
+  element.className = before === after ? "way-words muted" : "way-words";
+  was.hidden = before === after;
+  setWords(was.firstChild, word(before));
+  setWords(now, word(after));
+  now.className = before === after ? "" : `v-${after}`;
 }
 
-// A row that stays in sight while a filter is typed stays the same element: little is made, nothing under the pointer flickers.
 function putAt(element, position) {
   const link = element.querySelector(".row-link");
   link.dataset.row = position;
@@ -72,27 +93,38 @@ function drawRows() {
   showRows(rowAt(Math.max(0, -begin - OVERSCAN)), Math.min(list.hits.length, rowAt(-begin + innerHeight + OVERSCAN) + 1));
 }
 
+// A conversation that stays in sight while a filter is typed stays the same element: nothing under the pointer flickers.
 function showRows(first, last) {
-  for (const [position, element] of list.shown) {
-    if (position < first || position >= last) {
-      element.remove();
-      list.shown.delete(position);
-    }
-  }
+  const wanted = new Set(list.hits.slice(first, last));
+  const spare = [];
+  for (const [item, element] of list.rows) if (!wanted.has(item)) spare.push(element);
+  const rows = new Map();
   for (let position = first; position < last; position += 1) {
-    if (list.shown.has(position)) continue;
-    const element = rowOf(list.hits[position]);
-    list.stale.delete(element);
-    list.shown.set(position, putAt(element, position));
+    const item = list.hits[position];
+    rows.set(item, putAt(list.rows.get(item) || fillRow(spareRow(spare), item), position));
   }
-  for (const element of list.stale) element.remove();
-  list.stale.clear();
+  for (const element of spare) setAside(element);
+  list.rows = rows;
   let next = null;
-  for (let position = last - 1; position >= first; position -= 1) {
-    const element = list.shown.get(position);
+  for (const element of [...rows.values()].reverse()) {
     if (element.nextSibling !== next || !element.isConnected) list.body.insertBefore(element, next);
     next = element;
   }
+}
+
+// One with the focus shows no other conversation: Enter would open what nobody chose.
+function spareRow(leaving) {
+  while (leaving.length) {
+    const element = leaving.shift();
+    if (!element.contains(document.activeElement)) return element;
+    element.remove();
+  }
+  return list.spare.pop() || blankRow();
+}
+
+function setAside(element) {
+  element.remove();
+  if (list.spare.length < MOST_SPARE) list.spare.push(element);
 }
 
 function buildTable() {
@@ -102,13 +134,11 @@ function buildTable() {
 }
 
 function drawList() {
-  list.stale = new Set(list.shown.values());
   list.hits = filtered(query.terms);
   list.active = -1;
   layOut();
   byId("found").textContent = `${plural(list.hits.length, "conversation")} of ${cases.length.toLocaleString("en")} shown`;
   if (!list.table) buildTable();
-  list.shown.clear();
   list.body.style.height = `${list.total}px`;
   list.table.setAttribute("aria-rowcount", list.hits.length + 1);
   const body = list.hits.length ? list.table : emptyList();
@@ -137,6 +167,6 @@ function focusRow(position) {
   if (top < bar) scrollBy(0, top - bar - 40);
   else if (bottom > innerHeight) scrollBy(0, bottom - innerHeight + 40);
   drawRows();
-  const element = list.shown.get(position);
+  const element = list.rows.get(list.hits[position]);
   if (element) element.querySelector("a").focus({ preventScroll: true });
 }

@@ -1,16 +1,34 @@
 // The language of filters: `verdict:regressed rule:offer-refund -tag:slow "free text"`. All terms have to hold; `a,b` is either.
 
+// Each key's `test` gets the places of the wanted values and gives a function of a row's position.
 const KEYS = {
-  verdict: { hint: "what became of it", values: () => index.changes, test: (item, wanted) => wanted.includes(item.change) },
-  rule: { hint: "a rule that matched", values: () => index.rules, test: (item, wanted) => item.rules.some((place) => wanted.includes(index.rules[place])) },
-  tool: { hint: "a tool that was called", values: () => index.tools, test: (item, wanted) => item.tools.some((place) => wanted.includes(index.tools[place])) },
-  step: { hint: "a step it stood at", values: () => index.steps, test: (item, wanted) => item.steps.some((place) => wanted.includes(index.steps[place])) },
-  cause: { hint: "why it changed", values: () => index.causes.map((cause) => cause.key), test: (item, wanted) => item.cause >= 0 && wanted.includes(index.causes[item.cause].key) },
-  tag: { hint: "a tag of its script", values: () => index.tags, test: (item, wanted) => item.tags.some((tag) => wanted.includes(tag)) },
-  script: { hint: "its file", values: () => index.scripts, test: (item, wanted) => wanted.includes(item.script) },
-  before: { hint: "the baseline's verdict", values: () => [...index.verdicts, "none"], test: (item, wanted) => wanted.includes(item.before || "none") },
-  after: { hint: "the candidate's verdict", values: () => [...index.verdicts, "none"], test: (item, wanted) => wanted.includes(item.after || "none") },
+  verdict: { hint: "what became of it", values: () => index.changes, test: (wanted) => inColumn("change", wanted) },
+  rule: { hint: "a rule that matched", values: () => index.rules, test: (wanted) => inSet("rules", wanted) },
+  tool: { hint: "a tool that was called", values: () => index.tools, test: (wanted) => inSet("tools", wanted) },
+  step: { hint: "a step it stood at", values: () => index.steps, test: (wanted) => inSet("steps", wanted) },
+  cause: { hint: "why it changed", values: () => index.causes.map((cause) => cause.key), test: (wanted) => inColumn("cause", wanted) },
+  tag: { hint: "a tag of its script", values: () => index.tags, test: (wanted) => inSet("tags", wanted) },
+  script: { hint: "its file", values: () => index.scripts, test: (wanted) => inColumn("script", wanted) },
+  before: { hint: "the baseline's verdict", values: () => [...index.verdicts, "none"], test: (wanted) => inColumn("before", verdictPlaces(wanted)) },
+  after: { hint: "the candidate's verdict", values: () => [...index.verdicts, "none"], test: (wanted) => inColumn("after", verdictPlaces(wanted)) },
 };
+
+function inColumn(name, wanted) {
+  const column = index.columns[name];
+  return (position) => wanted.has(column[position]);
+}
+
+// Rows share their sets: each set is looked at once.
+function inSet(name, wanted) {
+  const holds = index.sets[name].map((set) => set.some((place) => wanted.has(place)));
+  const column = index.columns[name];
+  return (position) => holds[column[position]];
+}
+
+// No verdict is written -1 in the columns, and stands last among the values.
+function verdictPlaces(wanted) {
+  return new Set([...wanted].map((place) => (place === index.verdicts.length ? -1 : place)));
+}
 
 // One word of the query: -key:"a value",other or words.
 const TERM = /(-?)(?:([A-Za-z_]+):)?((?:"[^"]*"?|[^\s"])*)/y;
@@ -108,28 +126,35 @@ function distance(one, other, most) {
   return row[other.length];
 }
 
+// A function of a row's position: whether the term holds there.
 function testOf(term) {
-  if (term.key) return (item) => KEYS[term.key].test(item, term.wanted) !== term.minus;
+  if (term.key) {
+    const wanted = new Set(term.wanted);
+    const places = new Set();
+    for (const [place, value] of KEYS[term.key].values().entries()) if (wanted.has(value)) places.add(place);
+    const holds = KEYS[term.key].test(places);
+    return (position) => holds(position) !== term.minus;
+  }
   const rows = rowsWith(term.words);
-  return (item) => (rows[item.position] === 1) !== term.minus;
+  return (position) => (rows[position] === 1) !== term.minus;
 }
 
 function filtered(terms) {
   const tests = terms.map(testOf);
-  return tests.length ? cases.filter((item) => tests.every((test) => test(item))) : cases;
+  return tests.length ? cases.filter((_, position) => tests.every((test) => test(position))) : cases;
 }
 
 // How many conversations there are of each change, without a list of them.
 function counted(terms) {
   const tests = terms.map(testOf);
-  const counts = new Map();
+  const found = index.changes.map(() => 0);
   let total = 0;
-  for (const item of cases) {
-    if (!tests.every((test) => test(item))) continue;
+  for (let position = 0; position < cases.length; position += 1) {
+    if (!tests.every((test) => test(position))) continue;
     total += 1;
-    counts.set(item.change, (counts.get(item.change) || 0) + 1);
+    found[index.columns.change[position]] += 1;
   }
-  return { counts, total };
+  return { counts: new Map(index.changes.map((change, place) => [change, found[place]])), total };
 }
 
 function quotedValue(value) {

@@ -1,18 +1,31 @@
 // The comparison's index, and its conversations in their chunks.
 
 const index = JSON.parse(byId("index").textContent);
+byId("index").remove(); // read once; its text need not be held twice
 
-const cases = index.cases.map((row, position) => {
-  const item = { position };
-  index.columns.forEach((name, column) => { item[name] = row[column]; });
-  item.title = index.titles[item.title];
-  item.script = index.scripts[item.script];
-  item.tags = item.tags.map((tag) => index.tags[tag]);
-  item.change = index.changes[item.change];
-  item.before = item.before < 0 ? null : index.verdicts[item.before];
-  item.after = item.after < 0 ? null : index.verdicts[item.after];
-  return item;
-});
+// A conversation reads its place in the index's columns: ten thousand of them are light.
+class Conversation {
+  constructor(position) { this.position = position; }
+
+  get name() { return index.columns.name[this.position]; }
+  get title() { return index.titles[index.columns.title[this.position]]; }
+  get script() { return index.scripts[index.columns.script[this.position]]; }
+  get tags() { return index.sets.tags[index.columns.tags[this.position]].map((tag) => index.tags[tag]); }
+  get change() { return index.changes[index.columns.change[this.position]]; }
+  get before() { return verdictAt(index.columns.before[this.position]); }
+  get after() { return verdictAt(index.columns.after[this.position]); }
+  get cause() { return index.columns.cause[this.position]; }
+  get turns() { return index.columns.turns[this.position]; }
+  get turn() { return index.columns.turn[this.position]; }
+  get chunk() { return index.columns.chunk[this.position]; }
+  get line() { return index.columns.line[this.position]; }
+}
+
+function verdictAt(place) {
+  return place < 0 ? null : index.verdicts[place];
+}
+
+const cases = Array.from({ length: index.count }, (_, position) => new Conversation(position));
 const caseByName = new Map(cases.map((item) => [item.name, item]));
 const casesOfCause = index.causes.map(() => []);
 for (const item of cases) if (item.cause >= 0) casesOfCause[item.cause].push(item);
@@ -24,12 +37,19 @@ function causeOf(item) {
 const MOST_CHUNKS = 4; // kept inflated
 const inflated = new Map();
 
-async function inflate(id) {
-  const packed = atob(byId(id).textContent);
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const packed = atob(text);
   const bytes = new Uint8Array(packed.length);
   for (let place = 0; place < packed.length; place += 1) bytes[place] = packed.charCodeAt(place);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
+  return bytes;
+}
+
+async function inflate(id) {
+  const stream = new DecompressionStream("gzip");
+  const writer = stream.writable.getWriter();
+  for (const written of [writer.write(bytesOf(byId(id).textContent)), writer.close()]) written.catch(() => {}); // the reader is told
+  return new Response(stream.readable).text();
 }
 
 async function chunk(number) {

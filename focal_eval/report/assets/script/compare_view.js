@@ -30,10 +30,32 @@ function hrefOf(changes) {
   return formatView({ ...view, ...changes });
 }
 
+const ADDRESS_RESTS_MS = 250; // a browser does much for each new address, and some refuse too many
+let addressTimer = 0;
+
+function forgetAddress() {
+  clearTimeout(addressTimer);
+  addressTimer = 0;
+}
+
+// Writes the filter that was typed into the address, where that was still waiting for the next letter.
+function keepAddress() {
+  if (!addressTimer) return;
+  forgetAddress();
+  history.replaceState(history.state, "", formatView(view));
+}
+
 // Narrower filters replace the address, so that Back leaves the list and not a letter of the filter.
 function narrow(text) {
+  typed(text);
+  keepAddress();
+}
+
+// While letters come, the list follows each of them and the address the last.
+function typed(text) {
   view = { ...view, query: text, tab: "conversations", case: null };
   query = parseQuery(text);
-  history.replaceState(history.state, "", formatView(view));
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(keepAddress, ADDRESS_RESTS_MS);
   drawOverview();
 }

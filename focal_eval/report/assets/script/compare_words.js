@@ -49,6 +49,7 @@ function readSpoken(progress) {
     progress();
     for (let first = 0; !isRead(); spoken.done += 1, progress()) {
       first += addSlice(first, await inflate(`said-${spoken.done}`));
+      byId(`said-${spoken.done}`).remove();
       await pause();
     }
   })();
