@@ -35,7 +35,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--script", action="append", default=[], metavar="ID", help="of these scripts; * fits any text (repeatable)"
     )
-    what.add_argument("--turn", action="append", default=[], metavar="N", help="these turns alone, from 1; needs --script")
+    what.add_argument(
+        "--turn",
+        action="append",
+        default=[],
+        metavar="N",
+        help="these turns alone, from 1, or before:N of those taken out; needs --script",
+    )
     what.add_argument("--decisions", type=Path, metavar="FILE", help="what was accepted and rejected in a report's page")
     what.add_argument("--failing", action="store_true", help="also cases that failed or errored")
     who = parser.add_argument_group("in whose name")
@@ -103,9 +109,10 @@ def _categories(text: str | None) -> tuple[str, ...] | None:
 def _turn(text: str) -> int:
     from focal_eval.errors import UsageError
 
-    if text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 9:
-        return int(text)
-    raise UsageError(f"--turn {text} is not the number of a turn; the first one is 1")
+    number = text.removeprefix("before:")
+    if number.isascii() and number.isdigit() and int(number[:9]) > 0 and len(number) < 9:
+        return int(number) if number == text else -int(number)
+    raise UsageError(f"--turn {text} is not the number of a turn; the first one is 1, one that was taken out before:1")
 
 
 def _author() -> str | None:
@@ -138,6 +145,8 @@ def lines(done: Approved) -> list[str]:
                 out += _told(found)
     if done.layouts:
         out.append(f"left {counted(len(done.layouts), 'file')} in an older layout (--only reformatted)")
+    if done.already:
+        out.append(f"already approved: {listed(done.already, most=_MOST)}")
     same = counted(done.up_to_date, "case is", "cases are") + " as approved"
     out.append(same + (f", {done.unseen} of the baseline not judged in this run and kept" if done.unseen else ""))
     out.append(_changed(done))
@@ -171,6 +180,12 @@ def _told(found: list[Item]) -> list[str]:
 
 
 def _names(items: list[Item]) -> str:
+    from focal_eval.evaluate.approval_choice import turn_words
+
     scripts = Counter(item.script for item in items)
-    named = [item.case + (f" turn {', '.join(map(str, item.turns))}" if item.turns else "") for item in items]
+    named = [_renamed(item) + (f" turn {', '.join(map(turn_words, item.turns))}" if item.turns else "") for item in items]
     return listed(named, most=3) if len(items) <= 3 else f"{len(items)} cases of {listed(list(scripts), most=3)}"
+
+
+def _renamed(item: Item) -> str:
+    return item.case if item.renamed is None else f"{item.renamed} → {item.case}"

@@ -15,6 +15,7 @@ from focal_eval.records import Json
 from focal_eval.value import value
 
 FORMAT = 1
+AGENT = "agent.yml"  # the agent that conversations were approved of; files of scripts end in `.yaml`, so none is in its way
 DIGEST = 16  # hex digits of a digest that are kept
 _SCORE_DIGITS = 4
 

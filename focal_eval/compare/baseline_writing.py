@@ -86,32 +86,77 @@ def _checked(text: str, script: str, cases: list[Kept]) -> None:
         raise StorageError(f"the conversations of {script} cannot be kept in a baseline: they read back differently")
 
 
-def save(changes: Mapping[Path, str | None]) -> None:
-    """Writes the files, and removes those that are None; each is there whole or as it was before. Raises StorageError.
+class Staging:
+    """Files on their way into a baseline: none is another one before `commit`, and no text is kept in memory until then.
 
-    All texts are on the disk under other names before the first file is replaced.
+    Each text goes to the disk at once, under another name beside its place. What was not committed goes again on leaving.
     """
-    staged: list[tuple[Path, Path]] = []
-    try:
-        for path, text in changes.items():
-            if text is not None:
-                staged.append((_stage(path, text), path))
-        for temporary, path in staged:
-            temporary.replace(path)
+
+    def __init__(self) -> None:
+        self._staged: list[tuple[Path, Path]] = []  # where a text waits, and its place
+        self._gone: list[Path] = []
+        self._made: list[Path] = []  # folders, the outer ones first
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for waiting, _place in self._staged:
+            with contextlib.suppress(OSError):
+                waiting.unlink(missing_ok=True)
+        for folder in reversed(self._made):
+            with contextlib.suppress(OSError):  # where a file was committed into it, it stays
+                folder.rmdir()
+
+    def put(self, path: Path, text: str) -> None:
+        """Has a file written. Raises StorageError."""
+        try:
+            self._made += _folders(path.parent)
+            self._staged.append((_stage(path, text), path))
+        except OSError as problem:
+            raise _unwritten(problem, path) from None
+
+    def remove(self, path: Path) -> None:
+        """Has a file removed, unless one is written in its place."""
+        self._gone.append(path)
+
+    def commit(self) -> None:
+        """Puts every file into its place; each is there whole or as it was before. Raises StorageError."""
+        path = Path()
+        try:
+            for waiting, path in self._staged:
+                waiting.replace(path)
+            written = {path for _, path in self._staged}
+            for path in self._gone:
+                if path not in written:
+                    path.unlink(missing_ok=True)
+        except OSError as problem:
+            raise _unwritten(problem, path) from None
+
+
+def save(changes: Mapping[Path, str | None]) -> None:
+    """Writes the files, and removes those that are None, as a `Staging` does. Raises StorageError."""
+    with Staging() as staging:
         for path, text in changes.items():
             if text is None:
-                path.unlink(missing_ok=True)
-    except OSError as problem:
-        place = problem.filename or next(iter(changes))
-        raise StorageError(f"the baseline cannot be written: {place}: {problem.strerror or problem}") from None
-    finally:
-        for temporary, _ in staged:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                staging.remove(path)
+            else:
+                staging.put(path, text)
+        staging.commit()
+
+
+def _unwritten(problem: OSError, path: Path) -> StorageError:
+    return StorageError(f"the baseline cannot be written: {problem.filename or path}: {problem.strerror or problem}")
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Makes a folder and those around it; the ones that were not there, the outer ones first."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
 
 
 def _stage(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -128,11 +173,13 @@ def _stage(path: Path, text: str) -> Path:
 
 def write(folder: Path, files: Iterable[BaselineFile]) -> list[Path]:
     """Writes whole files into a baseline's folder; the paths that were written. Raises StorageError."""
-    changes: dict[Path, str | None] = {}
-    for file in files:
-        below = path_of(file.script)
-        if below is None:
-            raise StorageError(f"a script named {file.script!r} has no place in a baseline")
-        changes[folder / below] = text_of(file)
-    save(changes)
-    return list(changes)
+    written: list[Path] = []
+    with Staging() as staging:
+        for file in files:
+            below = path_of(file.script)
+            if below is None:
+                raise StorageError(f"a script named {file.script!r} has no place in a baseline")
+            staging.put(folder / below, text_of(file))
+            written.append(folder / below)
+        staging.commit()
+    return written

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import field, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
 from focal_eval.compare.baseline_model import said_again, with_turns
-from focal_eval.compare.model import RecordedCase, RecordedTurn
+from focal_eval.compare.model import RecordedCase, RecordedTurn, TurnPair
 from focal_eval.errors import Refused, UsageError
 from focal_eval.evaluate.approval_units import Category, Unit
 from focal_eval.evaluate.decisions import Decision, Decisions, check_known, read_decisions
@@ -28,13 +28,28 @@ class ApproveRequest:
     only: tuple[Category, ...] | None = None  # default: new ones; wrong ones where a cause or a turn is named
     causes: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()  # ids, with * and ?
-    turns: tuple[int, ...] = ()  # of the run's conversation, from 1
+    turns: tuple[int, ...] = ()  # of the run's conversation, from 1; below zero: taken out of the baseline's, from -1
     decisions: Path | None = None
     author: str | None = None
     reason: str | None = None
     expires: str | None = None
     failing: bool = False
     dry_run: bool = False
+
+
+@value
+class Seen:
+    """What was come across on the way through a run and its baseline."""
+
+    causes: set[str] = field(default_factory=set)  # keys, of what changed
+    cases: set[str] = field(default_factory=set)  # that changed, are new or are gone
+    same: set[str] = field(default_factory=set)  # that are as approved
+    signed: set[tuple[str, str | None]] = field(default_factory=set)  # author and reason of what was approved of this agent
+
+
+def turn_words(turn: int) -> str:
+    """A turn as it is named: `2` of the run's conversation, `before:2` of one that the run no longer has."""
+    return str(turn) if turn > 0 else f"before:{-turn}"
 
 
 @value
@@ -57,8 +72,8 @@ class Choice(Protocol):
     def takes(self, category: Category) -> bool:
         """Whether anything of a category can be taken at all."""
 
-    def check_known(self, causes: Iterable[str], cases: Iterable[str]) -> None:
-        """Raises Refused or UsageError for a choice that nothing fits."""
+    def check_known(self, seen: Seen) -> tuple[str, ...]:
+        """What was chosen and is approved already. Raises Refused or UsageError for a choice that nothing fits."""
 
 
 def choice_of(request: ApproveRequest, run: str) -> Choice:
@@ -113,12 +128,13 @@ class ByOptions:
             raise UsageError(f"why? what is approved of {what} needs --reason TEXT")
         return Chosen(request.author, request.reason, request.expires, renewed=renewed)
 
-    def check_known(self, causes: Iterable[str], cases: Iterable[str]) -> None:
-        known = sorted(causes)
+    def check_known(self, seen: Seen) -> tuple[str, ...]:
+        known = sorted(seen.causes)
         for wanted in self.request.causes:
             if wanted not in known:
                 fix = did_you_mean(wanted, known, list_up_to=6)
                 raise UsageError(f"nothing changed for the cause '{wanted}'" + (f"; {fix}" if fix else ""))
+        return ()
 
 
 class ByDecisions:
@@ -126,6 +142,7 @@ class ByDecisions:
 
     def __init__(self, request: ApproveRequest, decisions: Decisions) -> None:
         self.request, self.decisions = request, decisions
+        self.already: list[str] = []
         self.only = request.only or (Category.NEW, Category.WRONG, Category.UNUSED)
 
     def takes(self, category: Category) -> bool:
@@ -152,21 +169,45 @@ class ByDecisions:
         if not turns:
             return chosen
         known = _turns(unit)
-        if stray := next((item for turn, item in turns.items() if turn not in known), None):
-            raise UsageError(f"{stray.span}: the turn {stray.turn} of '{unit.name}' did not change")
+        signed = {(kept.approval.by, kept.approval.why) for kept in unit.before}
+        for turn, item in turns.items():
+            if turn in known:
+                continue
+            if not item.accept or self._signature(item) not in signed:
+                raise UsageError(f"{item.span}: the turn {turn_words(turn)} of '{unit.name}' did not change")
+            self.already.append(f"turn {turn_words(turn)} of case {unit.name}")
         return _by_turns(unit, chosen, {turn: turns[turn].accept if turn in turns else default for turn in known})
 
-    def _signed(self, decision: Decision) -> Chosen:
+    def _signature(self, decision: Decision) -> tuple[str | None, str | None]:
+        """In whose name a decision is taken, and why."""
         author = decision.author or self.decisions.author or self.request.author
+        return author, decision.reason or self.request.reason
+
+    def _signed(self, decision: Decision) -> Chosen:
+        author, reason = self._signature(decision)
         if author is None:
             raise UsageError("who approves? the decisions name nobody; say --author NAME")
         expires = decision.expires or self.request.expires
         if expires is not None:
             _check_form(expires, decision)
-        return Chosen(author, decision.reason or self.request.reason, expires)
+        return Chosen(author, reason, expires)
 
-    def check_known(self, causes: Iterable[str], cases: Iterable[str]) -> None:
-        check_known(self.decisions, causes, cases)
+    def check_known(self, seen: Seen) -> tuple[str, ...]:
+        unknown = [
+            item
+            for item in self.decisions.all
+            if (item.cause is not None and item.cause not in seen.causes)
+            or (item.case is not None and item.case not in seen.cases)
+        ]
+        done = [
+            item
+            for item in unknown
+            if item.accept and (item.case in seen.same if item.case is not None else self._signature(item) in seen.signed)
+        ]
+        applied = bool(done or self.already)  # then what was rejected with it may be gone with what was accepted
+        strange = [item for item in unknown if item not in done and not (applied and not item.accept)]
+        check_known(strange, seen.causes, seen.cases)
+        return (*(item.about for item in done), *self.already)
 
 
 def _check_form(text: str, decision: Decision) -> None:
@@ -186,13 +227,15 @@ def _left(unit: Unit, *, failing: bool) -> str | None:
 
 
 def _turns(unit: Unit) -> list[int]:
-    """The numbers of the turns that differ, as the run counts them from 1."""
+    """The numbers of the turns that differ, as the run counts them from 1; of one it no longer has, as the baseline does."""
     pairs = () if unit.change is None else unit.change.pairs
     return [
-        pair.after + 1
-        for pair in pairs
-        if pair.after is not None and (pair.differences or pair.before is None or pair.reworded)
+        number for pair in pairs if (number := _number(pair)) and (pair.differences or pair.before is None or pair.reworded)
     ]
+
+
+def _number(pair: TurnPair) -> int:
+    return pair.after + 1 if pair.after is not None else -(pair.before or 0) - 1
 
 
 def _by_turns(unit: Unit, chosen: Chosen, accepted: dict[int, bool]) -> Chosen | str:
@@ -215,7 +258,7 @@ def _merged(unit: Unit, taken: frozenset[int]) -> RecordedCase:
         one = None if pair.before is None else before.turns[pair.before]
         other = None if pair.after is None else after.turns[pair.after]
         same = not (pair.differences or pair.reworded or one is None or other is None)
-        if same or (pair.after is not None and pair.after + 1 in taken):
+        if same or _number(pair) in taken:
             chosen = one if same else other
         else:
             chosen, settled = one, False
@@ -229,8 +272,6 @@ def _merged(unit: Unit, taken: frozenset[int]) -> RecordedCase:
 
 def _stored_along(merged: RecordedCase, before: RecordedCase) -> RecordedCase:
     """Where the store only repeated the conversation it repeats the merged one; else it stays as it was approved."""
-    from dataclasses import replace
-
     if before.messages is None:
         return merged
     fields = tuple(dict.fromkeys(key for message in before.messages for key in message if key not in ("role", "text")))

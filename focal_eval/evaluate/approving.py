@@ -11,11 +11,12 @@ from typing import Any
 
 from focal_eval.clock import Clock
 from focal_eval.compare.baseline import default_folder
-from focal_eval.compare.baseline_model import Approval, BaselineFile, Kept, short
-from focal_eval.compare.baseline_writing import save, text_of
+from focal_eval.compare.baseline_model import AGENT, Approval, BaselineFile, Kept, short
+from focal_eval.compare.baseline_writing import Staging, text_of
 from focal_eval.compare.model import Lane
 from focal_eval.errors import UsageError
-from focal_eval.evaluate.approval_choice import ApproveRequest, Choice, Chosen, choice_of
+from focal_eval.evaluate.agent_edits import kept_agent
+from focal_eval.evaluate.approval_choice import ApproveRequest, Choice, Chosen, Seen, choice_of, turn_words
 from focal_eval.evaluate.approval_units import Category, Looking, ScriptUnits, Unit
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.registry import did_you_mean
@@ -37,7 +38,8 @@ class Item:
     cause: str | None = None
     text: str | None = None  # the cause in words
     verdicts: tuple[str, ...] = ()
-    turns: tuple[int, ...] = ()  # those that were approved where not all were
+    turns: tuple[int, ...] = ()  # those that were approved where not all were; below zero: of the baseline alone
+    renamed: str | None = None  # what it was called when it was approved
 
 
 @value
@@ -52,6 +54,7 @@ class Approved:
     written: tuple[Path, ...] = ()
     removed: tuple[Path, ...] = ()
     layouts: tuple[str, ...] = ()  # scripts whose file alone stands in an older layout
+    already: tuple[str, ...] = ()  # what was asked for and had been approved before
     dry_run: bool = False
 
     @property
@@ -69,14 +72,16 @@ class Approved:
             "unseen": self.unseen,
             "items": [_item_json(item) for item in self.items],
             "layouts": list(self.layouts),
+            "already": list(self.already),
             "written": [str(path) for path in self.written],
             "removed": [str(path) for path in self.removed],
         }
 
 
 def _item_json(item: Item) -> dict[str, Any]:
-    keys = ("category", "case", "script", "approved", "left", "cause", "text", "verdicts", "turns")
+    keys = ("category", "case", "script", "approved", "left", "cause", "text", "verdicts", "turns", "renamed")
     found = {key: getattr(item, key) for key in keys}
+    found["turns"] = tuple(turn if turn > 0 else turn_words(turn) for turn in item.turns)
     return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items() if value not in (None, ())}
 
 
@@ -90,7 +95,8 @@ def approve(request: ApproveRequest, clock: Clock | None = None) -> Approved:
     model = read_folder(request.run, request.runs)
     folder = folder_of(model, request.suite, request.baseline)
     looking = Looking(model, folder, today)
-    return _Approving(request, looking, choice_of(request, str(model.header.get("id") or "")), today).go()
+    with Staging() as staging:
+        return _Approving(request, looking, choice_of(request, str(model.header.get("id") or "")), today, staging).go()
 
 
 def folder_of(model: ReportModel, suite: Path | None, folder: Path | None) -> Path:
@@ -114,43 +120,53 @@ def _check_day(text: str | None, today: date) -> None:
         raise UsageError(f"--expires {text} is " + ("over already" if day < today else "no day such as 2026-11-21"))
 
 
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 @value
 class _Collected:
     """What was found on the way through the scripts."""
 
     items: list[Item] = field(default_factory=list)
-    changes: dict[Path, str | None] = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
+    removed: list[Path] = field(default_factory=list)
     layouts: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: {"up_to_date": 0, "unseen": 0})
     causes: dict[str, str] = field(default_factory=dict)  # by key, in the words that `compare` has for all of its cases
-    cases: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=Seen)
+    agents: set[str | None] = field(default_factory=set)  # that what is kept was approved of
     scripts: set[str] = field(default_factory=set)
 
 
 class _Approving:
     """One call of `approve` under way."""
 
-    def __init__(self, request: ApproveRequest, looking: Looking, choice: Choice, today: date) -> None:
-        self.request, self.looking, self.choice, self.today = request, looking, choice, today
+    def __init__(self, request: ApproveRequest, looking: Looking, choice: Choice, today: date, staging: Staging) -> None:
+        self.request, self.looking, self.choice, self.today, self.staging = request, looking, choice, today, staging
         self.found = _Collected()
 
     def go(self) -> Approved:
         for script in self.looking.scripts():
             self._script(script)
         found = self.found
-        self.choice.check_known(found.causes, found.cases)
+        already = self.choice.check_known(found.seen)
         self._known_scripts()
-        if not self.request.dry_run:
-            save(found.changes)
+        self._keep_agent()
+        self.staging.commit()
         return Approved(
             run=str(self.looking.model.header.get("id") or ""),
             folder=self.looking.folder,
             items=self._items(),
             up_to_date=found.counts["up_to_date"],
             unseen=found.counts["unseen"],
-            written=tuple(path for path, text in found.changes.items() if text is not None),
-            removed=tuple(path for path, text in found.changes.items() if text is None),
+            written=tuple(found.written),
+            removed=tuple(path for path in found.removed if path not in found.written),
             layouts=tuple(found.layouts),
+            already=already,
             dry_run=self.request.dry_run,
         )
 
@@ -177,24 +193,50 @@ class _Approving:
             self.found.layouts.append(script.script)
         if changed or layout:
             title, file, tags = script.head
-            text = text_of(BaselineFile(script.script, tuple(kept), title, file, tags)) if kept else None
-            self.found.changes[script.path] = text
+            self._put(script.path, text_of(BaselineFile(script.script, tuple(kept), title, file, tags)) if kept else None)
+            if script.source is not None:
+                self._put(script.source, None)
+        self.found.agents.update(one.approval.agent for one in kept)
+
+    def _put(self, path: Path, text: str | None) -> None:
+        """Has a file written at the end, or removed; of a dry run only its path is kept."""
+        if text is None:
+            self.found.removed.append(path)
+            self.staging.remove(path)
+            return
+        self.found.written.append(path)
+        if not self.request.dry_run:
+            self.staging.put(path, text)
+
+    def _keep_agent(self) -> None:
+        """The agent that all of the baseline is approved of; while a case is of another one, the older agent stays."""
+        path, agent = self.looking.folder / AGENT, self.looking.agent
+        if self.found.agents != {None if agent is None else short(agent)}:
+            return
+        text = kept_agent(self.looking.model)
+        if text is not None and not _holds(path, text):
+            self._put(path, text)
 
     def _selected(self, script: str) -> bool:
         return not self.request.scripts or any(fnmatchcase(script, wanted) for wanted in self.request.scripts)
 
     def _unit(self, unit: Unit) -> tuple[tuple[Kept, ...], bool]:
         """The cases of a unit as they stand from now on, and whether that is a change."""
+        agent = None if self.looking.agent is None else short(self.looking.agent)
+        self.found.seen.signed.update(
+            (kept.approval.by, kept.approval.why) for kept in unit.before if kept.approval.agent == agent
+        )
         if unit.category is None:
             self.found.counts["up_to_date" if unit.after else "unseen"] += 1 if unit.before else 0
-            return unit.before, False
-        self.found.cases.add(unit.name)
+            self.found.seen.same.add(unit.name)
+            return unit.standing, False
+        (self.found.seen.same if unit.category is Category.REFORMATTED else self.found.seen.cases).add(unit.name)
         if unit.cause is not None:
             self._cause(unit)
         chosen = self.choice.about(unit)
         if isinstance(chosen, str):
             self._tell(unit, approved=False, left=chosen)
-            return unit.before, False
+            return unit.standing, False
         self._tell(unit, approved=True, turns=chosen.turns or ())
         return self._approved(unit, chosen), True
 
@@ -203,6 +245,7 @@ class _Approving:
         cause = None if unit.change is None else unit.change.cause
         if cause is not None and (cause.key not in self.found.causes or cause.lane is not Lane.CANDIDATES):
             self.found.causes[cause.key] = cause.text
+            self.found.seen.causes.add(cause.key)
 
     def _approved(self, unit: Unit, chosen: Chosen) -> tuple[Kept, ...]:
         if unit.category is Category.UNUSED:
@@ -231,5 +274,7 @@ class _Approving:
 
     def _tell(self, unit: Unit, *, approved: bool, left: str | None = None, turns: tuple[int, ...] = ()) -> None:
         assert unit.category is not None
-        item = Item(unit.category, unit.name, unit.script, approved, left, unit.cause, None, unit.verdicts, turns)
+        item = Item(
+            unit.category, unit.name, unit.script, approved, left, unit.cause, None, unit.verdicts, turns, unit.renamed or None
+        )
         self.found.items.append(item)

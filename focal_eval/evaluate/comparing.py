@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
 from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
+from focal_eval.compare.baseline_model import AGENT, short
 from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side, case_key
+from focal_eval.compare.renames import Trace, renames, trace_of
 from focal_eval.compare.staleness import Staleness
 from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of
 from focal_eval.errors import ExitCode, StorageError, UsageError
-from focal_eval.evaluate.agent_edits import edits_between
+from focal_eval.evaluate.agent_edits import edits_between, edits_since
 from focal_eval.evaluate.folders import find_run
-from focal_eval.evaluate.recorded_cases import recorded
+from focal_eval.evaluate.recorded_cases import recorded, script_digest
 from focal_eval.evaluate.stale_baseline import staleness_of
 from focal_eval.records import Json
 from focal_eval.report.journal import read_run
@@ -25,6 +28,7 @@ from focal_eval.runner.gates import Compared as Measures
 from focal_eval.runner.gates import GateResult, conclude, decide_compared, limits_of, results_of
 from focal_eval.runner.journal import JOURNAL
 from focal_eval.script.gates import COMPARED
+from focal_eval.script.load import shown
 from focal_eval.value import value
 
 BASELINE = "baseline"
@@ -153,6 +157,9 @@ class _Recording(Protocol):
     def case(self, name: str) -> Sequence[RecordedCase]:
         """One case's repeats; none where it is not there."""
 
+    def traces(self, names: Collection[str]) -> Mapping[str, Trace]:
+        """What these cases can be known by under other names."""
+
     def side(self) -> Side:
         """What this side is."""
 
@@ -178,6 +185,14 @@ class _Run:
     def case(self, name: str) -> Sequence[RecordedCase]:
         repeats = sorted(self._cases.get(name, ()), key=lambda case: case.repeat)
         return [recorded(self.model, case) for case in repeats if case.verdict != "not_run"]
+
+    def traces(self, names: Collection[str]) -> Mapping[str, Trace]:
+        found = ((name, self.case(name)) for name in names)
+        return {
+            name: trace_of(repeats[0], short(script_digest(self.model, self._cases[name][0])))
+            for name, repeats in found
+            if repeats
+        }
 
     def side(self) -> Side:
         header = self.model.header
@@ -210,8 +225,18 @@ class _Baseline:
     def case(self, name: str) -> Sequence[RecordedCase]:
         return [case for case in baseline.read(self.folder) if case_key(case.name, case.script, case.repeat) == name]
 
+    def traces(self, names: Collection[str]) -> Mapping[str, Trace]:
+        out: dict[str, Trace] = {}
+        for file in baseline.read_files(self.folder):
+            for kept in file.cases:
+                name = case_key(kept.case.name, kept.case.script, kept.case.repeat)
+                if name in names:
+                    out.setdefault(name, trace_of(kept.case, kept.approval.script))
+        return out
+
     def side(self) -> Side:
-        return Side(str(self.folder), "baseline")
+        agent = self.folder / AGENT
+        return Side(str(self.folder), "baseline", {"file": shown(agent)} if agent.is_file() else None)
 
     def whole(self) -> bool:
         return True
@@ -227,12 +252,14 @@ class _Comparing:
         except ValueError as problem:
             raise StorageError(f"the header of {after.model.folder} cannot be read: {problem}") from None
         self.left_out = 0
+        self.renamed: dict[str, str] = {}
         self._measured: tuple[list[Measured], list[Measured]] = ([], [])
 
     def compared(self, before: ReportModel | None, after: ReportModel, staleness: Staleness | None = None) -> Compared:
+        self.renamed = self._renames()
         self._overlap()
         cases = tuple(sorted(self._cases(), key=lambda case: (case.script, case.name)))
-        edits, why = edits_between(before, after)
+        edits, why = edits_since(Path(self.before.side().name), after) if before is None else edits_between(before, after)
         comparison = self._comparison(cases, edits)
         limits = limits_of(after.header.get("gates") or ())
         alpha = getattr(limits.get("regressions"), "alpha", None) or _ALPHA
@@ -242,13 +269,25 @@ class _Comparing:
 
     def _overlap(self) -> None:
         here, there = self.before.names(), self.after.names()
-        if here.keys().isdisjoint(there):
+        if here.keys().isdisjoint(there) and not self.renamed:
             one, other = self.before.side(), self.after.side()
             raise UsageError(f"nothing to compare: {one.kind} {one.name} and {other.kind} {other.name} have no case in common")
 
+    def _renames(self) -> dict[str, str]:
+        """Cases that went and came again under another name; none where one side was not asked for all of its own."""
+        if not (self.before.whole() and self.after.whole()):
+            return {}
+        here, there = self.before.names(), self.after.names()
+        gone = [name for name in here if name not in there]
+        came = [name for name, played in there.items() if played and name not in here]
+        return renames(self.before.traces(frozenset(gone)), self.after.traces(frozenset(came))) if gone and came else {}
+
     def _cases(self) -> Iterator[CaseChange]:
-        later, seen = self.after.names(), set()
+        later, seen = self.after.names(), set(self.renamed.values())
         for name, repeats in self.before.cases():
+            if name in self.renamed:
+                yield replace(self._one(repeats, self.after.case(self.renamed[name])), before_name=name)
+                continue
             seen.add(name)
             there = self.after.case(name)
             if (not there and not (self.after.whole() and name not in later)) or not repeats:

@@ -21,7 +21,7 @@ def write_page(compared: Compared, out: Path) -> Path:
     hint = () if compared.hint is None else (f"{compared.hint[0].upper()}{compared.hint[1:]}.",)
     view = ComparisonView(
         compared.comparison,
-        of_baseline(Path(compared.comparison.before.name)) if before is None else of_run(before),
+        of_baseline(Path(compared.comparison.before.name)) if before is None else of_run(before, before=True),
         of_run(after),
         [gate.as_json() for gate in compared.gates],
         compared.statistics.as_json(),
@@ -34,14 +34,14 @@ def write_page(compared: Compared, out: Path) -> Path:
     return write(view, out)
 
 
-def of_run(model: ReportModel) -> Reading:
-    """Reads a case's repeats from a run's journal."""
+def of_run(model: ReportModel, *, before: bool = False) -> Reading:
+    """Reads a case's repeats from a run's journal; `before` says that it is the first of both sides."""
     cases: dict[str, list[Case]] = {}
     for case in model.cases:
         cases.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
 
     def read(change: CaseChange) -> Sequence[RecordedCase]:
-        repeats = sorted(cases.get(change.name, ()), key=lambda case: case.repeat)
+        repeats = sorted(cases.get((change.before_name if before else "") or change.name, ()), key=lambda case: case.repeat)
         return [recorded(model, case) for case in repeats if case.verdict != "not_run"]
 
     return read
@@ -52,4 +52,4 @@ def of_baseline(folder: Path) -> Reading:
     cases: dict[str, list[RecordedCase]] = {}
     for case in baseline.read(folder):
         cases.setdefault(case_key(case.name, case.script, case.repeat), []).append(case)
-    return lambda change: cases.get(change.name, [])
+    return lambda change: cases.get(change.before_name or change.name, [])

@@ -26,10 +26,15 @@ class Decision:
     span: Span
     cause: str | None = None
     case: str | None = None
-    turn: int | None = None  # of the candidate, from 1
+    turn: int | None = None  # of the candidate, from 1; below zero: of the baseline, from -1, where the candidate has none
     reason: str | None = None
     author: str | None = None
     expires: str | None = None
+
+    @property
+    def about(self) -> str:
+        """What it is about, in words."""
+        return f"cause {self.cause}" if self.cause is not None else f"case {self.case}"
 
 
 @value
@@ -40,6 +45,7 @@ class _Entry:
     cause: Annotated[str | None, _SAID] = None
     case: Annotated[str | None, _SAID] = None
     turn: Annotated[int | None, Number(whole=True, minimum=1)] = None
+    before_turn: Annotated[int | None, Number(whole=True, minimum=1)] = None
     reason: Annotated[str | None, _SAID] = None
     author: Annotated[str | None, _SAID] = None
     expires: Annotated[str | None, _SAID] = None
@@ -47,8 +53,10 @@ class _Entry:
     def __post_init__(self) -> None:
         if (self.cause is None) == (self.case is None):
             raise ValueError("a decision is about a 'cause' or about a 'case'")
-        if self.turn is not None and self.case is None:
-            raise ValueError("a 'turn' is one of a 'case'")
+        if (self.turn is not None or self.before_turn is not None) and self.case is None:
+            raise ValueError("a turn is one of a 'case'")
+        if self.turn is not None and self.before_turn is not None:
+            raise ValueError("a decision is about a 'turn' or about a 'before_turn'")
 
 
 class _EntryShape(Shape):
@@ -61,7 +69,8 @@ class _EntryShape(Shape):
         if found is INVALID:
             return INVALID
         place = reader.span(node)
-        return Decision(found.accept, place, found.cause, found.case, found.turn, found.reason, found.author, found.expires)
+        turn = found.turn if found.before_turn is None else -found.before_turn
+        return Decision(found.accept, place, found.cause, found.case, turn, found.reason, found.author, found.expires)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         return record_of(_Entry).schema(into)
@@ -130,11 +139,11 @@ def _look(found: _File, run: str, file: str, problems: Problems) -> None:
             problems.error("decisions-reason", "what is accepted needs a reason", item.span)
 
 
-def check_known(decisions: Decisions, causes: Iterable[str], cases: Iterable[str]) -> None:
-    """Raises Refused for decisions about causes and cases that the run does not have."""
+def check_known(decisions: Iterable[Decision], causes: Iterable[str], cases: Iterable[str]) -> None:
+    """Raises Refused for decisions about causes and cases that are not among what changed."""
     problems = Problems()
     known_causes, known_cases = set(causes), set(cases)
-    for item in decisions.all:
+    for item in decisions:
         for kind, name, known in (("cause", item.cause, known_causes), ("case", item.case, known_cases)):
             if name is not None and name not in known:
                 fix = did_you_mean(name, known, list_up_to=0)

@@ -3,79 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from focal_eval.cli import main
-from focal_eval.clock import fixed_clock
 from focal_eval.compare import baseline
 from focal_eval.errors import Refused, StorageError, UsageError
-from focal_eval.evaluate import RunRequest, run
 from focal_eval.evaluate.approval_units import Category
-from focal_eval.evaluate.approving import Approved, ApproveRequest, approve
+from focal_eval.evaluate.approving import ApproveRequest, approve
 from focal_eval.evaluate.comparing import compare_baseline
 from focal_eval.report.journal import read_run
-
-AGENT = """
-agent: shop
-rules:
-  - {id: greet, when: they greet, match: {any_words: [hello]}, then: greet, template: hello}
-  - {id: bye, when: they leave, match: {any_words: [bye]}, then: say goodbye, template: bye}
-templates: {hello: Hello!, bye: Goodbye.}
-"""
-SUITE = "title: Shop\nscripts: [scripts/*.yaml]\nengine: {kind: embedded, agent: agent.yaml}\n"
-GREET = "turns:\n  - user: hello\n    expect: {rules: [greet]}\n  - user: bye\n    expect: {rules: [bye]}\n"
-LEAVE = "turns:\n  - user: bye\n    expect: {rules: [bye]}\n"
-CLOCK = fixed_clock(datetime(2026, 11, 21, tzinfo=UTC))
-
-
-class Silent:
-    """Nobody watches."""
-
-    def started(self, cases: int, turns: int) -> None: ...
-    def case_done(self, name: str, verdict: str) -> None: ...
-    def finished(self) -> None: ...
-
-
-class Shop:
-    """A suite of two scripts in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.runs = 0
-        (folder / "scripts").mkdir()
-        self.write("agent.yaml", AGENT)
-        self.write("evals.yaml", SUITE)
-        self.write("scripts/greet.yaml", GREET)
-        self.write("scripts/leave.yaml", LEAVE)
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        text = (self.folder / name).read_text(encoding="utf-8")
-        assert old in text
-        self.write(name, text.replace(old, new))
-
-    def run(self, *scripts: str, **more: Any) -> str:
-        """Plays the suite, or scripts of it; the run's folder."""
-        self.runs += 1
-        out = Path(f"runs/{self.runs}")
-        paths = tuple(map(Path, scripts)) or (Path("evals.yaml"),)
-        suite = Path("evals.yaml") if scripts else None
-        run(RunRequest(paths, suite=suite, out=out, reports=(), **more), Silent(), CLOCK)
-        return str(out)
-
-    def approve(self, run: str, *only: Category, **more: Any) -> Approved:
-        more = {"author": "Ada", "reason": "so it is meant"} | more
-        return approve(ApproveRequest(run, only=only or None, **more), CLOCK)
-
-    def files(self) -> dict[str, str]:
-        below = self.folder / "baselines" / "evals"
-        return {str(path.relative_to(below)): path.read_text(encoding="utf-8") for path in sorted(below.rglob("*"))}
+from tests.evaluate.approved_shop import AGENT, CLOCK, GREET, LEAVE, Shop, decisions, told
 
 
 @pytest.fixture
@@ -85,10 +25,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     made = Shop(tmp_path)
     made.approve(made.run())
     return made
-
-
-def told(done: Approved) -> list[tuple[str, str, bool]]:
-    return [(item.category.value, item.case, item.approved) for item in done.items]
 
 
 def test_new_cases_are_taken_and_nothing_else(shop: Shop) -> None:
@@ -177,7 +113,7 @@ def test_an_unused_file_goes_when_asked(shop: Shop) -> None:
         shop.approve(gone, Category.UNUSED, reason=None)
     done = shop.approve(gone, Category.UNUSED)
     assert [path.name for path in done.removed] == ["leave.yaml"]
-    assert list(shop.files()) == ["greet.yaml"]
+    assert list(shop.files()) == ["agent.yml", "greet.yaml"]
 
 
 def test_reformatted_carries_approvals_over(shop: Shop) -> None:
@@ -216,13 +152,6 @@ def test_one_turn_alone(shop: Shop) -> None:
     assert [turn.reply and turn.reply["response"] for turn in kept.turns] == ["Hello!", "See you."]
     with pytest.raises(UsageError, match="--turn needs --script"):
         shop.approve(both, turns=(1,))
-
-
-def decisions(shop: Shop, about: str, *entries: dict[str, Any], **more: Any) -> Path:
-    head = {"kind": "focal-eval decisions", "format": 1, "run": read_run(Path(about)).header["id"], "author": "Eve"}
-    path = shop.folder / "decisions.json"
-    path.write_text(json.dumps(head | {"decisions": list(entries)} | more), encoding="utf-8")
-    return path
 
 
 def test_decisions_are_applied(shop: Shop) -> None:
@@ -431,3 +360,59 @@ def test_a_journal_of_another_shape_is_told_as_damaged(shop: Shop) -> None:
         shop.approve(folder)
     with pytest.raises(StorageError, match="is damaged: rules: a list is expected"):
         compare_baseline(shop.folder / "baselines/evals", read_run(Path(folder)))
+
+
+def test_the_agent_is_kept_once_all_is_approved_of_it(shop: Shop) -> None:
+    """What was approved of tells the edits since; while one case is approved of the older agent, that one stays."""
+    kept = shop.files()["agent.yml"]
+    assert kept.splitlines()[0].startswith("# The agent these conversations were approved of.")
+    assert kept.partition("\n")[2] == (shop.folder / "agent.yaml").read_text(encoding="utf-8")
+    shop.edit("agent.yaml", "Hello!", "Hi!")
+    shop.edit("agent.yaml", "Goodbye.", "See you.")
+    both = shop.run()
+    compared = compare_baseline(shop.folder / "baselines/evals", read_run(Path(both)))
+    edits = compared.comparison.edits or ()
+    assert [(edit.kind, edit.name, edit.change) for edit in edits] == [
+        ("template", "hello", "edited"),
+        ("template", "bye", "edited"),
+    ]
+    groups = {group.cause.key: [edits[at].name for at in group.edits] for group in compared.comparison.groups}
+    assert groups == {"response:~hello": ["hello"], "response:~bye": ["bye"]}
+    shop.approve(both, causes=("response:~hello",))
+    assert shop.files()["agent.yml"] == kept
+    done = shop.approve(both, Category.WRONG)
+    assert "agent.yml" in {path.name for path in done.written}
+    assert shop.files()["agent.yml"].partition("\n")[2] == (shop.folder / "agent.yaml").read_text(encoding="utf-8")
+    assert compare_baseline(shop.folder / "baselines/evals", read_run(Path(both))).comparison.edits == ()
+
+
+def test_a_kept_agent_holds_no_secret(shop: Shop) -> None:
+    """It is the copy of the run's folder, from which secrets were taken out."""
+    shop.edit("agent.yaml", "agent: shop", "agent: shop\ndescription: its key is sk-abcdefghijklmnopqrstuv")
+    shop.approve(shop.run(), *Category)
+    assert "description: its key is [redacted]\n" in shop.files()["agent.yml"]
+    assert "sk-abc" not in shop.files()["agent.yml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "this baseline keeps no agent"), ("agent: [", "agent.yml cannot be read")],
+)
+def test_a_baseline_without_its_agent_is_compared_without_edits(shop: Shop, text: str | None, said: str) -> None:
+    """Baselines of before, or one that a merge damaged, are compared; why no edit is shown is said."""
+    path = shop.folder / "baselines/evals/agent.yml"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    compared = compare_baseline(shop.folder / "baselines/evals", read_run(Path(shop.run())))
+    assert compared.comparison.edits is None
+    assert said in (compared.agents or "")
+
+
+def test_nothing_is_left_where_approving_is_refused(shop: Shop) -> None:
+    """A choice that fits nothing is known only at the end: texts that waited on the disk go, and folders made for them."""
+    shop.write("scripts/again.yaml", LEAVE)
+    (shop.folder / "baselines").rename(shop.folder / "kept")
+    with pytest.raises(UsageError, match="no script is named 'gret'"):
+        shop.approve(shop.run(), scripts=("again", "gret"))
+    assert not (shop.folder / "baselines").exists()

@@ -162,6 +162,7 @@ def test_a_selection_makes_no_case_gone() -> None:
 def test_two_suites_without_a_case_in_common_are_refused() -> None:
     """There is nothing to say of them; one case in common is enough."""
     Path("scenarios/greeting.yaml").rename("other.yaml")
+    change_in("other.yaml", "user: hello", "user: hi there")
     Path("elsewhere.yaml").write_text(SUITE.replace("scenarios/**/*.yaml", "other.yaml"))
     play("after", paths=(Path("elsewhere.yaml"),))
     with pytest.raises(UsageError, match="have no case in common"):

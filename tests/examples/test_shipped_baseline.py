@@ -10,9 +10,10 @@ import pytest
 from focal_eval.clock import fixed_clock
 from focal_eval.compare import masks_of
 from focal_eval.compare.baseline import Kept, read_files
-from focal_eval.compare.baseline_model import path_of, short
+from focal_eval.compare.baseline_model import AGENT, path_of, short
 from focal_eval.compare.baseline_writing import text_of
 from focal_eval.evaluate import RunRequest, run
+from focal_eval.evaluate.agent_edits import kept_agent
 from focal_eval.evaluate.approval_units import masked
 from focal_eval.evaluate.recorded_cases import recorded, script_digest
 
@@ -49,8 +50,9 @@ def test_the_shipped_baseline_is_up_to_date(tmp_path: Path, monkeypatch: pytest.
         )
         path = FOLDER / str(path_of(file.script))
         assert text_of(replace(file, cases=fresh)) == path.read_text(encoding="utf-8"), RENEW
+    assert (FOLDER / AGENT).read_text(encoding="utf-8") == kept_agent(model), RENEW
 
 
 def test_the_shipped_baseline_is_small() -> None:
     """It stays below a megabyte, so that a checkout does not grow by it."""
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*.yaml")) < 1_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.y*ml")) < 1_000_000
