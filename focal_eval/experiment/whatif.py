@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from focal_eval.agent import Playable, Played, State, play
 from focal_eval.compare.model import Difference
+from focal_eval.compare.wording import words
 from focal_eval.experiment.whatif_answers import Answers
 from focal_eval.experiment.whatif_state import Shared, recorded, start
 from focal_eval.experiment.whatif_tally import Cluster, Example, Tally
@@ -96,7 +97,7 @@ class _Pass:
         self._answers = Answers(conversation)
         self._own = start(whatif.new, conversation)  # of the candidate
         self._state = self._own if whatif.old is None else start(whatif.old, conversation)
-        self._veil: Veil | None = None
+        self._made: Veil | None = None
 
     def go(self) -> None:
         """Counts the conversation."""
@@ -117,7 +118,7 @@ class _Pass:
         whatif, began, anchors = self._whatif, self._state, self._tally.anchors
         if whatif.old is None:
             after = play(whatif.new, began, turn.user, tools=self._answers.of_turn(place))
-            self._state = after.state
+            self._state = after.state.copy()
             record = told_by_record(turn)
             if not whatif.free:
                 recorded(whatif.new, self._state, turn, anchors)
@@ -127,7 +128,7 @@ class _Pass:
         counts = self._answers.counts.copy()
         after = play(whatif.new, own, turn.user, tools=self._answers.of_turn(place))
         self._answers.counts = counts  # calls are counted once, as the old agent makes them
-        self._state, self._own = before.state, after.state
+        self._state, self._own = before.state.copy(), after.state  # what is compared stays as it was played
         if not whatif.free:
             recorded(whatif.old, self._state, turn, anchors)
         return _Taken(before, after, None, began)
@@ -154,6 +155,13 @@ class _Pass:
             cluster.example(self._example(place, taken, found, (one, other), cluster))
         return True
 
+    def _veil(self) -> Veil:
+        """The conversation's veil, made when something of it is kept; its pseudonyms depend on the whole conversation alone."""
+        if self._made is None:
+            self._made = self._whatif.veil(self._conversation)
+            self._made.conversation(self._conversation)
+        return self._made
+
     def _example(
         self,
         place: int,
@@ -162,12 +170,8 @@ class _Pass:
         sides: tuple[dict[str, Any], dict[str, Any]],
         cluster: Cluster,
     ) -> Example:
-        from dataclasses import replace
-
-        from focal_eval.compare.wording import words
-
         whole = self._conversation
-        veil = self._veil = self._veil or self._whatif.veil(whole)
+        veil = self._veil()
         counted = veil.counts.copy()
         prefix = veil.conversation(replace(whole, turns=whole.turns[: place + 1]))
         first = found[0]

@@ -100,6 +100,7 @@ class Cluster:
         """Adds what a later part of the stream has of the same cause."""
         self.turns += other.turns
         self.conversations += other.conversations  # parts are cut between conversations
+        self.last = other.last
         self._join(other.cause)
         for item in other.figures.values():
             self._figure(item)
