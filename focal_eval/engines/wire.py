@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
@@ -216,7 +217,7 @@ class Wire:
         accept: str,
     ) -> Call:
         """The request. Raises EngineProtocol where an id of the engine's would make it another one."""
-        if _PATH.fullmatch(path) is None or any(part in (".", "..") for part in unquote(path).split("/")):
+        if not _is_path(path):
             raise EngineProtocol(f"{plain(repr(path), 80)} is no path to ask for; an id in it is not one")
         sent = {**self._headers, "accept": accept}
         if body is not None:
@@ -227,6 +228,11 @@ class Wire:
             sent[name.lower()] = value
         url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
         return Call(method, url, sent, None if body is None else _json(body), safe)
+
+
+@lru_cache(maxsize=64)
+def _is_path(path: str) -> bool:
+    return _PATH.fullmatch(path) is not None and {".", ".."}.isdisjoint(unquote(path).split("/"))
 
 
 def _json(body: Json) -> bytes:

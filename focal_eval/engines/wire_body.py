@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from focal_eval.errors import EngineProtocol
 
@@ -57,14 +57,6 @@ class Unpacker:
 
     def _too_long(self) -> EngineProtocol:
         return EngineProtocol(f"the answer is longer than {self._most:,} bytes (max_reply_bytes)")
-
-
-async def whole(stream: AsyncIterator[bytes], headers: Mapping[str, str], most: int) -> bytes:
-    """The whole body."""
-    unpacker = Unpacker(headers, most)
-    parts = [unpacker.take(chunk) async for chunk in stream]
-    unpacker.end()
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class LineDecoder:

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from focal_eval.clock import Clock
 from focal_eval.engines.wire_answer import Answer, refusal
-from focal_eval.engines.wire_body import Unpacker, whole
+from focal_eval.engines.wire_body import Unpacker
 from focal_eval.engines.wire_connections import Connections, Pool
 from focal_eval.engines.wire_failure import amid_answer, before_answer, nothing_sent
 from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults, Pace
@@ -20,6 +20,7 @@ from focal_eval.errors import EngineProtocol, EngineUnreachable
 
 if TYPE_CHECKING:
     from focal_eval.engines.wire_httpx import httpx
+    from focal_eval.engines.wire_transport import Body
 
 _ERROR_BYTES = 64 * 1024  # read of an answer with an error status
 _PIECE = 8 * 1024  # of it at a time: what is one piece too far is not shown
@@ -42,18 +43,18 @@ class Call:
 class Exchange:
     """An answer that has begun with a 2xx status; `close` must be called."""
 
-    __slots__ = ("_connections", "_pool", "_response", "headers", "started", "status")
+    __slots__ = ("_body", "_connections", "_pool", "headers", "started", "status")
 
     def __init__(self, response: httpx.Response, pool: Pool, connections: Connections, started: float) -> None:
-        self._response, self._pool, self._connections, self.started = response, pool, connections, started
+        self._body = cast("Body", response.stream)  # not by httpx.Response, which would look at it once more
+        self._pool, self._connections, self.started = pool, connections, started
         self.status = response.status_code
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes over the wire. Raises EngineProtocol where it breaks off."""
-        stream = self._response.stream
         try:
-            async for chunk in stream:  # type: ignore[union-attr]  # an asynchronous transport gives such a stream
+            async for chunk in self._body:
                 yield chunk
         except Exception as problem:
             error = amid_answer(problem)
@@ -63,7 +64,14 @@ class Exchange:
 
     async def whole(self, most: int) -> Answer:
         """The whole answer, at most so many bytes of it."""
-        return Answer(self.status, self.headers, await whole(self.chunks(), self.headers, most))
+        unpacker = Unpacker(self.headers, most)
+        content = self._body.at_once()
+        if content is None:
+            content = b"".join([unpacker.take(chunk) async for chunk in self.chunks()])
+        else:
+            content = unpacker.take(content)
+        unpacker.end()
+        return Answer(self.status, self.headers, content)
 
     async def beginning(self, most: int) -> bytes:
         """What the body begins with; nothing is wrong with it."""
@@ -80,13 +88,8 @@ class Exchange:
         """Gives the connection back, or closes it where the body was not read to its end; with `sound=False` all of them."""
         if not sound:
             self._connections.renew(self._pool)
-        try:
-            await self._response.aclose()
-        except Exception as problem:
-            if amid_answer(problem) is None:
-                raise
-        finally:
-            await self._connections.release(self._pool)
+        await self._body.aclose()
+        await self._connections.release(self._pool)
 
 
 class Sender:

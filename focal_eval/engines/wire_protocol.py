@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from httptools import HttpResponseParser
 
@@ -25,11 +25,34 @@ class Malformed(Exception):
     """What came is not HTTP."""
 
 
+def _reader(transport: asyncio.Transport) -> Callable[[], bool]:
+    """Asks the system itself whether there is something to read, be it the end."""
+    number = transport.get_extra_info("socket").fileno()
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return lambda: bool(poll.poll(0))
+
+
 class Connection(asyncio.Protocol):
     """A connection, used by one request at a time: `ask`, then `chunks` to the end; it may be asked again where `sound`."""
 
     __slots__ = (
-        *("_bodiless", "_full", "_head", "_held", "_keep", "_loop", "_loose", "_parser", "_parts", "_paused", "_problem"),
+        *(
+            "_bodiless",
+            "_full",
+            "_head",
+            "_held",
+            "_keep",
+            "_loop",
+            "_loose",
+            "_parser",
+            "_parts",
+            "_paused",
+            "_problem",
+            "_readable",
+        ),
         *("_transport", "_waiter", "answered", "closed", "complete", "headers", "idle_since", "status"),
     )
 
@@ -38,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._waiter: asyncio.Future[None] | None = None
         self._problem: Exception | None = None
+        self._readable: Callable[[], bool]
         self._parts: deque[bytes] = deque()
         self._full = False
         self.closed = True  # until it is made
@@ -57,6 +81,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._readable = _reader(transport)
         self.closed = False
 
     def connection_lost(self, problem: Exception | None) -> None:
@@ -180,6 +205,14 @@ class Connection(asyncio.Protocol):
                 return
             await self._wait()
 
+    def take(self) -> bytes | None:
+        """The rest of the body where all of it is there; else None."""
+        if not self.complete or self._paused:
+            return None
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        return body
+
     @property
     def sound(self) -> bool:
         """Whether all was sent and read to its end, so that another request may follow."""
@@ -188,14 +221,7 @@ class Connection(asyncio.Protocol):
 
     def stale(self) -> bool:
         """Whether the server closed the idle connection, or spoke on it, though asyncio has not said so yet."""
-        socket = self._transport.get_extra_info("socket")
-        if self.closed or socket is None or socket.fileno() < 0:
-            return True
-        if not hasattr(select, "poll"):
-            return bool(select.select([socket.fileno()], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(socket.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return self.closed or self._readable()
 
     def abort(self) -> None:
         """Closes the connection at once; what was not sent yet never will be."""

@@ -38,7 +38,8 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, once its headers are there; its stream is to be read or closed."""
-        content = await request.aread()
+        stream = request.stream
+        content = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
         head = self._head(request, content)
         connection = self._idle.take()
         if connection is None:
@@ -88,6 +89,10 @@ class Body(httpx.AsyncByteStream):
                 yield chunk
         except (Broken, Malformed) as problem:
             raise _told(problem) from problem
+
+    def at_once(self) -> bytes | None:
+        """All of it where it came along with the headers, as short answers mostly do; else None."""
+        return None if self._connection is None else self._connection.take()
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
