@@ -24,6 +24,7 @@ VERBS = {
     "coverage": "which rules recorded runs exercised, and which of them an expectation would miss",
     "whatif": "what recorded conversations would have done under changed rules",
     "bisect": "which edits of an agent break a script: the smallest set, or the first bad commit",
+    "minimise": "the smallest conversation that still fails as a case of a run did",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "approve": "accept what a run observed into the baseline",
     "import": "turn somebody else's suite or transcripts into scripts",

@@ -1,4 +1,4 @@
-"""Progress of work that has no cases: how much was done, said on stderr once it takes longer than a second."""
+"""Progress of work that has no cases: which probe it is at, said on stderr once it takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TextIO
 
 from focal_eval.clock import Clock
 from focal_eval.report.ansi import emit
-from focal_eval.text import counted
 
 FIRST_S, EVERY_S, LIVE_S = 1.0, 10.0, 0.1
 
@@ -28,7 +27,7 @@ class Count:
         if now < self._next:
             return
         self._next = now + (LIVE_S if self._live else EVERY_S)
-        words = counted(done, self._noun) if total is None else f"{done:,} of {counted(total, self._noun)}"
+        words = f"{self._noun} {done:,}" if total is None else f"{self._noun} {done:,} of {total:,}"
         with contextlib.suppress(OSError):  # nobody reads along any more: the work goes on
             if self._live:
                 self._stream.write(f"\r\x1b[2K{words}")

@@ -1,0 +1,137 @@
+"""One case as a script of its own: its fragments spliced in, its wording picked, its params filled in, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from focal_eval.document import INVALID, Reader, plain, read_text
+from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.writing import Block, Dumper, dump
+from focal_eval.runner.plan import Case
+from focal_eval.script.model import Script, Turn
+from focal_eval.script.read import read_script
+from focal_eval.script.templates import Filler
+from focal_eval.source import Span
+from focal_eval.template import TemplateProblem, has_template
+
+Data = dict[str, Any]
+ORDER = ("title", "description", "tags", "channel", "metadata", "given", "tools", "turns", "conversation", "origin")
+
+
+class _Wide(Dumper):
+    fold_at = 96
+    one_line = 100
+
+
+def scripted(case: Case) -> Data:
+    """The case as the data of a script without params and fragments. What later turns save stays a template."""
+    script = case.script
+    places = _Places(script)
+    filler = Filler({**script.given.variables, **case.row})
+    data: Data = {"title": script.title}
+    root = places.root(script.file)
+    for key in ("channel", "metadata", "given", "conversation"):
+        if key in root:
+            data[key] = places.data(root[key], filler)
+    if script.stubs:
+        answers = ((stub.tool, stub.answers) for stub in script.stubs)
+        data["tools"] = {tool: [places.at(answer.span, filler) for answer in several] for tool, several in answers}
+    data["turns"] = [_turn(turn, case, places, filler) for turn in script.turns]
+    return {key: data[key] for key in ORDER if key in data}
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """The data as the text of a script file."""
+    turns = [Block({key: _blocks(part) for key, part in turn.items()}) for turn in data["turns"]]
+    return dump({**data, "turns": turns}, _Wide)
+
+
+def _blocks(part: Any) -> Any:
+    """Expectations one a line, as people write them."""
+    return Block(part) if isinstance(part, dict) and len(part) > 1 else part
+
+
+def read_back(text: str, like: Script) -> Script | None:
+    """The script that a text is, None where it has errors."""
+    document = read_text(text, like.file)
+    script = read_script(document, like.id, Reader(document))
+    return None if document.problems.errors else script
+
+
+def _turn(turn: Turn, case: Case, places: _Places, filler: Filler) -> Data:
+    node = places.node(turn.span)
+    out: Data = {}
+    if turn.user:
+        said = turn.user[case.pick % len(turn.user)]
+        try:
+            out["user"] = filler.said(said)
+        except TemplateProblem:
+            out["user"] = said.text
+    if isinstance(node, MappingNode):
+        rest = places.data(node, filler)
+        out |= {key: part for key, part in rest.items() if key != "user"}
+    return out
+
+
+class _Places:
+    """The nodes of a script's files by where they stand."""
+
+    def __init__(self, script: Script) -> None:
+        self._documents = {file: read_text(text, file) for file, text in script.texts.items()}
+        self._nodes: dict[Span, Node] = {}
+        for document in self._documents.values():
+            if document.root is not None:
+                reader = Reader(document)
+                self._nodes |= {reader.span(node): node for node in _below(document.root)}
+
+    def root(self, file: str) -> dict[str, Node]:
+        """The values of a file by key."""
+        document = self._documents[file]
+        reader = Reader(document)
+        assert isinstance(document.root, MappingNode)
+        return {name: node for name, _, node in reader.pairs(document.root)}
+
+    def node(self, span: Span) -> Node:
+        return self._nodes[span]
+
+    def at(self, span: Span, filler: Filler) -> Any:
+        return self.data(self._nodes[span], filler, span.file)
+
+    def data(self, node: Node, filler: Filler, file: str | None = None) -> Any:
+        """The node as plain data, with the templates filled that can be."""
+        document = self._documents[file] if file is not None else next(iter(self._documents.values()))
+        made = plain(_filled(node, filler), Reader(document))
+        assert made is not INVALID, "the script was read before"
+        return made
+
+
+def _filled(node: Node, filler: Filler) -> Node:
+    """The node with every template filled whose names are known; the others stay."""
+    if isinstance(node, ScalarNode):
+        if not has_template(node.value):
+            return node
+        try:
+            return filler.node(node)
+        except TemplateProblem:
+            return node
+    if isinstance(node, SequenceNode):
+        return SequenceNode(node.tag, [_filled(item, filler) for item in node.value], node.start_mark, node.end_mark)
+    pairs = [(key, _filled(item, filler)) for key, item in node.value]
+    return MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+
+
+def _below(root: Node) -> Iterator[Node]:
+    """Every node, those that several aliases lead to once."""
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, SequenceNode):
+            stack.extend(node.value)
+        elif isinstance(node, MappingNode):
+            stack.extend(part for pair in node.value for part in pair)
