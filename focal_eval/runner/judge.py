@@ -128,7 +128,7 @@ class CaseJudge:
 
     def conclude(self, messages: Any) -> None:
         """Judges the conversation as a whole; after that the verdict stands."""
-        self._conversation(messages)
+        self._judge_whole(messages)
         self._keep_bad(None)
         self._decide()
 
@@ -182,15 +182,19 @@ class CaseJudge:
             self.bad.extend((index, result) for result in tally.bad)
             tally.bad.clear()
 
-    def _conversation(self, messages: Any) -> None:
+    def _judge_whole(self, messages: Any) -> None:
         closing = self.prepared.closing
         if not closing:
             return
         if self.fault is not None:
             self._not_judged(closing, self._ended())
             return
+        self.judging.judge(closing, self.conversation(messages))
+
+    def conversation(self, messages: Any) -> Conversation:
+        """The conversation so far, as expectations of the whole of it see it."""
         policy = self.policy
-        seen = Conversation(
+        return Conversation(
             tuple(self.turns),
             messages,
             self.saved,
@@ -200,7 +204,6 @@ class CaseJudge:
             masks=policy.masks,
             before=tuple(self.before),
         )
-        self.judging.judge(closing, seen)
 
     def _ended(self) -> str:
         """Why the conversation as a whole is not judged, where it came to a fault."""

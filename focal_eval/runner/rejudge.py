@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from focal_eval.checks.base import Moment
 from focal_eval.checks.local_python import Python
 from focal_eval.compare.align import Said, align_turns
-from focal_eval.records import UNKNOWN, CheckResult, Fault, MessageRecord, TurnRecord, UnknownType, Verdict
+from focal_eval.records import UNKNOWN, CheckResult, Fault, MessageRecord, Outcome, TurnRecord, UnknownType, Verdict
 from focal_eval.records.codec import fault_from_json, message_from_json, turn_from_json
 from focal_eval.registry import find
 from focal_eval.runner.judge import CHANGED, CaseJudge, Policy, PreparedScript, Write
@@ -233,6 +234,19 @@ class Standing:
         self._know(judge, len(self.turns))
         judge.conclude(messages)
         return _judged(judge)
+
+    def holds(self, readies: Sequence[Ready], index: int | None, altered: TurnRecord | None, messages: Any) -> Outcome:
+        """Whether other expectations than the script's hold, of one turn or (None) of the conversation; nothing is recorded."""
+        judge = self._judge()
+        turns = self.turns if altered is None or index is None else (*self.turns[:index], altered, *self.turns[index + 1 :])
+        self._know(judge, len(self.turns) if index is None else index)
+        policy = self._rejudge.policy
+        if index is not None:
+            seen: Any = Moment(turns[: index + 1], None, judge.saved, policy.prices, policy.root)
+        else:
+            judge.turns.extend(turns)
+            seen = judge.conversation(messages)
+        return judge.judging.holds(readies, seen)[0]
 
     def _know(self, judge: CaseJudge, index: int) -> None:
         """Takes over what was saved before that turn."""

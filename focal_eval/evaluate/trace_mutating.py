@@ -1,0 +1,194 @@
+"""A recorded run, altered in every way an agent might go wrong, and judged again: what would its expectations notice?"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from focal_eval.clock import content_id
+from focal_eval.errors import ExitCode, UsageError
+from focal_eval.evaluate.folders import read_folder
+from focal_eval.evaluate.preparing import collector_paused
+from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
+from focal_eval.experiment.mutants import Fate, Score, Tried, score
+from focal_eval.experiment.trace_mutants import Altered, altered
+from focal_eval.experiment.trace_mutate import Talk, tried
+from focal_eval.experiment.trace_scene import Known
+from focal_eval.report.model import Case as ReportCase
+from focal_eval.report.model import ReportModel
+from focal_eval.runner.plan import Case
+from focal_eval.runner.rejudge import Standing
+from focal_eval.text import counted
+from focal_eval.value import value
+
+MOST = 20_000  # mutants judged where nobody says otherwise
+MOST_CASES = 8  # cases of one script in which the same mutant is tried
+
+
+@value
+class TraceRequest:
+    """Which run is altered: a folder, a unique prefix of its id, `latest` or `previous`."""
+
+    run: str
+    runs: Path = Path("reports")
+    suite: Path | None = None
+    most: int = MOST
+    seed: int = 0
+    fail_under: float | None = None  # a share, 0 to 1
+    allow_python: bool = True
+    cache: Path | None = None
+
+
+@value
+class TraceMutations:
+    """What became of the mutants of a run's records."""
+
+    model: ReportModel
+    tried: tuple[Tried, ...]  # by script, turn and operator, in the order they were made
+    score: Score
+    made: int  # mutants there are; more than were tried where they were sampled
+    seed: int
+    scripts: dict[str, str]  # the file of each script with its id
+    left_out: tuple[tuple[str, int], ...] = ()  # why cases were left out, with how many
+    fail_under: float | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """1 where the score is below what was asked for, 3 where there was nothing to notice and a score was asked for."""
+        if self.fail_under is None:
+            return ExitCode.OK
+        if self.score.value is None:
+            return ExitCode.NO_VERDICT
+        return ExitCode.OK if self.score.value >= self.fail_under else ExitCode.FAILED
+
+    def notes(self) -> tuple[str, ...]:
+        """What limits what is told, in words."""
+        out = [f"{counted(count, 'case')} left out: {why}" for why, count in self.left_out]
+        if self.made > len(self.tried):
+            out.insert(0, f"{len(self.tried):,} of {self.made:,} mutants were tried, drawn with seed {self.seed}")
+        return tuple(out)
+
+
+def mutate_traces(request: TraceRequest) -> TraceMutations:
+    """Alters the records of a run and judges them again with today's scripts; no engine.
+
+    Raises UsageError or Refused where the scripts are not there or cannot be read, StorageError where the journal is damaged.
+    """
+    with collector_paused():
+        recording = open_recording(
+            read_folder(request.run, request.runs), suite=request.suite, allow_python=request.allow_python, cache=request.cache
+        )
+    return _Mutating(request, recording).go()
+
+
+class _Mutating:
+    """Goes through a run twice: once to find out which mutants there are, once to judge those that were drawn."""
+
+    def __init__(self, request: TraceRequest, recording: Recording) -> None:
+        self.request, self.recording = request, recording
+        self.rejudging = Rejudging(recording)
+        self.known = Known()
+        self.left_out: Counter[str] = Counter()
+        self.pairs = list(self._pairs())
+
+    def _pairs(self) -> Iterator[tuple[ReportCase, Case]]:
+        """The cases that passed and are still there, script by script."""
+        for case in self.recording.model.cases:
+            today = self.recording.today(case)
+            if today is None:
+                self.left_out["the scripts do not have them now"] += 1
+            elif case.verdict != "passed":
+                self.left_out["they did not pass, so nothing could be noticed by failing"] += 1
+            else:
+                yield case, today
+
+    def go(self) -> TraceMutations:
+        if not self.pairs:
+            raise UsageError(f"no case of {self.recording.model.header.get('id')} passed; there is nothing to alter")
+        for case, _ in self.pairs:
+            self.known.add(self.recording.read(case).turns)
+        drawn = _Drawn(self.request.most, self.request.seed)
+        groups = self._groups()
+        for group in groups:
+            for _, _, found in self._altered(group):
+                drawn.add(found.mutant.id)
+        kept = drawn.ids()
+        out = [result for group in groups for result in self._tried(group, kept)]
+        if not out and not drawn.made:
+            raise UsageError(f"the records of {self.recording.model.header.get('id')} hold nothing that could be altered")
+        files = {today.script.file: today.script.id for _, today in self.pairs}
+        left = tuple(sorted(self.left_out.items()))
+        return TraceMutations(
+            self.recording.model, tuple(out), score(out), drawn.made, self.request.seed, files, left, self.request.fail_under
+        )
+
+    def _groups(self) -> list[list[Talk]]:
+        """The talks of each script that pass by today's scripts as well."""
+        groups: dict[str, list[Talk]] = {}
+        for case, today in self.pairs:
+            rejudge = self.rejudging.of(today)
+            talk = Talk(today.name, Standing(rejudge, self.recording.read(case)), rejudge.prepared)
+            if talk.good:
+                groups.setdefault(today.script.id, []).append(talk)
+            else:
+                self.left_out["they do not pass by today's scripts"] += 1
+        return list(groups.values())
+
+    def _altered(self, group: Sequence[Talk]) -> Iterator[tuple[int, Talk, Altered]]:
+        for place, talk in enumerate(group):
+            script = talk.prepared.script
+            for found in altered(script, talk.standing.turns, talk.standing.messages, self.known):
+                yield place, talk, found
+
+    def _tried(self, group: Sequence[Talk], kept: frozenset[str]) -> Iterator[Tried]:
+        """What became of the mutants of one script; the same change in several of its cases is one mutant."""
+        found: dict[str, list[tuple[Talk, Altered]]] = {}
+        for _, talk, item in self._altered(group):
+            if item.mutant.id in kept:
+                places = found.setdefault(item.mutant.id, [])
+                if len(places) < MOST_CASES:
+                    places.append((talk, item))
+        for places in found.values():
+            yield tried(places, group[:MOST_CASES])
+
+
+class _Drawn:
+    """So many ids of all there are, the same for the same seed whatever the order; memory is that of those drawn."""
+
+    def __init__(self, most: int, seed: int) -> None:
+        self.most, self.seed = most, seed
+        self.made = 0
+        self._heap: list[tuple[int, str]] = []  # the largest draw first
+        self._in: set[str] = set()
+        self._seen: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Takes note of a mutant; one that was seen before counts once."""
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        self.made += 1
+        heapq.heappush(self._heap, (-int(content_id(str(self.seed), name), 16), name))
+        if len(self._heap) > self.most:
+            heapq.heappop(self._heap)
+
+    def ids(self) -> frozenset[str]:
+        return frozenset(name for _, name in self._heap)
+
+
+def as_json(done: TraceMutations, *, everything: bool = False) -> dict[str, Any]:
+    """What became of a run's mutants as one document; with `everything` those that were noticed, too."""
+    shown = [item for item in done.tried if everything or item.fate is not Fate.KILLED]
+    return {
+        "run": done.model.header.get("id"),
+        "tier": "trace",
+        "made": done.made,
+        "tried": len(done.tried),
+        "seed": done.seed,
+        "notes": list(done.notes()),
+        "mutants": shown,
+        "exit_code": int(done.exit_code),
+    }

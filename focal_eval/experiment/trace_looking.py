@@ -1,0 +1,55 @@
+"""Which expectations of a script look at a part of the record, and what to say where none notices a change of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from focal_eval.registry import find
+from focal_eval.runner.judge import PreparedScript
+from focal_eval.runner.ready import Ready
+from focal_eval.text import listed, shorten
+
+WORDS: Mapping[str, str] = {
+    "tools": "tool calls",
+    "rules": "matched rules",
+    "scenario": "scenario's step",
+    "transitions": "edges taken",
+    "template": "template",
+    "outcome": "outcome",
+    "variables": "variables",
+    "enforcement": "hard constraints",
+    "response": "response",
+    "citations": "citations",
+    "follow_ups": "follow-ups",
+    "messages": "stored messages",
+}
+"""A lane in words."""
+
+_STORED = "messages_stored"
+
+
+def lookers(prepared: PreparedScript, lane: str, index: int | None) -> tuple[str, ...]:
+    """The expectations, in words, that read a lane: those of one turn and those of the conversation."""
+    readies: Sequence[Ready] = prepared.closing if index is None else (*prepared.turns[index], *prepared.closing)
+    field = _STORED if lane == "messages" else lane
+    return tuple(dict.fromkeys(ready.text for ready in readies if field in set(_read(ready))))
+
+
+def _read(ready: Ready) -> Iterator[str]:
+    """The fields of a reply that an expectation reads. Response checks read the response, however they say so."""
+    for group in ready.children:
+        for child in group:
+            yield from _read(child)
+    if ready.check is not None:
+        yield from ready.check.needed()
+    elif not ready.children:
+        yield from getattr(find("checks", ready.item.key), "needs", ())
+
+
+def weakness(looking: Sequence[str], lane: str, index: int | None) -> str:
+    """Why a change was not noticed, in one sentence."""
+    where = "" if index is None else f" of turn {index + 1}"
+    if not looking:
+        return f"nobody looks at the {WORDS[lane]}{where}"
+    shown = listed([f"'{shorten(text, 80)}'" for text in looking], most=3)
+    return f"{shown} {'holds' if len(looking) == 1 else 'hold'} all the same"
