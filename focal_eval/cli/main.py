@@ -23,6 +23,7 @@ VERBS = {
     "report": "render a recorded run again",
     "coverage": "which rules recorded runs exercised, and which of them an expectation would miss",
     "whatif": "what recorded conversations would have done under changed rules",
+    "impact": "which scripts an edit of the agent can touch",
     "bisect": "which edits of an agent break a script: the smallest set, or the first bad commit",
     "minimise": "the smallest conversation that still fails as a case of a run did",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",

@@ -14,7 +14,7 @@ from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.versions import version_at, version_in
 from focal_eval.experiment.bisect import Bisected, bisect
-from focal_eval.experiment.changes import Change, Edits
+from focal_eval.experiment.changes import Edits
 from focal_eval.script.load import shown
 from focal_eval.text import listed
 from focal_eval.value import value
@@ -63,7 +63,7 @@ class Found:
             "edits": len(found.changes),
             "reasons": [
                 {
-                    "edits": [_change(found.changes[edit]) for edit in reason.edits],
+                    "edits": [found.changes[edit].as_json() for edit in reason.edits],
                     "cases": list(reason.cases),
                     "case": reason.case,
                     "turn": None if reason.mark is None or reason.mark.turn is None else reason.mark.turn + 1,
@@ -217,18 +217,6 @@ class _Search:
                 good = middle
             else:
                 bad = middle
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "name": change.name,
-        "change": change.change,
-        "field": ".".join(change.path) or None,
-        "before": change.before,
-        "after": change.after,
-        "line": change.line,
-    }
 
 
 def _commit(commit: Commit) -> dict[str, Any]:

@@ -42,6 +42,18 @@ class Change:
         path = ".".join(name.removesuffix("_") for name in self.path if name != "texts")
         return f"{self.kind} {self.name}" + (f", {path}" if path else "")
 
+    def as_json(self) -> dict[str, Json]:
+        """Plain JSON; `field` is null where all of the part came or went."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "change": self.change,
+            "field": ".".join(name.removesuffix("_") for name in self.path if name != "texts") or None,
+            "before": self.before,
+            "after": self.after,
+            "line": self.line,
+        }
+
 
 class Edits:
     """Two versions of an agent and what differs between them; neither ever changes. Titles and descriptions do not count."""

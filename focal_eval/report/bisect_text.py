@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-from focal_eval.compare.model import Edit
 from focal_eval.report.ansi import Paint, emit, wants_colour
 from focal_eval.report.characters import one_line
-from focal_eval.report.edit_lines import edit_lines
+from focal_eval.report.edit_lines import edit_lines, edit_of
 from focal_eval.text import counted, listed
 
 _NAMED = 4
@@ -37,7 +36,7 @@ def _reasons(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         cases = counted(len(reason["cases"]), "case")
         yield paint(f"✗ {counted(len(edits), 'edit')} {verb} {cases}", "bold", "red") + f": {_names(reason['cases'])}"
         for edit in edits:
-            yield from edit_lines(_edit(edit), one_line(_file(found, edit), 100), "    ", paint)
+            yield from edit_lines(edit_of(edit), one_line(_file(found, edit), 100), "    ", paint)
         yield from _failure(reason, paint)
 
 
@@ -51,13 +50,6 @@ def _failure(reason: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 
 def _file(found: Mapping[str, Any], edit: Mapping[str, Any]) -> str:
     return str(found["old"] if edit["change"] == "removed" else found["new"])
-
-
-def _edit(edit: Mapping[str, Any]) -> Edit:
-    field = edit["field"] or "all of it"
-    whole = edit["change"] in ("added", "removed")
-    fields = () if whole else ((field.replace("_.", ".").removesuffix("_"), edit["before"], edit["after"]),)
-    return Edit(edit["kind"], edit["name"], edit["change"], fields, edit["line"])
 
 
 def _rest(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import orjson
 
@@ -14,6 +15,13 @@ from focal_eval.report.characters import one_line
 
 _SHOWN = 4  # fields of an edit, and items of a list
 _WIDTH = 110
+
+
+def edit_of(change: Mapping[str, Any]) -> Edit:
+    """The JSON of one change as an edit with one field, or none where all of the part came or went."""
+    whole = change["change"] in ("added", "removed")
+    fields = () if whole else ((change["field"] or "all of it", change["before"], change["after"]),)
+    return Edit(change["kind"], change["name"], change["change"], fields, change["line"])
 
 
 def edit_lines(edit: Edit, file: str, begin: str, paint: Paint) -> Iterator[str]:
