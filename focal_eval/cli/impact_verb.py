@@ -14,7 +14,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("old", metavar="OLD", type=Path, help="the agent file as it was")
     parser.add_argument("new", metavar="NEW", type=Path, help="the agent file as it is now")
-    parser.add_argument("--suite", metavar="FILE", type=Path, help="the suite (default: the only one in evals/)")
+    parser.add_argument(
+        "--suite", metavar="FILE", type=Path, help="the suite (default: the one in evals/ that plays OLD or NEW)"
+    )
     parser.add_argument("--run", metavar="RUN", help="also what is new, failed or was edited since that run; latest or none")
     parser.add_argument(
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
@@ -32,7 +34,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def call(arguments: argparse.Namespace) -> int:
     """Chooses, prints; 1 where --verify found a case that was not chosen."""
-    from focal_eval.cli.arguments import only_suite
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate.impacting import WHY, ImpactRequest, find
@@ -43,7 +44,7 @@ def call(arguments: argparse.Namespace) -> int:
     request = ImpactRequest(
         arguments.old,
         arguments.new,
-        arguments.suite or only_suite(),
+        arguments.suite,
         run=arguments.run,
         runs=arguments.runs,
         verify=arguments.verify,

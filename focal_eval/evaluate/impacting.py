@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from focal_eval.clock import fixed_clock
+from focal_eval.document import Document, read_file
+from focal_eval.engines import Setting
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.evaluate.laboratory import Opened, open_lab
@@ -17,6 +20,8 @@ from focal_eval.experiment.lab import Lab
 from focal_eval.experiment.reach import Reach
 from focal_eval.report.model import ReportModel
 from focal_eval.script.load import shown
+from focal_eval.script.suite import Suite, looks_like_suite, read_suite
+from focal_eval.text import listed
 from focal_eval.value import value
 
 Told = Callable[[int], None]
@@ -37,7 +42,7 @@ class ImpactRequest:
 
     old: Path
     new: Path
-    suite: Path
+    suite: Path | None = None  # else the one in evals/ whose agent one of them is, or the only one there
     run: str | None = None  # one that tells what failed, what is new and what was edited; None: the suite's latest, if any
     runs: Path = Path("reports")
     verify: bool = False
@@ -84,9 +89,10 @@ class Impacted:
 
 def find(request: ImpactRequest, told: Told = lambda _: None) -> Impacted:
     """The cases to run. Raises UsageError or Refused where a file is not there or has errors."""
+    suite = request.suite or _suite_of(request.old, request.new)
     opened = open_lab(
         RunRequest(
-            (request.suite,),
+            (suite,),
             tags=request.tags,
             keyword=request.keyword,
             allow_python=request.allow_python,
@@ -94,7 +100,7 @@ def find(request: ImpactRequest, told: Told = lambda _: None) -> Impacted:
         )
     )
     old, new = version_in(opened, request.old), version_in(opened, request.new)
-    model = _run(request)
+    model = _run(request, suite)
     known = {} if model is None else _known(model, opened)
     reach = Reach(Lab(opened.lab.cases, replace(opened.lab.terms, engine=opened.lab.on(old).terms.engine)))
     found = impact(reach, new.file, known, told)
@@ -104,7 +110,29 @@ def find(request: ImpactRequest, told: Told = lambda _: None) -> Impacted:
     return Impacted(found, shown(request.old), shown(request.new), run)
 
 
-def _run(request: ImpactRequest) -> ReportModel | None:
+def _suite_of(*agents: Path) -> Path:
+    """The suite in evals/ that one of the agents belongs to, or the only one. Raises UsageError where there is a choice."""
+    folder = Path("evals")
+    wanted = {path.resolve() for path in agents}
+    suites = {path: read_suite(document, path) for path in sorted(folder.glob("*.yaml")) if (document := _suite_at(path))}
+    own = [path for path, suite in suites.items() if suite is not None and _agent_of(suite) in wanted]
+    if len(own) == 1 or len(suites) == 1:
+        return (own or list(suites))[0]
+    known = listed([str(path) for path in suites]) or "none"
+    raise UsageError(f"name the suite with --suite FILE; in {folder}/ there is {known}")
+
+
+def _suite_at(path: Path) -> Document | None:
+    document = read_file(path, shown(path))
+    return document if looks_like_suite(document.root) else None
+
+
+def _agent_of(suite: Suite) -> Path | None:
+    path = suite.fields.engine.config.agent_file(Setting(suite.folder, fixed_clock(), False))
+    return None if path is None else Path(path).resolve()
+
+
+def _run(request: ImpactRequest, suite: Path) -> ReportModel | None:
     """The run to look back at; the latest one only where it is of this suite."""
     if request.run == NONE:
         return None
@@ -114,8 +142,8 @@ def _run(request: ImpactRequest) -> ReportModel | None:
         model = read_folder(LATEST, request.runs)
     except UsageError:
         return None
-    suite = (model.header.get("suite") or {}).get("file")
-    same = suite is not None and Path(str(suite)).resolve() == request.suite.resolve()
+    recorded = (model.header.get("suite") or {}).get("file")
+    same = recorded is not None and Path(str(recorded)).resolve() == suite.resolve()
     return model if same else None
 
 

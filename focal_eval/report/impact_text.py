@@ -37,7 +37,7 @@ def _body(found: Mapping[str, Any], why: Mapping[str, str], paint: Paint, most: 
     if len(edits) > most:
         yield ""
         yield paint(f"and {counted(len(edits) - most, 'edit')} more", "dim")
-    yield from _others(found, why, paint, most)
+    yield from _others(found, why, most)
     yield ""
 
 
@@ -53,7 +53,7 @@ def _cases(choices: Sequence[Mapping[str, Any]], paint: Paint, most: int) -> Ite
         yield paint(f"    and {counted(len(choices) - most, 'case')} more", "dim")
 
 
-def _others(found: Mapping[str, Any], why: Mapping[str, str], paint: Paint, most: int) -> Iterator[str]:
+def _others(found: Mapping[str, Any], why: Mapping[str, str], most: int) -> Iterator[str]:
     """Cases chosen for another reason than one edit."""
     together = [choice["case"] for choice in found["chosen"] if "touched" in choice["why"] and not choice["edits"]]
     rows = [("only by several edits together, or there were too many to tell apart", together)]
