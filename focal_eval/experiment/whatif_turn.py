@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from focal_eval.agent import Played
-from focal_eval.compare.lanes import replies
+from focal_eval.compare.lanes import COMPARED
 from focal_eval.compare.model import Difference, Lane
+from focal_eval.compare.structure import equal_json
 from focal_eval.records import UNKNOWN, Json
 from focal_eval.records.conversation import RecordedExchange
 
@@ -107,5 +108,11 @@ def beside(record: Mapping[str, Any], played: Mapping[str, Any]) -> dict[str, An
 
 
 def differences(before: Told, after: Told, lanes: Collection[Lane]) -> tuple[Difference, ...]:
-    """What differs in these lanes, in the order of the pipeline."""
-    return tuple(item for item in replies(before, after) if item.lane in lanes and item.path[:1] != ("metadata",))
+    """What differs in these lanes, in the order of the pipeline; metadata only says which templates were said."""
+    keys = [(key, compared) for key, lane, compared in COMPARED if lane in lanes and key in before and key in after]
+    return tuple(
+        item
+        for key, compared in keys
+        if key != "metadata" and not equal_json(before[key], after[key])
+        for item in compared(before, after)
+    )

@@ -77,15 +77,34 @@ def test_mix_rows_are_told_apart_by_their_role(tmp_path: Path) -> None:
     rows = [
         {"id": "m1", "sessionId": "s-1", "role": "user", "userInput": "Where is my lamp?"},
         {
-            "id": "m2", "sessionId": "s-1", "role": "assistant", "userInput": "", "assistantResponse": "",
+            "id": "m2",
+            "sessionId": "s-1",
+            "role": "assistant",
+            "userInput": "",
+            "assistantResponse": "",
             "toolCalls": [
-                {"id": "t1", "name": "track", "type": "function", "finished": True, "input": '{"order":"L-1"}', "result": "moving"},
-                {"id": "t2", "name": "mail", "type": "function", "finished": True, "input": "{}", "isError": True, "result": "down"},
+                {
+                    "id": "t1",
+                    "name": "track",
+                    "type": "function",
+                    "finished": True,
+                    "input": '{"order":"L-1"}',
+                    "result": "moving",
+                },
+                {
+                    "id": "t2",
+                    "name": "mail",
+                    "type": "function",
+                    "finished": True,
+                    "input": "{}",
+                    "isError": True,
+                    "result": "down",
+                },
             ],
         },
         {"id": "m3", "sessionId": "s-1", "role": "assistant", "userInput": "On its way.", "assistantResponse": "On its way."},
         {"id": "m4", "sessionId": "s-2", "role": "user", "userInput": "Hello"},
-    ]  # fmt: skip
+    ]
     found = told(written(tmp_path, rows))
     assert [(one.id, one.format, [turn.user for turn in one.turns]) for one in found] == [
         ("s-1", "mix", ["Where is my lamp?"]),
@@ -120,17 +139,25 @@ def test_pipeshub_parts_tell_calls_where_there_are_any(tmp_path: Path) -> None:
     messages = [
         {"_id": "a", "messageType": "user_query", "content": "Open a ticket"},
         {
-            "_id": "b", "messageType": "bot_response", "content": "Opened T-1.",
+            "_id": "b",
+            "messageType": "bot_response",
+            "content": "Opened T-1.",
             "tools": [{"toolName": "tickets.create", "toolResult": {"key": "T-1"}}],
             "parts": [
-                {"type": "tool_call", "toolName": "tickets.create", "args": '{"title":"x"}', "status": "completed", "resultPreview": '{"key":"T-1"}'},
+                {
+                    "type": "tool_call",
+                    "toolName": "tickets.create",
+                    "args": '{"title":"x"}',
+                    "status": "completed",
+                    "resultPreview": '{"key":"T-1"}',
+                },
                 {"type": "text", "content": "Opened T-1."},
             ],
         },
         {"_id": "c", "messageType": "user_query", "content": "And now?"},
         {"_id": "d", "messageType": "bot_response", "content": "Done.", "tools": [{"toolName": "clock", "toolResult": "noon"}]},
         {"_id": "e", "messageType": "feedback", "content": "good"},
-    ]  # fmt: skip
+    ]
     bare = {"_id": "k1", "messages": messages}
     found = told(written(tmp_path, bare, "bare.json"), written(tmp_path, {"conversation": bare, "meta": {}}, "reply.json"))
     assert [(one.id, one.format) for one in found] == [("k1", "pipeshub")] * 2
@@ -365,8 +392,28 @@ def test_an_unknown_format_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-@pytest.mark.parametrize("data", [[], {}, 7, "x", None, [[]], [[[]]], {"messages": 3}, {"messages": [4]}, {"turns": [None]}, {"items": [{}]},
-                                  {"t": "turn"}, {"traj": {}}, {"role": 1}, {"userInput": {}}, {"fragments": [1]}, {"user": {}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        {},
+        7,
+        "x",
+        None,
+        [[]],
+        [[[]]],
+        {"messages": 3},
+        {"messages": [4]},
+        {"turns": [None]},
+        {"items": [{}]},
+        {"t": "turn"},
+        {"traj": {}},
+        {"role": 1},
+        {"userInput": {}},
+        {"fragments": [1]},
+        {"user": {}},
+    ],
+)
 def test_no_shape_of_data_ends_in_a_traceback(name: str, data: Any, tmp_path: Path) -> None:
     """Whatever a record is, a format that is forced on it tells it or reads nothing of it."""
     over = PassedOver()
