@@ -30,7 +30,7 @@ from focal_eval.engines.mix_stream import PermissionAsked, QuestionAsked, Stream
 from focal_eval.engines.parts import Part, parting, path_part
 from focal_eval.engines.probing import probed
 from focal_eval.engines.wire import Answer, Event, Faults, Wire
-from focal_eval.errors import EngineError, EngineProtocol
+from focal_eval.errors import EngineError, EngineProtocol, EngineStatus
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.text import shorten
 
@@ -122,9 +122,27 @@ class MixEngine:
         return self._abilities
 
     async def open(self, start: SessionStart) -> Session:
-        answer = await self.wire.request("POST", "/api/sessions", body=self.config.session_body(start.case))
+        try:
+            answer = await self.wire.request("POST", "/api/sessions", body=self.config.session_body(start.case))
+        except EngineStatus as problem:
+            if problem.status in (404, 405):
+                await self._check_dialect()
+            raise
         made = Part(bare(answer.json()), "the session")
         return MixSession(self, made.text("id"))
+
+    async def _check_dialect(self) -> None:
+        """Raises EngineProtocol where the server is one of August 2025, which knows no sessions below /api."""
+        try:
+            answer = await self.wire.request("POST", "/rpc", body={"method": "sessions.list", "params": {}, "id": 1}, safe=True)
+            told = answer.json()
+        except EngineError:
+            return
+        if isinstance(told, dict) and "id" in told and ("result" in told or "error" in told):
+            raise EngineProtocol(
+                "this Mix server speaks the JSON-RPC dialect of August 2025 (POST /rpc), which this engine does not; "
+                "servers from September 2025 on are spoken"
+            )
 
     async def probe(self) -> Probe:
         """Asks for the list of sessions."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from focal_eval.engines.base import SessionStart, Setting
 from focal_eval.engines.mix import Mix
@@ -18,7 +19,7 @@ from focal_eval.errors import EngineError, EngineProtocol, EngineStatus, EngineU
 from focal_eval.records import UNKNOWN, Tokens, ToolCall
 from focal_eval.testing import engine_conformance
 from tests.engines.mix_stub import MixServer
-from tests.engines.vendor_stub import TOKEN, Stub, as_json, engine_of, frame, served, streamed, talk
+from tests.engines.vendor_stub import TOKEN, Heard, Stub, as_json, engine_of, frame, served, streamed, talk
 
 SERVER = MixServer()
 EARLY = MixServer(synchronous=True)
@@ -382,3 +383,26 @@ def test_the_sdk_refuses_what_the_engine_refuses(stub: Stub) -> None:
     with pytest.raises(errors.ErrorResponse) as told:
         sdk.messages.send(id="nope", text="hi")
     assert told.value.data.error.message == "Session with ID 'nope' not found"
+
+
+def test_the_dialect_of_august_2025_is_named() -> None:
+    """A server that knows no sessions and answers JSON-RPC is said to be of a version this engine does not speak."""
+
+    async def rpc(heard: Heard) -> Response:
+        return as_json({"result": [], "id": heard.body["id"]})
+
+    with served({("POST", "/rpc"): rpc}, Stub(), token=None) as old:
+        with pytest.raises(EngineProtocol, match="speaks the JSON-RPC dialect of August 2025"):
+            talk(mix(old), "hi")
+        assert old.bodies("/rpc") == [{"method": "sessions.list", "params": {}, "id": 1}]
+
+
+@pytest.mark.parametrize("payload", [{"hello": "there"}, ["result", "id"], {"id": 1}])
+def test_another_server_is_no_dialect(payload: Any) -> None:
+    """What knows no sessions and answers something else keeps its own error."""
+
+    async def other(_: Heard) -> Response:
+        return as_json(payload)
+
+    with served({("POST", "/rpc"): other}, Stub(), token=None) as stub, pytest.raises(EngineStatus, match="404"):
+        talk(mix(stub), "hi")
