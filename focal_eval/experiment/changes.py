@@ -39,8 +39,12 @@ class Change:
         """`rule offer-refund, match.any_words`."""
         if self.change == "moved":
             return f"order of {self.kind}s" + (f" of {self.name}" if self.name else "")
-        path = ".".join(name.removesuffix("_") for name in self.path if name != "texts")
-        return f"{self.kind} {self.name}" + (f", {path}" if path else "")
+        return f"{self.kind} {self.name}" + (f", {self.field}" if self.field else "")
+
+    @property
+    def field(self) -> str:
+        """The field as the file has it: `match.any_words`, `text.en`; empty where all of the part came or went."""
+        return ".".join(name.removesuffix("_") for name in self.path if name not in ("", "texts"))
 
     def as_json(self) -> dict[str, Json]:
         """Plain JSON; `field` is null where all of the part came or went."""
@@ -48,7 +52,7 @@ class Change:
             "kind": self.kind,
             "name": self.name,
             "change": self.change,
-            "field": ".".join(name.removesuffix("_") for name in self.path if name != "texts") or None,
+            "field": self.field or None,
             "before": self.before,
             "after": self.after,
             "line": self.line,
