@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
@@ -33,6 +34,17 @@ def seconds(text: str) -> float:
     if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and {_LONGEST_S}")
     return value
+
+
+def per_cent(text: str) -> float:
+    """Reads per cent as a share; exact, so that 95 of 100 is never below 95 %."""
+    try:
+        value = Fraction(text) / 100
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of per cent, 0 to 100")
+    return float(value)
 
 
 def only_suite() -> Path:

@@ -6,11 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focal_eval.cli.arguments import whole
+from focal_eval.cli.arguments import per_cent, whole
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.covering import Covered
@@ -31,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--kind", type=_kinds, metavar="KINDS", help="what is told, and what shares are of: rule,step,... or all"
     )
     parser.add_argument("--of", choices=("asserted", "hit"), default="asserted", help="what --fail-under is about")
-    parser.add_argument("--fail-under", type=_share, metavar="P", help="exit code 1 below P per cent (of rules, or of --kind)")
+    parser.add_argument("--fail-under", type=per_cent, metavar="P", help="exit code 1 below P per cent of rules, or of --kind")
     parser.add_argument("--against", metavar="OLD", help="only what was edited since this agent file, or this run's agent")
     parser.add_argument("--by-name", action="store_true", help="add up runs of different agents by the names of their items")
     parser.add_argument("--item", metavar="NAME", help="all about one item: refund-limit, step:returns/order")
@@ -65,17 +64,6 @@ def _known(word: str, known: tuple[str, ...], what: str) -> str:
         fix = did_you_mean(word, known)
         raise argparse.ArgumentTypeError(f"no {what} is named '{word}'" + (f"; {fix}" if fix else ""))
     return word
-
-
-def _share(text: str) -> float:
-    """Per cent as a share; exact, so that 95 of 100 is never below 95 %."""
-    try:
-        value = Fraction(text) / 100
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(-1)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of per cent, 0 to 100")
-    return float(value)
 
 
 def call(arguments: argparse.Namespace) -> int:

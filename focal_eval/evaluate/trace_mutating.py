@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from focal_eval.clock import content_id
 from focal_eval.errors import ExitCode, UsageError
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
-from focal_eval.experiment.mutants import Fate, Score, Tried, score
+from focal_eval.experiment.mutants import Score, Tried, score
 from focal_eval.experiment.trace_mutants import Altered, altered
 from focal_eval.experiment.trace_mutate import Talk, tried
 from focal_eval.experiment.trace_scene import Known
+from focal_eval.records import UNKNOWN, TurnRecord
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.plan import Case
@@ -53,6 +53,7 @@ class TraceMutations:
     seed: int
     scripts: dict[str, str]  # the file of each script with its id
     left_out: tuple[tuple[str, int], ...] = ()  # why cases were left out, with how many
+    inputs: int = 0  # calls whose results the scripts say themselves
     fail_under: float | None = None
 
     @property
@@ -67,6 +68,8 @@ class TraceMutations:
     def notes(self) -> tuple[str, ...]:
         """What limits what is told, in words."""
         out = [f"{counted(count, 'case')} left out: {why}" for why, count in self.left_out]
+        if self.inputs:
+            out.append(f"the results of {counted(self.inputs, 'call')} are what the scripts say, and were not altered")
         if self.made > len(self.tried):
             out.insert(0, f"{len(self.tried):,} of {self.made:,} mutants were tried, drawn with seed {self.seed}")
         return tuple(out)
@@ -84,14 +87,19 @@ def mutate_traces(request: TraceRequest) -> TraceMutations:
     return _Mutating(request, recording).go()
 
 
+Places = dict[str, list[tuple[Talk, Altered]]]
+"""By a mutant's id: the cases it was made in."""
+
+
 class _Mutating:
-    """Goes through a run twice: once to find out which mutants there are, once to judge those that were drawn."""
+    """Finds out which mutants there are, draws as many as are wanted, and judges them script by script."""
 
     def __init__(self, request: TraceRequest, recording: Recording) -> None:
         self.request, self.recording = request, recording
         self.rejudging = Rejudging(recording)
         self.known = Known()
         self.left_out: Counter[str] = Counter()
+        self.inputs = 0
         self.pairs = list(self._pairs())
 
     def _pairs(self) -> Iterator[tuple[ReportCase, Case]]:
@@ -108,21 +116,39 @@ class _Mutating:
     def go(self) -> TraceMutations:
         if not self.pairs:
             raise UsageError(f"no case of {self.recording.model.header.get('id')} passed; there is nothing to alter")
-        for case, _ in self.pairs:
-            self.known.add(self.recording.read(case).turns)
+        for case, today in self.pairs:
+            turns = self.recording.read(case).turns
+            self.known.add(turns)
+            self.inputs += _inputs(today, turns)
         drawn = _Drawn(self.request.most, self.request.seed)
         groups = self._groups()
+        made: list[Places] | None = []
         for group in groups:
-            for _, _, found in self._altered(group):
-                drawn.add(found.mutant.id)
+            found = self._made(group)
+            drawn.add(found)
+            if made is not None and drawn.made <= self.request.most:
+                made.append(found)
+            else:  # more than are tried: what is not drawn is made again, and not kept
+                made = None
         kept = drawn.ids()
-        out = [result for group in groups for result in self._tried(group, kept)]
+        out = []
+        for place, group in enumerate(groups):
+            mutants = self._made(group) if made is None else made[place]
+            out += [tried(mutants[name], group[:MOST_CASES]) for name in mutants if name in kept]
         if not out and not drawn.made:
             raise UsageError(f"the records of {self.recording.model.header.get('id')} hold nothing that could be altered")
         files = {today.script.file: today.script.id for _, today in self.pairs}
         left = tuple(sorted(self.left_out.items()))
         return TraceMutations(
-            self.recording.model, tuple(out), score(out), drawn.made, self.request.seed, files, left, self.request.fail_under
+            model=self.recording.model,
+            tried=tuple(out),
+            score=score(out),
+            made=drawn.made,
+            seed=self.request.seed,
+            scripts=files,
+            left_out=left,
+            inputs=self.inputs,
+            fail_under=self.request.fail_under,
         )
 
     def _groups(self) -> list[list[Talk]]:
@@ -137,22 +163,23 @@ class _Mutating:
                 self.left_out["they do not pass by today's scripts"] += 1
         return list(groups.values())
 
-    def _altered(self, group: Sequence[Talk]) -> Iterator[tuple[int, Talk, Altered]]:
-        for place, talk in enumerate(group):
-            script = talk.prepared.script
-            for found in altered(script, talk.standing.turns, talk.standing.messages, self.known):
-                yield place, talk, found
-
-    def _tried(self, group: Sequence[Talk], kept: frozenset[str]) -> Iterator[Tried]:
-        """What became of the mutants of one script; the same change in several of its cases is one mutant."""
-        found: dict[str, list[tuple[Talk, Altered]]] = {}
-        for _, talk, item in self._altered(group):
-            if item.mutant.id in kept:
-                places = found.setdefault(item.mutant.id, [])
+    def _made(self, group: Sequence[Talk]) -> Places:
+        """The mutants of one script with where they were made; the same change in several of its cases is one mutant."""
+        out: Places = {}
+        for talk in group:
+            script, standing = talk.prepared.script, talk.standing
+            for item in altered(script, standing.turns, standing.messages, self.known):
+                places = out.setdefault(item.mutant.id, [])
                 if len(places) < MOST_CASES:
                     places.append((talk, item))
-        for places in found.values():
-            yield tried(places, group[:MOST_CASES])
+        return out
+
+
+def _inputs(case: Case, turns: Sequence[TurnRecord]) -> int:
+    """Calls of tools that the script answers."""
+    answered = {stub.tool for stub in case.script.stubs}
+    calls = (turn.reply.tools for turn in turns if turn.reply is not None)
+    return sum(call.name in answered for found in calls if found is not UNKNOWN for call in found)
 
 
 class _Drawn:
@@ -162,33 +189,14 @@ class _Drawn:
         self.most, self.seed = most, seed
         self.made = 0
         self._heap: list[tuple[int, str]] = []  # the largest draw first
-        self._in: set[str] = set()
-        self._seen: set[str] = set()
 
-    def add(self, name: str) -> None:
-        """Takes note of a mutant; one that was seen before counts once."""
-        if name in self._seen:
-            return
-        self._seen.add(name)
-        self.made += 1
-        heapq.heappush(self._heap, (-int(content_id(str(self.seed), name), 16), name))
-        if len(self._heap) > self.most:
-            heapq.heappop(self._heap)
+    def add(self, names: Iterable[str]) -> None:
+        """Takes note of mutants; no id comes twice, as each names its script."""
+        for name in names:
+            self.made += 1
+            heapq.heappush(self._heap, (-int(content_id(str(self.seed), name), 16), name))
+            if len(self._heap) > self.most:
+                heapq.heappop(self._heap)
 
     def ids(self) -> frozenset[str]:
         return frozenset(name for _, name in self._heap)
-
-
-def as_json(done: TraceMutations, *, everything: bool = False) -> dict[str, Any]:
-    """What became of a run's mutants as one document; with `everything` those that were noticed, too."""
-    shown = [item for item in done.tried if everything or item.fate is not Fate.KILLED]
-    return {
-        "run": done.model.header.get("id"),
-        "tier": "trace",
-        "made": done.made,
-        "tried": len(done.tried),
-        "seed": done.seed,
-        "notes": list(done.notes()),
-        "mutants": shown,
-        "exit_code": int(done.exit_code),
-    }

@@ -49,7 +49,11 @@ OPERATORS: Mapping[str, Operator] = {
     "drop-citation": Operator("citations", op.drop_citation, "a source is not named"),
     "drop-follow-up": Operator("follow_ups", op.drop_follow_up, "a follow-up is not suggested"),
 }
-"""Operators on turns, by name. None is left out of the score: that order of sentences is often free shows in its own line."""
+"""Operators on turns, by name. None is left out of the score: that the order of sentences is often free shows in its own line.
+
+One thing is not altered, whatever the operator: the result of a tool that the script itself answers. It is what the script
+says, not what the agent did, and no agent could have another one.
+"""
 
 STORED: Mapping[str, str] = {
     "lose-message": "a stored message is lost",
@@ -73,11 +77,12 @@ class Altered:
 def altered(script: Script, turns: Sequence[TurnRecord], messages: Messages, known: Known) -> Iterator[Altered]:
     """Every mutant of a recorded conversation; none leaves the record as it was. The same change has the same id."""
     before: Reply | None = None
+    answered = frozenset(stub.tool for stub in script.stubs)
     for index, record in enumerate(turns):
         if record.reply is None:
             continue
         following = next((later.reply for later in turns[index + 1 :] if later.reply is not None), None)
-        scene = Scene(record.reply, before, following, known)
+        scene = Scene(record.reply, before, following, known, answered)
         for name, operator in OPERATORS.items():
             yield from _of_turn(script, index, record, messages, name, operator, scene)
         before = record.reply

@@ -92,7 +92,7 @@ def _changed_values(scene: Scene, field: str, noun: str) -> Iterator[Draft]:
     calls = _calls(scene)
     for place, call in enumerate(calls):
         found = getattr(call, field)
-        if found is UNKNOWN or found is None:
+        if found is UNKNOWN or found is None or _is_input(scene, call, field):
             continue
         for path, old, new in list(_others(found))[:MOST_LEAVES]:
             where = ".".join(map(str, (call.name, *path)))
@@ -101,6 +101,11 @@ def _changed_values(scene: Scene, field: str, noun: str) -> Iterator[Draft]:
             text = f"{noun} {where} is {_shown(new)} instead of {_shown(old)}"
             kept = (*calls[:place], changed, *calls[place + 1 :])
             yield Draft(f"{noun}:{where}", _shown(old), _shown(new), text, {"tools": kept})
+
+
+def _is_input(scene: Scene, call: ToolCall, field: str) -> bool:
+    """Whether a result is what the script says: no agent could have another one."""
+    return field == "result" and call.name in scene.answered
 
 
 def drop_argument(scene: Scene) -> Iterator[Draft]:
@@ -117,7 +122,7 @@ def _lost_keys(scene: Scene, field: str, noun: str) -> Iterator[Draft]:
     calls = _calls(scene)
     for place, call in enumerate(calls):
         found = getattr(call, field)
-        if not isinstance(found, Mapping):
+        if not isinstance(found, Mapping) or _is_input(scene, call, field):
             continue
         for name in list(found)[:MOST_LEAVES]:
             kept = {key: item for key, item in found.items() if key != name}

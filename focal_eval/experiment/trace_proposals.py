@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
+import orjson
+
 from focal_eval.document import INVALID, Reader, read_text
 from focal_eval.document.reader import MappingNode
 from focal_eval.document.writing import Dumper, dump
@@ -75,8 +77,17 @@ def _holds(readies: tuple[Ready, ...], altered: Altered, standing: Standing) -> 
 
 def _written(data: Mapping[str, Any]) -> str | None:
     """The snippet; None where a value would not mean itself in a script."""
-    text = dump(data, _Snippets).rstrip("\n")
-    return None if has_template(text) else text
+    key = orjson.dumps(data, default=str)
+    if key not in _SNIPPETS:
+        if len(_SNIPPETS) >= _MOST_SNIPPETS:
+            _SNIPPETS.clear()
+        text = dump(data, _Snippets).rstrip("\n")
+        _SNIPPETS[key] = None if has_template(text) else text
+    return _SNIPPETS[key]
+
+
+_SNIPPETS: dict[bytes, str | None] = {}  # writing YAML takes longer than judging what it says
+_MOST_SNIPPETS = 5_000
 
 
 @lru_cache(maxsize=2048)

@@ -40,6 +40,7 @@ class Scene:
     before: Reply | None  # of the last turn answered before it
     after: Reply | None  # of the next one
     known: Known
+    answered: frozenset[str] = frozenset()  # tools that the script itself answers
 
 
 @value
