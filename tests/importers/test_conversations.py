@@ -29,7 +29,7 @@ def told(*paths: Path, over: PassedOver | None = None, name: str | None = None) 
     return list(conversations(transcripts(paths), over or PassedOver(), format=None if name is None else format_named(name)))
 
 
-CHAT = [
+CHAT: list[dict[str, Any]] = [
     {"role": "system", "content": "You sell lamps."},
     {"role": "user", "content": "Where is my lamp?"},
     {
