@@ -19,6 +19,7 @@ from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target
+from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import read_run
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
@@ -92,7 +93,7 @@ class _Run:
                 "agent": None if agent is None else agent.as_json(),
                 "reports": sorted(target.engine.abilities.reports),
                 "deterministic": target.engine.abilities.deterministic,
-                **({} if target.recorder is None else {"cassette": target.recorder.as_json()}),
+                **({} if target.cassette is None else {"cassette": target.cassette}),
             },
             "plan": {"cases": len(self.plan.cases), "turns": self.plan.turns, "collected": self.plan.collected},
             "options": {
@@ -126,7 +127,7 @@ class _Run:
 
     def _go(self, runner: asyncio.Runner, observer: Observer) -> RunResult:
         start = self.clock.elapsed()
-        redact = Redactor(self.target.secrets)
+        redact, options = Redactor(self.target.secrets), ReportOptions()
         journal = Journal(self.folder, self.header(), redact)
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
@@ -140,10 +141,12 @@ class _Run:
             journal.end(outcome)
             limit = self.fields.gates.get("coverage")
             if isinstance(limit, CoverageLimit):
-                from focal_eval.evaluate.coverage_gate import judged_coverage
+                from focal_eval.evaluate.coverage_files import view_of
+                from focal_eval.evaluate.coverage_gate import gated_coverage
 
                 model, strict = read_run(self.folder), self.request.strict_flaky
-                outcome, code = judged_coverage(outcome, limit, model, strict_flaky=strict)
+                outcome, code, covered = gated_coverage(outcome, limit, model, strict_flaky=strict)
+                options = ReportOptions(coverage=None if covered is None else view_of(covered))
                 journal.end(outcome)
             compared = None
             if self.reference is not None:
@@ -155,7 +158,7 @@ class _Run:
         finally:
             journal.close()
         model = read_run(self.folder)
-        written = render(model, self.request.reports)
+        written = render(model, self.request.reports, options=options)
         if compared is not None and "html" in written:
             from focal_eval.evaluate.comparison_page import write_page
 
