@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.figures import amounts, numbers
@@ -73,6 +73,18 @@ def _as_date(match: re.Match[str]) -> str | None:
         return None
 
 
+class Message(Protocol):
+    """As much of a moment as finding values takes."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def hits(self) -> dict[int, int]: ...
+
+    def note(self, text: str) -> None: ...
+
+
 class SlotReader:
     """Reads one slot from messages."""
 
@@ -92,7 +104,7 @@ class SlotReader:
     def read(self, moment: Moment, present: Any) -> Reading:
         """The value the message gives: the first allowed one, or where one is present the first that differs from it."""
         seen: list[Any] = []
-        for found in self._found(moment):
+        for found in self.found(moment):
             value = self._normalised(found)
             if value is not None and value not in seen:
                 seen.append(value)
@@ -103,7 +115,8 @@ class SlotReader:
             return Reading("invalid") if seen else Reading("nothing")
         return Reading("value", next((value for value in allowed if value != present), allowed[0]))
 
-    def _found(self, moment: Moment) -> Iterator[Any]:
+    def found(self, moment: Message) -> Iterator[Any]:
+        """Every value the message may hold, allowed or not."""
         if self._patterns:
             yield from self._by_pattern(moment)
         elif self.kind == "choice":
@@ -121,7 +134,7 @@ class SlotReader:
         elif moment.text.strip():
             yield moment.text.strip()
 
-    def _by_pattern(self, moment: Moment) -> Iterator[Any]:
+    def _by_pattern(self, moment: Message) -> Iterator[Any]:
         for pattern in self._patterns:
             try:
                 for match in pattern.finditer(moment.text):

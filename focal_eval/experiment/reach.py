@@ -7,6 +7,7 @@ same state with the same records, the case is the same up to there, whatever its
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -37,13 +38,16 @@ class Reach:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        began = time.monotonic()
         self.cases: tuple[Watched, ...] = watch(lab)
+        self.took_s = time.monotonic() - began  # for a watchdog's budget, never for a result
         self._first: list[int] = []
         row: list[Exchange] = []
         for case in self.cases:
             self._first.append(len(row))
             row.extend(case.exchanges)
         self.turns = Turns(lab.engine.agent, row)
+        self.eagerness = [_eagerness(lab, position) for position in range(len(self.cases))]
         self.case_of = [position for position, case in enumerate(self.cases) for _ in case.exchanges]
 
     def of(self, agent: Agent | Playable) -> Change:
@@ -53,6 +57,13 @@ class Reach:
     def place(self, case: int, exchange: int) -> int:
         """An exchange's place in the row of all."""
         return self._first[case] + exchange
+
+
+def _eagerness(lab: Lab, position: int) -> tuple[float, int]:
+    """Sorts cases by how soon they notice a change: expectations for each message to play, most first."""
+    script = lab.cases[position].script
+    expected = sum(len(turn.expect) for turn in script.turns) + len(script.conversation)
+    return -expected / max(1, len(script.turns)), position
 
 
 class Change:
@@ -72,12 +83,12 @@ class Change:
 
     @cached_property
     def candidates(self) -> tuple[int, ...]:
-        """Cases that may be touched, as far as looking up tells; those with the fewest messages to play first come first."""
+        """Cases that may be touched, as far as looking up tells; first those that expect most of each message."""
         cases = self.reach.cases
         found = {self.reach.case_of[place] for place in self._places}
         found |= {position for position, case in enumerate(cases) if self._begins_otherwise(case)}
         found -= {position for position, case in enumerate(cases) if self.reach.lab.cases[position].script.skip is not None}
-        return tuple(sorted(found, key=lambda position: (len(cases[position].exchanges), position)))
+        return tuple(sorted(found, key=self.reach.eagerness.__getitem__))
 
     def first(self, position: int) -> Difference | None:
         """Where the case first differs; None where it leaves the same records."""
@@ -139,8 +150,10 @@ def _opens(edited: Edited) -> bool:
     """Variables and languages; a template's languages are those the agent speaks."""
     if edited.kind == "template":
         return edited.old is None or edited.new is None or _spoken(edited.old.text.texts) != _spoken(edited.new.text.texts)
-    return edited.kind == "variable" or (edited.kind, edited.name) == ("setting", "languages")
+    if (edited.kind, edited.name) == ("setting", "languages"):
+        return bool(edited.fields - {"detect"}) or _spoken(edited.old.detect) != _spoken(edited.new.detect)
+    return edited.kind == "variable"
 
 
-def _spoken(texts: Iterable[tuple[str, str]]) -> set[str]:
+def _spoken(texts: Iterable[tuple[str, object]]) -> set[str]:
     return {str(code) for code, _ in texts}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 from focal_eval.agent import Playable
 from focal_eval.agent.compiled import PlayedRule, PlayedScenario
 from focal_eval.agent.lexicon import Lexicon
 from focal_eval.agent.model import Agent, Trigger
-from focal_eval.agent.slots import SlotReader
+from focal_eval.agent.slots import MAX_FOUND, SlotReader
 from focal_eval.agent.tested import Found, Not, Several, Test, Told, Words
 from focal_eval.agent.walk import deep
 from focal_eval.experiment.edits import Edited
@@ -22,6 +23,15 @@ from focal_eval.experiment.watched import Exchange, Key
 from focal_eval.pattern import Pattern, PatternTimeout
 
 Places = set[int]
+
+_ASKING = frozenset({"enter", "requires", "priority", "interrupts"})
+"""Fields of a scenario that count where it is asked for, and nowhere else."""
+
+_ASKED = frozenset({"ask", "reask", "invalid"})
+"""Fields of a slot that count where it is asked for."""
+
+_FINDING = frozenset({"pattern", "values", "formats"})
+"""Fields of a slot that decide which values a message has, and nothing else."""
 
 
 class Turns:
@@ -99,34 +109,92 @@ class _Look:
         return set(self.turns.every) if name is None else set(self.turns.seen["template", name])
 
     def _slot(self, edited: Edited) -> Places:
+        """Where it was read or asked for. Where it is read otherwise than before, every message that may hold a value."""
         old, new = self.old.slots.get(edited.name), self.new.slots.get(edited.name)
-        if new is None:
-            return self._looked_up(edited)
-        if old is None or _reading(old) != _reading(new):
+        asked = self.turns.seen["question", edited.name] if not edited.fields or edited.fields & _ASKED else set()
+        if edited.fields and edited.fields <= _ASKED:
+            return set(asked)
+        read = self._looked_up(edited)
+        if old is None or new is None or old.whole or new.whole:
             return set(self.turns.every)
-        return self._looked_up(edited)
+        where: Iterable[int] = read if _reading(old) == _reading(new) else self.turns.every
+        if edited.fields <= _FINDING:
+            return asked | {place for place in where if self._finds(old, place) != self._finds(new, place)}
+        return asked | {place for place in where if self._finds(old, place) or self._finds(new, place)}
+
+    def _finds(self, reader: SlotReader, place: int) -> list[object]:
+        """What in the message the slot might take; a search that took too long is no like to any other."""
+        one = self.turns.exchanges[place]
+        hits = self.turns.hits[place]
+        if self.added:
+            hits = {**hits, **{atom: places[place] for atom, places in self.added.items() if place in places}}
+        said = _Message(one.message or "", one.words, hits)
+        found: list[object] = list(islice(reader.found(said), MAX_FOUND + 1))
+        return [*found, object()] if said.noted else found
 
     def _setting(self, edited: Edited) -> Places:
         if edited.name == "greeting":
             return {place for place, one in enumerate(self.turns.exchanges) if one.message is None}
-        return self._fallbacks() if edited.name == "fallback" else set(self.turns.every)
+        if edited.name == "fallback":
+            return self._fallbacks()
+        return self._languages() if edited.name == "languages" else set(self.turns.every)
+
+    def _languages(self) -> Places:
+        """Where one of the languages is noticed otherwise."""
+        old, new = self.old, self.new
+        same = old.file.languages.default == new.file.languages.default
+        if not same or [code for code, _ in old.detect] != [code for code, _ in new.detect]:
+            return set(self.turns.every)
+        pairs = zip(old.detect, new.detect, strict=True)
+        return set().union(*(self.reads_otherwise(one, other) for (_, one), (_, other) in pairs))
 
     def _step(self, edited: Edited) -> Places:
         places = self._looked_up(edited)
+        if edited.old is None and edited.new is None:
+            return places & self._edges(edited.name)
         if "collect" in edited.fields or edited.old is None or edited.new is None:
             return places | self.turns.seen["scenario", edited.name.partition("/")[0]]
         return places
 
+    def _edges(self, name: str) -> Places:
+        """Where the triggers of a step's edges come to something else, by an edit of a trigger they name."""
+        flow, _, step = name.partition("/")
+        sides = [agent.scenarios[flow].steps.get(step) if flow in agent.scenarios else None for agent in (self.old, self.new)]
+        if sides[0] is None or sides[1] is None or len(sides[0].go) != len(sides[1].go):
+            return set(self.turns.every)
+        pairs = zip(sides[0].go, sides[1].go, strict=True)
+        return set().union(*(self._either(one.test, other.test) for one, other in pairs))
+
     def _scenario(self, edited: Edited) -> Places:
-        """Where it was looked up; and where it is asked for, by the old agent or the new one."""
+        """Where it was looked up, as far as what was edited counts there; and where it may be asked for, before or now."""
+        sides = [agent.scenarios.get(edited.name) for agent in (self.old, self.new)]
+        flows = [flow for flow in sides if flow is not None]
+        if edited.old is None and edited.new is None and len(flows) == 2:
+            return self._triggers_of(flows[0], flows[1])
         places = self._looked_up(edited)
-        if edited.fields and not edited.fields & {"enter", "requires", "priority", "interrupts"}:
+        if edited.fields == {"exit"}:
+            return places & set().union(*(self._may_hold(flow.exit) for flow in flows))
+        if edited.fields == {"relocalise"}:
+            return places & set().union(*(self._may_hold(test) for flow in flows for _, test in flow.relocalise))
+        if edited.fields and not edited.fields & _ASKING:
             return places
-        for agent in (self.old, self.new):
-            flow = agent.scenarios.get(edited.name)
-            if flow is not None:
-                places |= self._asked_for(flow)
-        return places
+        asked = set().union(*(self._asked_for(flow) for flow in flows))
+        return asked if edited.fields and edited.fields <= _ASKING else places | asked
+
+    def _triggers_of(self, old: PlayedScenario, new: PlayedScenario) -> Places:
+        """Where a scenario's own triggers come to something else, by an edit of a trigger they name."""
+        pairs = [(old.enter, new.enter), (old.exit, new.exit)]
+        pairs += [(one[1], other[1]) for one, other in zip(old.relocalise, new.relocalise, strict=False)]
+        if len(old.relocalise) != len(new.relocalise):
+            return set(self.turns.every)
+        return set().union(*(self._either(one, other) for one, other in pairs))
+
+    def _either(self, old: Test | None, new: Test | None) -> Places:
+        """Where one of two triggers may hold and they do not come to the same."""
+        if old is None or new is None:
+            return self._may_hold(old) | self._may_hold(new)
+        other = self.reads_otherwise(old, new)
+        return self._may_hold(old, other) | self._may_hold(new, other)
 
     def _asked_for(self, flow: PlayedScenario) -> Places:
         places: Places = set().union(*(self.turns.rules[name] for name in flow.rules))
@@ -141,33 +209,42 @@ class _Look:
         new = sides[1]
         if new is None or new.test is None or (edited.fields and "match" not in edited.fields):
             return places
-        return places | self._may_hold(new.test) | self._near(new)
+        old = sides[0]
+        if edited.fields - {"match"} or old is None or old.test is None:
+            return places | self._may_hold(new.test) | self._near(new)
+        other = self.reads_otherwise(old.test, new.test)
+        return (places & other) | (self._near(new) & other) | self._may_hold(new.test, other)
 
     def _near(self, rule: PlayedRule) -> Places:
         """Where a word speaks for the rule; late rules are never near misses without one."""
         return set().union(*(self._with_word(atom) for atom in rule.mentioned))
 
-    def _may_hold(self, test: Test) -> Places:
+    def _may_hold(self, test: Test | None, among: Iterable[int] | None = None) -> Places:
+        """Where a trigger may hold; `among` are the only turns asked about."""
+        if test is None:
+            return set()
         need = test.necessary()
         places = self.turns.every if need is None else set().union(*(self._with_word(atom) for atom in need))
+        if among is not None:
+            places = places & set(among)
         return {place for place in places if self._holds(test, place) is not False}
 
     def _with_word(self, atom: int) -> Places:
         known = len(self.old.lexicon.texts)
-        return self.turns.with_word[atom] if atom < known else self.added[atom]
+        return self.turns.with_word[atom] if atom < known else set(self.added[atom])
 
-    def _added(self) -> dict[int, Places]:
-        """Where words occur that the old agent does not know."""
+    def _added(self) -> dict[int, dict[int, int]]:
+        """Where words occur that the old agent does not know: the turn, and the place in its message."""
         texts = self.new.lexicon.texts
         known = len(self.old.lexicon.texts)
-        places: dict[int, Places] = {atom: set() for atom in range(known, len(texts))}
+        places: dict[int, dict[int, int]] = {atom: {} for atom in range(known, len(texts))}
         if not places:
             return places
         lexicon = Lexicon()
         numbers = {lexicon.add(texts[atom]): atom for atom in places}
         for place, one in enumerate(self.turns.exchanges):
-            for number in lexicon.find(one.words):
-                places[numbers[number]].add(place)
+            for number, spot in lexicon.find(one.words).items():
+                places[numbers[number]][place] = spot
         return places
 
     def _holds(self, test: Test, place: int) -> bool | None:
@@ -186,18 +263,70 @@ class _Look:
             return _together([self._holds(part, place) for part in test.parts], every=test.every)
         return None
 
+    def reads_otherwise(self, old: Test, new: Test) -> Places:
+        """Where two triggers may not come to the same: in what holds, in how much of it does, or in what made it hold."""
+        if old == new:
+            return set()
+        if isinstance(old, Words) and isinstance(new, Words) and old.every == new.every:
+            return self._words_otherwise(old, new)
+        if isinstance(old, Found) and isinstance(new, Found):
+            other = [pattern for pattern in (*old.patterns, *new.patterns) if (pattern in old.patterns) != (pattern in new.patterns)]
+            rest = [pattern for pattern in old.patterns if pattern in new.patterns]
+            if rest == [pattern for pattern in new.patterns if pattern in old.patterns]:
+                return set().union(*(self._found(pattern) for pattern in other))
+        if isinstance(old, Not) and isinstance(new, Not):
+            return self.reads_otherwise(old.inner, new.inner)
+        if isinstance(old, Several) and isinstance(new, Several) and (old.every, old.late) == (new.every, new.late):
+            return self._parts_otherwise(old, new)
+        return set(self.turns.every)
+
+    def _words_otherwise(self, old: Words, new: Words) -> Places:
+        """Where a word is said that one of them does not know; of words that are all needed, where any is said."""
+        if [atom for atom in old.atoms if atom in new.atoms] != [atom for atom in new.atoms if atom in old.atoms]:
+            return set(self.turns.every)
+        other = set(old.atoms) ^ set(new.atoms)
+        if old.every:
+            return set().union(*(self._with_word(atom) for atom in (*old.atoms, *new.atoms)))
+        return set().union(*(self._with_word(atom) for atom in other))
+
+    def _parts_otherwise(self, old: Several, new: Several) -> Places:
+        """Where one part of several differs; parts are held against each other in their order."""
+        if len(old.parts) != len(new.parts):
+            return set(self.turns.every)
+        pairs = zip(old.parts, new.parts, strict=True)
+        return set().union(*(self.reads_otherwise(one, other) for one, other in pairs))
+
+    def _found(self, pattern: Pattern) -> Places:
+        return {place for place, found in enumerate(self.turns.finds(pattern)) if found}
+
     def _told(self, test: Told, place: int) -> bool | None:
         """A slot that was not read was not filled, and a tool that was not looked up not called."""
         kind = {"filled": "slot", "corrected": "slot", "called": "tool", "failed": "tool"}.get(test.what)
         if kind is None:
             return None
-        seen = self.turns.exchanges[place].seen
+        one = self.turns.exchanges[place]
+        if test.what == "corrected" and one.played is not None:
+            state = one.played.state
+            named = {entry["slot"] for entry in state.corrections if entry["turn"] == state.turn}
+            return None if named & test.these else False
+        seen = one.seen
         return None if any((kind, name) in seen for name in test.these) else False
 
 
 def _reading(reader: SlotReader) -> tuple[object, ...]:
     """What decides whether a slot is read at all."""
     return reader.whole, reader.slot.listen, reader.slot.correctable
+
+
+class _Message:
+    """As much of a moment as a slot needs to look for values."""
+
+    def __init__(self, text: str, said: list[str], hits: dict[int, int]) -> None:
+        self.text, self.words, self.hits = text, said, hits
+        self.noted = False
+
+    def note(self, _: str) -> None:
+        self.noted = True  # a search took too long: what it would have found is not known
 
 
 def _together(parts: list[bool | None], *, every: bool) -> bool | None:

@@ -200,7 +200,7 @@ def _watched(agent: Playable, seen: set[Key]) -> Playable:
     made.tools = _LookedUp("tool", agent.tools, seen)
     made.templates = _LookedUp("template", agent.templates, seen)
     readers = {name: _WatchedReader(reader, seen) for name, reader in agent.slots.items()}
-    made.slots = _LookedUp("slot", readers, seen)
+    made.slots = _LookedUp("question", readers, seen)
     flows = {name: _flow(flow, seen) for name, flow in agent.scenarios.items()}
     made.scenarios = _LookedUp("scenario", flows, seen)
     return made
