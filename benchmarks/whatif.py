@@ -69,10 +69,16 @@ def main(times: list[int]) -> None:
             for workers in (1, 2):
                 wall, cpu, peak, found = measured(told, candidate(Path(scratch)), workers)
                 turns = found["turns"]
-                print(
-                    f"| {turns:,} | {workers} | {found['changed']:,} | {wall:.1f} | {turns / wall:,.0f} | {cpu:.1f} | {peak:.0f} |",
-                    flush=True,
+                row = (
+                    f"{turns:,}",
+                    workers,
+                    f"{found['changed']:,}",
+                    f"{wall:.1f}",
+                    f"{turns / wall:,.0f}",
+                    f"{cpu:.1f}",
+                    f"{peak:.0f}",
                 )
+                print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 
 if __name__ == "__main__":
