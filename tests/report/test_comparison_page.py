@@ -75,7 +75,16 @@ def test_axe_finds_nothing(chromium: Browser, page_url: str, theme: Any, size: t
 def test_the_first_screen_tells_what_matters(desk: Reader) -> None:
     """Verdict, gates, figures with their n, counters and the first cause are in sight without scrolling."""
     assert desk.page.inner_text("#verdict").startswith("Failed: 2 of 16 conversations regressed")
-    for selector in ("#verdict", ".gates", ".tiles", ".flow", ".counters", "#search", "article.cause >> nth=0"):
+    for selector in (
+        "#verdict",
+        ".gates:not(.own)",
+        ".gates.own",
+        ".tiles",
+        ".flow",
+        ".counters",
+        "#search",
+        "article.cause >> nth=0",
+    ):
         box = desk.page.locator(selector).bounding_box()
         assert box is not None
         assert box["y"] < DESKTOP[1] - 40, selector
