@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _JSON, _EVENTS, _LINES = "application/json", "text/event-stream", "application/x-ndjson"
 _PATH = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=%/-]*")
+_LONGEST_URL = 16_000  # servers take half of it
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NUMBER = re.compile(r"[0-9.]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -217,7 +218,8 @@ class Wire:
         accept: str,
     ) -> Call:
         """The request. Raises EngineProtocol where an id of the engine's would make it another one."""
-        if not _is_path(path):
+        url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
+        if not _is_path(path) or len(url) > _LONGEST_URL:
             raise EngineProtocol(f"{plain(repr(path), 80)} is no path to ask for; an id in it is not one")
         sent = {**self._headers, "accept": accept}
         if body is not None:
@@ -226,7 +228,6 @@ class Wire:
             if not _fits(name, value):
                 raise EngineProtocol(f"{plain(repr(value), 80)} is no value of a header ({plain(name, 60)})")
             sent[name.lower()] = value
-        url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
         return Call(method, url, sent, None if body is None else _json(body), safe)
 
 

@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import SplitResult
 
 from focal_eval.engines.wire_httpx import httpx
@@ -47,9 +48,10 @@ class Way:
         first = self.proxy or self.origin
         context = self.context if first.scheme == "https" else None
         host = first.hostname or ""
-        delay = None if _is_address(host) else NEXT_ADDRESS_S
+        several = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)  # uvloop has one address wait for another
+        named: dict[str, Any] = {"happy_eyeballs_delay": NEXT_ADDRESS_S} if several else {}
         port = first.port or PORTS[first.scheme]
-        transport, _ = await loop.create_connection(lambda: connection, host, port, ssl=context, happy_eyeballs_delay=delay)
+        transport, _ = await loop.create_connection(lambda: connection, host, port, ssl=context, **named)
         if self.proxy is None or self.origin.scheme == "http":
             return
         await connection.ask(tunnel(self.origin, self.proxy))

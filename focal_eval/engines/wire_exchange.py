@@ -98,6 +98,7 @@ class Sender:
     def __init__(self, origin: str, connections: Connections, faults: Faults, clock: Clock, secrets: Mapping[str, str]) -> None:
         self.origin, self.connections, self.faults, self.clock = origin, connections, faults, clock
         self.breaker, self.pace = Breaker(faults.breaker_after, clock), Pace(faults.max_requests_per_s)
+        self._connect_s = faults.connect_timeout_s
         self._secrets = [value.encode() for text in secrets.values() for value in {text, text.rpartition(" ")[2]}]
 
     async def begin(self, call: Call) -> Exchange:
@@ -107,7 +108,8 @@ class Sender:
         pool = self.connections.lease()
         started = self.clock.elapsed()
         try:
-            response = await pool.transport.handle_async_request(self._request(call))
+            request = pool.transport.build_request(call.method, call.url, call.headers, call.content or b"", self._connect_s)
+            response = await pool.transport.handle_async_request(request)
         except BaseException as problem:
             await self.connections.release(pool)
             if isinstance(problem, asyncio.CancelledError):  # the turn's time is over; a server that hangs is as good as dead
@@ -122,13 +124,8 @@ class Sender:
             return exchange
         raise await self._refused(exchange, call)
 
-    def _request(self, call: Call) -> httpx.Request:
-        from focal_eval.engines.wire_transport import build_request
-
-        return build_request(call.method, call.url, call.headers, call.content or b"", self.faults.connect_timeout_s)
-
     def _no_answer(self, problem: Exception, call: Call, proxy: str | None) -> Exception | None:
-        error = before_answer(problem, self.origin, proxy, self.faults.connect_timeout_s)
+        error = before_answer(problem, self.origin, proxy, self._connect_s)
         if not isinstance(error, EngineUnreachable):
             return error
         again = nothing_sent(problem) or call.safe or self.faults.retry == "unsafe"

@@ -6,6 +6,7 @@ import asyncio
 import select
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 from httptools import HttpResponseParser
 
@@ -39,21 +40,8 @@ class Connection(asyncio.Protocol):
     """A connection, used by one request at a time: `ask`, then `chunks` to the end; it may be asked again where `sound`."""
 
     __slots__ = (
-        *(
-            "_bodiless",
-            "_full",
-            "_head",
-            "_held",
-            "_keep",
-            "_loop",
-            "_loose",
-            "_parser",
-            "_parts",
-            "_paused",
-            "_problem",
-            "_readable",
-        ),
-        *("_transport", "_waiter", "answered", "closed", "complete", "headers", "idle_since", "status"),
+        *("_bodiless", "_full", "_head", "_held", "_keep", "_loop", "_loose", "_parser", "_parts", "_paused", "_problem"),
+        *("_readable", "_transport", "_waiter", "answered", "closed", "complete", "headers", "idle_since", "status"),
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,12 +52,13 @@ class Connection(asyncio.Protocol):
         self._readable: Callable[[], bool]
         self._parts: deque[bytes] = deque()
         self._full = False
-        self.closed = True  # until it is made
+        self.closed = self._bodiless = True  # until it is made
         self.idle_since = 0.0
         self.complete = True  # there is no request
 
     def _begin(self, bodiless: bool) -> None:
-        self._parser = HttpResponseParser(self)
+        if self._bodiless:  # it still waits for that body
+            self._parser = HttpResponseParser(self)
         self.headers: list[tuple[bytes, bytes]] = []
         self.status = 0
         self._held = self._head = self._loose = 0
@@ -79,9 +68,8 @@ class Connection(asyncio.Protocol):
     # what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._readable = _reader(transport)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being made from it
+        self._readable = _reader(self._transport)
         self.closed = False
 
     def connection_lost(self, problem: Exception | None) -> None:
@@ -131,8 +119,9 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = status = self._parser.get_status_code()
-        if status < 100 or self._parser.get_http_version() not in _VERSIONS:
-            raise Malformed(f"its status line is of HTTP/{self._parser.get_http_version()}, status {status}")
+        version = self._parser.get_http_version()
+        if status < 100 or version not in _VERSIONS:
+            raise Malformed(f"its status line is of HTTP/{version}, status {status}")
         if status < 200:
             self.headers = []
             return
@@ -158,6 +147,7 @@ class Connection(asyncio.Protocol):
     def secured(self, transport: asyncio.Transport) -> None:
         """From here on everything goes this way, which is the same connection with TLS."""
         self._transport = transport
+        self._bodiless = True  # as an answer to CONNECT is
 
     async def ask(self, head: bytes, content: bytes = b"", *, bodiless: bool = False) -> None:
         """Sends a request; returns once the answer's headers are there. Raises Broken or Malformed.

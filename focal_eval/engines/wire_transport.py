@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from focal_eval.engines.wire_dial import Way
@@ -14,6 +15,7 @@ from focal_eval.engines.wire_protocol import Broken, Connection, Malformed
 from focal_eval.engines.wire_proxy import authorisation
 
 IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
+_HEAD = "focal_eval_head"  # an extension of requests that were built here
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _OURS = (b"content-length", b"transfer-encoding")  # a body is sent whole
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -32,20 +34,30 @@ class Transport(httpx.AsyncBaseTransport):
         self.way = way
         self._to = httpx.URL(f"{way.origin.scheme}://{way.origin.netloc}")
         self._idle = Idle()
+        self._built = lru_cache(maxsize=256)(self._build)
         by_proxy = way.proxy is not None and way.origin.scheme == "http"  # which is asked by the whole address
         self._before = b"http://" + self._to.netloc if by_proxy else b""
         self._proxy_line = authorisation(way.proxy) if by_proxy else b""
 
+    def build_request(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, connect_s: float | None
+    ) -> httpx.Request:
+        """A request as httpx builds it; what it has in common with the one before is made but once."""
+        built = self._built((method, url), tuple(headers.items()))
+        extensions = {"timeout": {"connect": connect_s}, _HEAD: built.head}
+        return httpx.Request(method, built.url, headers=built.headers, stream=httpx.ByteStream(content), extensions=extensions)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, once its headers are there; its stream is to be read or closed."""
-        stream = request.stream
+        stream, extensions = request.stream, request.extensions
         content = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
-        head = self._head(request, content)
+        head = extensions.get(_HEAD) or self._head(request.method, request.url, request.headers)
+        length = b"content-length: %d\r\n\r\n" % len(content) if content or request.method in _WITH_BODY else b"\r\n"
         connection = self._idle.take()
         if connection is None:
-            connection = await self.way.dial(request.extensions.get("timeout", {}).get("connect"))
+            connection = await self.way.dial(extensions.get("timeout", {}).get("connect"))
         try:
-            await connection.ask(head, content, bodiless=request.method == "HEAD")
+            await connection.ask(head + length, content, bodiless=request.method == "HEAD")
         except BaseException as problem:
             connection.abort()
             if isinstance(problem, Broken | Malformed):
@@ -64,14 +76,32 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle.close()
         await asyncio.sleep(0)  # asyncio closes them in its next round
 
-    def _head(self, request: httpx.Request, content: bytes) -> bytes:
-        url, method = request.url, request.method
+    def _build(self, line: tuple[str, str], items: tuple[tuple[str, str], ...]) -> _Built:
+        url, headers = httpx.URL(line[1]), httpx.Headers(items)
+        return _Built(url, headers, self._head(line[0], url, headers))
+
+    def _head(self, method: str, url: httpx.URL, headers: httpx.Headers) -> bytes:
+        """The first line and the headers, but for the length. Raises LocalProtocolError where they would be read otherwise."""
         if url.scheme != self._to.scheme or url.raw_host != self._to.raw_host or url.port != self._to.port:
             raise httpx.UnsupportedProtocol(f"this transport goes to {self._to}, not to {url.scheme}://{url.host}")
-        lines = _lines(method, tuple(request.headers.raw), self._to.netloc)
-        length = b"content-length: %d\r\n" % len(content) if content or method in _WITH_BODY else b""
-        target = self._before + url.raw_path
-        return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (method.encode("ascii"), target, lines, self._proxy_line, length)
+        told = [(name, value) for name, value in headers.raw if name.lower() not in _OURS]
+        if "host" not in headers:
+            told.insert(0, (b"host", self._to.netloc))
+        if not all(map(_NAME.fullmatch, (method.encode(), *(name for name, _ in told)))):
+            raise httpx.LocalProtocolError("the method or the name of a header holds what it may not")
+        if not all(_VALUE.fullmatch(value) for _, value in told):
+            raise httpx.LocalProtocolError("the value of a header holds what it may not")
+        lines = b"".join(b"%b: %b\r\n" % one for one in told)
+        return b"%b %b HTTP/1.1\r\n%b%b" % (method.encode(), self._before + url.raw_path, lines, self._proxy_line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What requests that differ in their bodies alone have in common."""
+
+    url: httpx.URL
+    headers: httpx.Headers
+    head: bytes
 
 
 class Body(httpx.AsyncByteStream):
@@ -148,36 +178,6 @@ class Idle:
             self._connections.popleft().abort()
         if self._connections:
             self._timer = loop.call_at(self._connections[0].idle_since + IDLE_S, self._sweep)
-
-
-def build_request(method: str, url: str, headers: Mapping[str, str], content: bytes, connect_s: float) -> httpx.Request:
-    """A request as httpx would build it, but for host and length, which the transport adds."""
-    timeout = {"connect": connect_s, "read": None, "write": None, "pool": None}
-    given, body = _headers(tuple(headers.items())), httpx.ByteStream(content)
-    return httpx.Request(method, _url(url), headers=given, stream=body, extensions={"timeout": timeout})
-
-
-@lru_cache(maxsize=64)
-def _headers(items: tuple[tuple[str, str], ...]) -> httpx.Headers:
-    return httpx.Headers(items)
-
-
-@lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    return httpx.URL(text)
-
-
-@lru_cache(maxsize=64)
-def _lines(method: str, headers: tuple[tuple[bytes, bytes], ...], host: bytes) -> bytes:
-    """The headers as they are sent. Raises httpx.LocalProtocolError where they would be read as something else."""
-    if not all(map(_NAME.fullmatch, (method.encode(), *(name for name, _ in headers)))):
-        raise httpx.LocalProtocolError("the method or the name of a header holds what it may not")
-    if not all(_VALUE.fullmatch(value) for _, value in headers):
-        raise httpx.LocalProtocolError("the value of a header holds what it may not")
-    told = [(name, value) for name, value in headers if name.lower() not in _OURS]
-    if not any(name.lower() == b"host" for name, _ in told):
-        told.insert(0, (b"host", host))
-    return b"".join(b"%b: %b\r\n" % one for one in told)
 
 
 def _told(problem: Broken | Malformed) -> httpx.TransportError:

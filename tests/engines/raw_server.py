@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
-from focal_eval.engines.wire_transport import Transport, build_request
+from focal_eval.engines.wire_transport import Transport
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -73,9 +73,10 @@ async def transport_to(url: str) -> AsyncIterator[Transport]:
         await transport.aclose()
 
 
-def request(url: str, method: str = "GET", content: bytes = b"", **headers: str) -> httpx.Request:
+def request(url: str, method: str = "GET", content: bytes = b"", connect_s: float = 5.0, **headers: str) -> httpx.Request:
     """A request for the root of a server."""
-    return build_request(method, f"{url}/", headers, content, 5.0)
+    extensions = {"timeout": {"connect": connect_s}}
+    return httpx.Request(method, f"{url}/", headers=headers, stream=httpx.ByteStream(content), extensions=extensions)
 
 
 async def fetched(transport: Transport, asked: httpx.Request) -> httpx.Response:

@@ -18,7 +18,6 @@ from focal_eval.engines.wire import Faults, Wire
 from focal_eval.engines.wire_dial import NEXT_ADDRESS_S
 from focal_eval.engines.wire_httpx import httpx
 from focal_eval.engines.wire_protocol import AHEAD_BYTES
-from focal_eval.engines.wire_transport import build_request
 from focal_eval.errors import EngineUnreachable
 from tests.engines.raw_server import OK, fetched, heard, raw_server, request, saying, transport_to
 
@@ -109,7 +108,7 @@ def test_a_connection_attempt_ends_in_time() -> None:
         before = sockets()
         async with transport_to(url) as transport:
             with pytest.raises(httpx.ConnectTimeout, match=r"^$"):
-                await fetched(transport, build_request("GET", url, {}, b"", 0.1))
+                await fetched(transport, request(url, connect_s=0.1))
             task = asyncio.create_task(fetched(transport, request(url)))
             await asyncio.sleep(0.05)
             task.cancel()
