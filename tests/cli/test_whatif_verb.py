@@ -167,6 +167,28 @@ def test_without_the_old_agent_the_record_speaks(folder: Path, capsys: pytest.Ca
     assert main(["run", "guards", "--agent", "new.yaml", "--out", "one", "--report", "none", "-q"]) == 1
 
 
+def test_a_run_taken_by_its_own_agent_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Against the agent and against what the journal tells: the state between turns is the one the run had."""
+    script = """
+turns:
+  - {user: hello, expect: {rules: [greet]}}
+  - user: I want to return something
+  - user: it is L-4, is it late?
+  - user: parcel?
+  - user: 'yes'
+  - user: thanks
+"""
+    (folder / "script.yaml").write_text(script)
+    assert main(["run", "script.yaml", "--agent", "agent.yaml", "--out", "run", "--report", "none", "-q"]) == 0
+    capsys.readouterr()
+    assert call(capsys, "run", "--candidate", "agent.yaml", "-q")[1] == "of 6 turns 0 change\n"
+    for mode in ([], ["--free-run"]):
+        _, out, _ = call(capsys, "run", "--agent", "agent.yaml", "--candidate", "agent.yaml", "--json", *mode)
+        found = json.loads(out)
+        assert (found["compared"], found["changed"], found["anchors"], found["formats"]) == (6, 0, {}, {"run": 1})
+    assert call(capsys, "run", "--candidate", "new.yaml", "-q")[1] == "of 6 turns 0 change\n"
+
+
 def test_any_number_of_processes_tells_the_same(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
