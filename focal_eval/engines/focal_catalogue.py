@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from focal_eval.engines.base import Names as Listed
 from focal_eval.engines.focal_fields import Fields, is_uuid
 from focal_eval.engines.focal_names import Aliases, Names, names_of
@@ -13,12 +11,13 @@ from focal_eval.errors import EngineError, EngineProtocol
 from focal_eval.records import Json
 from focal_eval.registry import did_you_mean
 from focal_eval.text import listed
+from focal_eval.value import value
 
 PAGE = 100  # Focal gives no more at once
 MOST = 100_000  # items of one list
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Meant:
     """The agent a suite means, and names for what it reports."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from focal_eval.document import INVALID, Reader, read_file, record_of
 from focal_eval.engines.focal_fields import Fields
 from focal_eval.errors import Refused
 from focal_eval.records import Json
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aliases:
     """What scripts call the things of an agent: a name or an id of the engine's, and the word for it."""
 
@@ -37,7 +38,7 @@ def read_aliases(path: Path, shown: str) -> Aliases:
     return aliases
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Names:
     """Names by id; an id that no list holds is its own name."""
 

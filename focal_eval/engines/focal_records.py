@@ -6,18 +6,18 @@ Pure functions on decoded JSON. Keys nobody knows are passed over; a key that is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from focal_eval.engines.focal_fields import Fields
 from focal_eval.engines.focal_names import Names
 from focal_eval.errors import EngineProtocol
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, RuleMatch, ScenarioState, Tokens, ToolCall, UnknownType
 from focal_eval.records.provider_error import provider_error
+from focal_eval.value import value
 
 EXTRA = "focal_eval"  # the key of what `focal-eval serve` says beyond Focal's contract
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """Where a conversation stands, in ids; `step` is null on the turn that leaves a scenario and after the loop check."""
 
@@ -31,7 +31,7 @@ class Place:
         return ScenarioState(names.scenario(self.scenario), None if self.step is None else names.step(self.scenario, self.step))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChatReply:
     """The body of a chat reply, or a stream's `done`, which has neither the text nor the scenario."""
 
@@ -80,7 +80,7 @@ def _place(value: Json) -> Place:
     return Place(fields.text_or_none("id"), fields.text_or_none("step"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Page:
     """A part of a list; `last` where nothing follows it."""
 
@@ -100,7 +100,7 @@ def page_of(payload: Json, where: str, limit: int) -> Page:
     return Page(tuple(items), not fields.flag("has_more") or len(items) < limit)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredTurn:
     """A turn as `/turns` lists it. Nothing is found by its `number`, which is the position on the page."""
 
@@ -162,7 +162,7 @@ def tools_of(reported: tuple[str, ...], names: Names) -> tuple[ToolCall, ...]:
     return tuple([ToolCall(names.tool(name)) for name in reported])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionState:
     """What `GET /v1/sessions/{id}` says of a session after its last turn."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from focal_eval.engines.base import HistoryTurn, SessionStart, ToolAnswer
 from focal_eval.engines.focal_fields import Fields
@@ -11,6 +11,7 @@ from focal_eval.engines.focal_records import EXTRA, ChatReply, StoredTurn
 from focal_eval.errors import EngineProtocol
 from focal_eval.records import Json, MessageRecord, Reply
 from focal_eval.records.codec import Misfit, message_from_json, reply_from_json
+from focal_eval.value import value
 
 REPORTS = frozenset(
     {"response", "rules", "candidates", "tools", "scenario", "transitions", "template", "enforcement", "outcome"}
@@ -73,7 +74,7 @@ def whole_messages(turns: Sequence[StoredTurn]) -> tuple[MessageRecord, ...]:
     return tuple(replace(message, raw=None) for message in out)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolAsked:
     """A call that waits for what the script says."""
 

@@ -26,11 +26,12 @@ from focal_eval.engines.wire import Wire
 from focal_eval.engines.wire_answer import plain
 from focal_eval.errors import EngineError, EngineProtocol, EngineStatus
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
+from focal_eval.value import value
 
 MOST_CALLS = 1_000  # of tools in one turn
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Manner:
     """How conversations are held: what the suite says of the engine, settled."""
 

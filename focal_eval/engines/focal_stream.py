@@ -10,9 +10,10 @@ from focal_eval.engines.focal_served import ToolAsked, tool_asked
 from focal_eval.errors import EngineProtocol
 from focal_eval.records import UNKNOWN, Json
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StreamError:
     """An error told in a stream that had begun, with status 200."""
 

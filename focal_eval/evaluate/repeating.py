@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from focal_eval.compare.model import case_key
-from focal_eval.compare.stats import Tally, first_divergence, run_statistics
 from focal_eval.errors import Diagnostic
-from focal_eval.evaluate.recorded_cases import recorded
 from focal_eval.evaluate.target import Target
 from focal_eval.records import Json
 from focal_eval.report.journal import read_run
@@ -16,6 +14,9 @@ from focal_eval.report.model import Case
 from focal_eval.script.repeats import Repeats
 from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
+
+if TYPE_CHECKING:
+    from focal_eval.compare.stats import Tally
 
 MOST_TOLD = 50  # flaky cases of which is said where their repeats part ways
 
@@ -38,6 +39,9 @@ def statistics_json(tallies: Mapping[str, Tally], rule: Repeats, folder: Path) -
     """
     if not tallies:
         return None
+    from focal_eval.compare.stats import first_divergence, run_statistics
+    from focal_eval.evaluate.recorded_cases import recorded
+
     out = run_statistics(tallies, rule).as_json()
     told = out["flaky"][:MOST_TOLD]
     if not told:
@@ -52,6 +56,8 @@ def statistics_json(tallies: Mapping[str, Tally], rule: Repeats, folder: Path) -
 
 def _repeats(cases: Iterable[Case], wanted: set[str]) -> dict[str, list[Case]]:
     """The repeats of some cases, in their order."""
+    from focal_eval.compare.model import case_key
+
     out: dict[str, list[Case]] = {key: [] for key in wanted}
     for case in sorted(cases, key=lambda case: case.repeat):
         if (key := case_key(case.name, case.script, case.repeat)) in wanted:

@@ -29,14 +29,14 @@ _WORDS = (
     "context length", "context_length", "too long", "the model ", "model_not_found", "bad gateway", "service unavailable",
 )  # fmt: skip
 """Each phrase has one of them. Every reply is searched, and looking for the words first takes a fortieth of the time."""
-_PROVIDER_ERROR = re.compile("|".join(_PHRASES))
+_PROVIDER_ERROR = "|".join(_PHRASES)
 
 
 def find_provider_error(folded: str) -> re.Match[str] | None:
     """Where a folded text has the words of one, None where it has none."""
     for word in _WORDS:
         if word in folded:
-            return _PROVIDER_ERROR.search(folded)
+            return re.search(_PROVIDER_ERROR, folded)  # compiled, and kept, when it is needed
     return None
 
 

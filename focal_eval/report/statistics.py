@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from focal_eval.compare.stats import Statistics
 from focal_eval.report.characters import one_line
 from focal_eval.text import counted
+
+if TYPE_CHECKING:
+    from focal_eval.compare.stats import Statistics
 
 MOST = 5  # cases named
 CLASSES = {"stable-pass": "stable", "stable-fail": "always failing", "flaky": "flaky", "undecided": "undecided"}

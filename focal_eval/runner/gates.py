@@ -5,15 +5,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from focal_eval.compare.stats import Statistics
 from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
 from focal_eval.script.gates import COMPARED, GATES, RECORDED, CoverageLimit, Limit, RegressionsLimit, TriesLimit
 from focal_eval.text import of_them
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.compare.stats import Statistics
 
 DEFAULT = {"pass_rate": Limit(min=1.0)}
 """What must hold where a suite names no gates: every judged case passes."""

@@ -10,7 +10,7 @@ from focal_eval.compare.stats.bootstrap import QuantileDifference, quantile_diff
 from focal_eval.compare.stats.estimates import Interval, wilson
 from focal_eval.compare.stats.exact import attainable, benjamini_hochberg, fisher_worse, sign_test
 from focal_eval.compare.stats.flake import BAD, GOOD
-from focal_eval.compare.stats.measured import Measured
+from focal_eval.compare.stats.measuring import Measured
 from focal_eval.compare.stats.summary import CONFIDENCE, ends, figure
 from focal_eval.records import Json
 from focal_eval.value import value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import comb, sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 
@@ -24,6 +23,8 @@ def wilson(good: float, n: int, confidence: float = 0.95) -> Interval:
         raise ValueError(f"{good} of {n} is no rate")
     if not n:
         return Interval(0.0, 1.0)
+    from statistics import NormalDist  # which brings fractions and decimals: most runs have no interval to tell
+
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     rate, square = good / n, z * z
     middle = (rate + square / (2 * n)) / (1 + square / n)
