@@ -71,7 +71,7 @@ def peak(folder: Path, scripts: int) -> tuple[int, int]:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a child is told in kilobytes by Linux")
 def test_five_thousand_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From five hundred cases to five thousand, memory grows by what is known of a case: less than their texts weigh."""
+    """From five hundred cases to five thousand, memory grows by what is known of a case: some kilobytes, 160 MB in all."""
     found = []
     for scripts in (50, 500):
         where = tmp_path / str(scripts)
@@ -79,5 +79,6 @@ def test_five_thousand_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.chdir(where)
         found.append(peak(where, scripts))
     (memory, wrote), (more_memory, more_wrote) = found
-    assert (more_memory - memory) / (more_wrote - wrote) < 0.8, found
-    assert more_memory < 400_000_000
+    assert more_wrote - wrote > 15_000_000
+    assert more_memory - memory < 4_500 * 20_000, found
+    assert more_memory < 160_000_000, found
