@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -208,7 +209,7 @@ def standing(text: str) -> Standing:
     return Standing(Rejudge(case, PreparedScript(script), terms.policy), recorded_of(lines))
 
 
-def with_reply(turn: TurnRecord, **changes: object) -> TurnRecord:
+def with_reply(turn: TurnRecord, **changes: Any) -> TurnRecord:
     assert turn.reply is not None
     return replace(turn, reply=replace(turn.reply, **changes))
 
