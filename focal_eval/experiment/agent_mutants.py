@@ -128,6 +128,11 @@ def agent_mutants(agent: Agent, file: str, operators: Iterable[str] | None = Non
     return tuple(one for part in parts(agent) for one in _of_part(part, agent, file, chosen, seen))
 
 
+def described() -> dict[str, str]:
+    """What each operator does, in a sentence."""
+    return {name: (operator.__doc__ or "").strip().splitlines()[0] for name, (_, operator) in OPERATORS.items()}
+
+
 def _of_part(
     part: Part, agent: Agent, file: str, operators: Mapping[str, tuple[tuple[str, ...], Operator]], seen: Counter[str]
 ) -> Iterator[AgentMutant]:
