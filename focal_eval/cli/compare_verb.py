@@ -21,7 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="BEFORE",
         help="a run folder, a unique prefix of its id, latest or previous; or a baseline's folder; or the word baseline",
     )
-    parser.add_argument("after", metavar="AFTER", help="the run that is compared with it")
+    parser.add_argument(
+        "after", metavar="AFTER", nargs="+", help="the run that is compared with it; several are repeats of one another"
+    )
     parser.add_argument(
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
     )
@@ -38,7 +40,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.evaluate.comparing import CompareRequest, compare
 
-    compared = compare(CompareRequest(arguments.before, arguments.after, arguments.runs))
+    compared = compare(CompareRequest(arguments.before, arguments.after[0], arguments.runs, tuple(arguments.after[1:])))
     if arguments.html is not None:
         from focal_eval.evaluate.comparison_page import write_page
 
@@ -46,7 +48,8 @@ def call(arguments: argparse.Namespace) -> int:
     if compared.hint is not None:
         from focal_eval.report.characters import visible
 
-        print(f"hint: {visible(compared.hint)}; {_swapped(arguments)} compares forwards", file=sys.stderr)
+        forwards = f"; {_swapped(arguments)} compares forwards" if len(arguments.after) == 1 else ""
+        print(f"hint: {visible(compared.hint)}{forwards}", file=sys.stderr)
     if arguments.json:
         print_json(document(compared))
     else:
@@ -61,7 +64,7 @@ def _swapped(arguments: argparse.Namespace) -> str:
     import shlex
 
     where = () if arguments.runs == Path("reports") else ("--runs", str(arguments.runs))
-    return f"'{shlex.join(('focal-eval', 'compare', arguments.after, arguments.before, *where))}'"
+    return f"'{shlex.join(('focal-eval', 'compare', arguments.after[0], arguments.before, *where))}'"
 
 
 def show(compared: Compared, *, most: int = 20, quiet: bool = False, own: Sequence[Mapping[str, Any]] = ()) -> None:

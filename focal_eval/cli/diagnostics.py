@@ -44,10 +44,12 @@ class Frames:
         """The frame at a place, empty where the file cannot be read as text."""
         if span.file not in self._texts:
             try:
-                with Path(span.file).open("rb") as stream:
-                    data = stream.read(MAX_BYTES)
+                data = b""
+                if Path(span.file).is_file():  # of a device or a pipe no line is shown: it may never end, or never begin
+                    with Path(span.file).open("rb") as stream:
+                        data = stream.read(MAX_BYTES)
                 self._texts[span.file] = data.decode("utf-8-sig", "replace")
-            except OSError:
+            except (OSError, ValueError):
                 self._texts[span.file] = ""
         text = self._texts[span.file]
         return frame(excerpt(text, span.line), span) if text else ""

@@ -32,6 +32,10 @@ def read_recording(path: Path, shown: str, problems: Problems) -> Recording | No
 
 def _content(path: Path, shown: str, problems: Problems) -> bytes | None:
     try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a device or a pipe"
+            problems.error("cassette-unreadable", f"this is {what}; a cassette is a file of JSON lines", whole_file(shown))
+            return None
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:

@@ -7,6 +7,7 @@ step at the end: the file is whole at any time, and a run that was killed loses 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from focal_eval.engines.recording import (
 )
 from focal_eval.engines.recording_reader import conversation_of, read_recording, whole_lines
 from focal_eval.errors import EngineError, Problems, Refused, StorageError, UsageError
+from focal_eval.text import counted
 
 try:
     import fcntl
@@ -51,7 +53,7 @@ class Tape:
             while data:
                 data = data[os.write(self._lock, data) :]
         except OSError as problem:
-            raise StorageError(f"the cassette {self.shown} cannot be written: {problem.strerror or problem}") from None
+            raise StorageError(self._unwritten(problem)) from None
         self._added[kept.key] = self.conversations[kept.key] = kept
 
     def save(self, engine: RecordedEngine | None) -> None:
@@ -72,9 +74,21 @@ class Tape:
         except Refused as problem:
             raise StorageError(f"{problem}; what was recorded is kept in {self._part}") from None
         except OSError as problem:
-            raise StorageError(f"the cassette {self.shown} cannot be written: {problem.strerror or problem}") from None
+            raise StorageError(self._unwritten(problem)) from None
         finally:
             self.close()
+
+    def _unwritten(self, problem: OSError) -> str:
+        """Why nothing more can be recorded, and what is kept of what was."""
+        full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full" if full else problem.strerror or str(problem)
+        kept = len(self._left_over())
+        told = (
+            f"{counted(kept, 'whole conversation')} kept in {self._part}, for the next run that records"
+            if kept
+            else "nothing kept"
+        )
+        return f"the cassette {self.shown} cannot be written: {why}; {told}"
 
     def close(self) -> None:
         """Gives the file back to other runs."""

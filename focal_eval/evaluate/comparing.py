@@ -19,6 +19,7 @@ from focal_eval.compare.stats import Measured, Statistics, measured, statistics_
 from focal_eval.errors import ExitCode, StorageError, UsageError
 from focal_eval.evaluate.agent_edits import edits_between, edits_since
 from focal_eval.evaluate.folders import find_run
+from focal_eval.evaluate.joined_runs import joined
 from focal_eval.evaluate.recorded_cases import recorded, script_digest
 from focal_eval.evaluate.stale_baseline import staleness_of
 from focal_eval.records import Json
@@ -47,6 +48,7 @@ class CompareRequest:
     before: str
     after: str
     runs: Path = Path("reports")
+    more: tuple[str, ...] = ()  # further runs beside `after`: each is one repeat of its cases
 
 
 @value
@@ -85,7 +87,7 @@ class Reference:
 
 def compare(request: CompareRequest) -> Compared:
     """Compares two recordings. Raises UsageError where one is not there, or where they have no case in common."""
-    after = read_run(find_run(request.after, request.runs))
+    after = joined([read_run(find_run(ref, request.runs)) for ref in (request.after, *request.more)])
     suite = (after.header.get("suite") or {}).get("file")
     return compare_to(find_reference(request.before, request.runs, suite), after)
 

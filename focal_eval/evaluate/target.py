@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from focal_eval.value import value
 if TYPE_CHECKING:
     from focal_eval.engines.recorded import Recorder
     from focal_eval.evaluate.agents import AgentFile
+    from focal_eval.records import Json
 
 
 @value
@@ -46,6 +47,14 @@ class Target:
     warnings: tuple[Diagnostic, ...]
     secrets: tuple[str, ...] = ()  # nowhere to be written
     recorder: Recorder | None = None  # the engine, where it has a cassette
+
+    @property
+    def cassette(self) -> Mapping[str, Json] | None:
+        """The cassette in play and the mode of each layer, for a run's header; None where there is none."""
+        if self.recorder is not None:
+            return self.recorder.as_json()
+        file = getattr(self.entry.config, "file", None) if self.entry.kind == "cassette" else None
+        return None if file is None else {"file": file, "layers": {"turns": "replay"}}
 
 
 @value
@@ -124,9 +133,7 @@ def _suite_of_request(request: RunRequest, problems: Problems) -> tuple[Suite | 
     return suite, named
 
 
-def _loaded(
-    request: RunRequest, suite: Suite | None, named: list[Path], problems: Problems
-) -> tuple[tuple[Script, ...], Path]:
+def _loaded(request: RunRequest, suite: Suite | None, named: list[Path], problems: Problems) -> tuple[tuple[Script, ...], Path]:
     entries, root = _entries(suite, named, problems)
     loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     loaded = loader.load(entries)

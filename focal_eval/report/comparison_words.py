@@ -7,7 +7,7 @@ from typing import Any
 
 from focal_eval.compare.model import Change, Comparison, Side
 from focal_eval.records import Json
-from focal_eval.report.wording import Tone, gate_name, moment_words
+from focal_eval.report.wording import Tone, cassette_words, gate_name, moment_words
 from focal_eval.text import counted, listed
 
 CHANGES: Mapping[Change, str] = {
@@ -116,6 +116,7 @@ def side_words(side: Side, header: Mapping[str, Json] | None) -> list[tuple[str,
     rows = [
         ("Run" if side.kind == "run" else "Baseline", side.name),
         ("Started", moment_words(held.get("started_at")) if held.get("started_at") else ""),
+        ("Replies", cassette_words(held.get("engine") or {})),
         ("Agent", " · ".join(filter(None, (str(agent.get("id") or agent.get("file") or ""), digest[:8])))),
     ]
     return [(label, text) for label, text in rows if text]

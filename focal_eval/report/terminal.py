@@ -24,6 +24,7 @@ from focal_eval.report.wording import (
     WORDS,
     beside_words,
     cases_named,
+    cassette_words,
     elapsed_words,
     gate_count,
     gate_limit,
@@ -71,6 +72,8 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
     yield from table_lines(run, options.group_by)
     yield from repeats_lines(run.header.get("statistics"))
     yield from (gate_line(gate, paint) for gate in run.gates)
+    if cassette := cassette_words(run.header.get("engine") or {}):
+        yield paint(one_line(cassette, WIDTH), "dim")
     if lived_with := tolerated_words(run):
         yield paint(lived_with, "dim")
     if note := partial_note(run):

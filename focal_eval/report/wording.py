@@ -223,15 +223,39 @@ def number(value: Json) -> str:
     return f"{value:.4g}" if abs(value) >= 1 else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
+def engine_words(engine: Mapping[str, Json]) -> str:
+    """The engine of a run's header: its name and kind, and the cassette it was replayed from or recorded to."""
+    kind, name = engine.get("kind"), engine.get("name")
+    who = f"{name} ({kind})" if name and name != kind else str(kind or "unknown")
+    return ", ".join(filter(None, (who, cassette_words(engine))))
+
+
+CASSETTE_MODES = {"replay": "replayed from", "record": "recorded to", "replay-else-record": "replayed from or recorded to"}
+
+
+def cassette_words(engine: Mapping[str, Json]) -> str:
+    """`replayed from cassette abuse.jsonl`; empty where a run's header names none."""
+    cassette = engine.get("cassette")
+    if not isinstance(cassette, Mapping) or not cassette.get("file"):
+        return ""
+    layers = cassette.get("layers")
+    modes = layers if isinstance(layers, Mapping) else {}
+    told = [
+        f"{'' if layer == 'turns' else f'{layer} '}{CASSETTE_MODES[mode]}"
+        for layer, mode in modes.items()
+        if isinstance(mode, str) and mode in CASSETTE_MODES
+    ]
+    return f"{', '.join(told) or 'with'} cassette {cassette['file']}"
+
+
 def facts(run: ReportModel) -> list[tuple[str, str]]:
     """What was run, on what, when: label and value, in the order of reading."""
     header = run.header
     suite, engine = header.get("suite") or {}, header.get("engine") or {}
     agent = engine.get("agent") or {}
-    kind, name = engine.get("kind"), engine.get("name")
     rows = [
         ("Suite", " · ".join(filter(None, (suite.get("title"), suite.get("file")))) or "scripts without a suite"),
-        ("Engine", f"{name} ({kind})" if name and name != kind else str(kind or "unknown")),
+        ("Engine", engine_words(engine)),
         ("Agent", " · ".join(filter(None, (agent.get("id"), agent.get("file"))))),
         ("Started", moment_words(header.get("started_at"))),
         ("Took", elapsed_words(header.get("elapsed_ms")) if header.get("elapsed_ms") is not None else ""),

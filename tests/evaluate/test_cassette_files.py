@@ -296,3 +296,30 @@ def test_a_recording_survives_its_own_reader(tmp_path: Path) -> None:
     one.add(talks[1])
     one.save(None)
     assert (tmp_path / "t.jsonl").read_bytes() == recording_bytes(talks[::-1])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_is_told_with_what_is_kept(tmp_path: Path) -> None:
+    """Conversations written before the disk was full stay beside the cassette, and the next run that records has them."""
+    talks = [RecordedConversation(key, (RecordedTurn(None, Reply("Hi", elapsed_ms=1.5)),), start={"seed": 0}) for key in "ab"]
+    one = Tape(tmp_path / "t.jsonl", "t.jsonl", CLEAN)
+    one.add(talks[0])
+    assert one._lock is not None
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, one._lock)
+    os.close(full)
+    said = r"t\.jsonl cannot be written: the disk is full; 1 whole conversation kept in .*t\.jsonl\.part, for the next run"
+    with pytest.raises(StorageError, match=said):
+        one.add(talks[1])
+    one.close()
+    assert Tape(tmp_path / "t.jsonl", "t.jsonl", CLEAN).conversations.keys() == {"a"}
+
+
+def test_a_device_is_no_cassette(tmp_path: Path) -> None:
+    """What is no plain file is refused at once, not read until memory is full."""
+    os.mkfifo(tmp_path / "t.jsonl")
+    with pytest.raises(Refused, match=r"the cassette t\.jsonl cannot be read") as refused:
+        Tape(tmp_path / "t.jsonl", "t.jsonl", CLEAN)
+    assert [found.message for found in refused.value.diagnostics] == [
+        "this is a device or a pipe; a cassette is a file of JSON lines"
+    ]
