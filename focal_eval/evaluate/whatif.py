@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -16,7 +18,7 @@ from focal_eval.compare import agent_edits
 from focal_eval.compare.agent_file import agent_in
 from focal_eval.compare.model import Edit
 from focal_eval.document import read_file
-from focal_eval.errors import ExitCode, Problems, Refused, UsageError
+from focal_eval.errors import ExitCode, Problems, Refused, StorageError, UsageError
 from focal_eval.experiment.whatif import Bare, WhatIf
 from focal_eval.experiment.whatif_tally import Tally
 from focal_eval.importers.conversations import conversations, format_named, transcripts
@@ -185,6 +187,8 @@ def _side_by_side(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise StorageError("a process that read recordings was ended from outside; try again with --workers 1") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -193,7 +197,8 @@ _WORKING: list[Callable[[Sequence[Numbered]], Tally]] = []
 
 
 def _begin_work(request: WhatIfRequest, digests: Mapping[str, str]) -> None:
-    """Makes a process ready: it reads the agents for itself."""
+    """Makes a process ready: it reads the agents for itself, and leaves Ctrl-C to the process that asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     agents = _agents(request)
     _WORKING.append(
         partial(_checked, _experiment(agents, free=request.free, keep_personal=request.keep_personal), agents, digests)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from focal_eval.agent import Playable, Played, State, play
-from focal_eval.compare.model import Difference
+from focal_eval.compare.model import Difference, Lane
 from focal_eval.compare.wording import words
 from focal_eval.experiment.whatif_answers import Answers
 from focal_eval.experiment.whatif_state import Shared, recorded, start
@@ -34,7 +34,7 @@ class Veil(Protocol):
 
     def text(self, text: str) -> str: ...
 
-    def data(self, value: Json) -> Json: ...
+    def data(self, value: Json, key: str = "") -> Json: ...
 
 
 class Bare:
@@ -49,7 +49,7 @@ class Bare:
     def text(self, text: str) -> str:
         return text
 
-    def data(self, value: Json) -> Json:
+    def data(self, value: Json, key: str = "") -> Json:
         return value
 
 
@@ -150,10 +150,17 @@ class _Pass:
             found = differences(one, other, OF_RECORDS)
         if not found:
             return False
-        cluster = self._tally.change(self._number, found, _around(one, other))
+        cluster = self._tally.change(self._number, found, _around(one, other), self._shown)
         if cluster is not None and cluster.wants(place, self._number):
             cluster.example(self._example(place, taken, found, (one, other), cluster))
         return True
+
+    def _shown(self, item: Difference) -> Difference:
+        """A difference whose values may be kept and printed."""
+        if item.lane is Lane.RULES or item.lane is Lane.STEP:
+            return item  # of the agents' own making
+        veil, key = self._veil(), str(item.path[-1]) if item.path else ""
+        return replace(item, before=veil.data(item.before, key), after=veil.data(item.after, key))
 
     def _veil(self) -> Veil:
         """The conversation's veil, made when something of it is kept; its pseudonyms depend on the whole conversation alone."""
@@ -174,9 +181,8 @@ class _Pass:
         veil = self._veil()
         counted = veil.counts.copy()
         prefix = veil.conversation(replace(whole, turns=whole.turns[: place + 1]))
-        first = found[0]
-        scores = None
-        if first.lane.value == "rules":
+        first, scores = found[0], None
+        if first.lane is Lane.RULES:
             scores = tuple(side.get("score") if isinstance(side, Mapping) else None for side in (first.before, first.after))
         before, after = (veil.data(_shown(side)) for side in sides)
         return Example(
@@ -188,7 +194,6 @@ class _Pass:
             after=after,
             changes=tuple(dict.fromkeys(veil.text(words(item)) for item in found)),
             score=scores,  # type: ignore[arg-type]  # two of them
-            first=first,
             state=veil.data(_began(taken.began)),
             redacted=veil.counts - counted,
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from focal_eval.clock import content_id
 from focal_eval.compare.cause import Found, cause_of, linked
 from focal_eval.compare.model import PIPELINE, Cause, Change, Difference, Edit, Lane, TurnPair
 from focal_eval.compare.structure import canonical
@@ -14,6 +16,7 @@ from focal_eval.compare.wording import figures, words
 from focal_eval.records import Json
 from focal_eval.records.conversation import Conversation
 
+Shown = Callable[[Difference], Difference]
 MAX_CLUSTERS = 500  # causes told apart; further ones are counted together
 MAX_EXAMPLES = 3  # of a cluster, those with the fewest turns before them
 MAX_FIGURES = 64  # different values of a cluster that its figures are made of
@@ -32,7 +35,6 @@ class Example:
     after: Mapping[str, Json]
     changes: tuple[str, ...]  # every difference of the turn, in words
     score: tuple[float | None, float | None] | None  # of the cause's rule
-    first: Difference
     state: Mapping[str, Json]  # variables, history, scenario: where the turn began
     redacted: Mapping[str, int]
 
@@ -50,7 +52,7 @@ class Cluster:
     conversations: int = 0
     last: int = -1  # the conversation counted last
     examples: list[Example] = field(default_factory=list)
-    figures: dict[bytes, Difference] = field(default_factory=dict)
+    figures: dict[str, Difference] = field(default_factory=dict)  # by a digest of the original values
     many: bool = False  # more different values than are kept
     scores: list[float | None] = field(default_factory=lambda: [None] * 4)  # lowest and highest, before and after
     knock_on: Counter[str] = field(default_factory=Counter)
@@ -59,14 +61,15 @@ class Cluster:
         """Whether an example at this place would be kept."""
         return len(self.examples) < MAX_EXAMPLES or (turn, sequence) < self.examples[-1].rank
 
-    def add(self, cause: Cause, sequence: int, differences: Sequence[Difference]) -> None:
-        """Counts one changed turn; the first difference is its cause."""
+    def add(self, cause: Cause, sequence: int, differences: Sequence[Difference], shown: Shown) -> None:
+        """Counts one changed turn; the first difference is its cause. `shown` is asked for what is kept of values."""
         self.turns += 1
         self.conversations += sequence != self.last
         self.last = sequence
         self._join(cause)
-        self._figure(differences[0])
-        self._score(_scores(differences[0]))
+        first = differences[0]
+        self._figure(content_id(canonical([first.kind, _figured(first.before), _figured(first.after)])), partial(shown, first))
+        self._score(_scores(first))
         said = {words(item) for item in differences[1:]} - {cause.text}
         for text in sorted(said):
             if text in self.knock_on or len(self.knock_on) < MAX_KNOCK_ON:
@@ -79,11 +82,10 @@ class Cluster:
         if about != mine.about or around != mine.around:
             self.cause = Cause(mine.key, mine.lane, mine.text, mine.what, about, around)
 
-    def _figure(self, item: Difference) -> None:
-        key = canonical([item.kind, _figured(item.before), _figured(item.after)])
+    def _figure(self, key: str, shown: Callable[[], Difference]) -> None:
         if key not in self.figures:
             if len(self.figures) < MAX_FIGURES:
-                self.figures[key] = item
+                self.figures[key] = shown()
             else:
                 self.many = True
 
@@ -102,8 +104,8 @@ class Cluster:
         self.conversations += other.conversations  # parts are cut between conversations
         self.last = other.last
         self._join(other.cause)
-        for item in other.figures.values():
-            self._figure(item)
+        for key, item in other.figures.items():
+            self._figure(key, partial(_same, item))
         self.many = self.many or other.many
         self._score(other.scores)
         for text, count in other.knock_on.items():
@@ -128,6 +130,10 @@ class Cluster:
     def edits(self, edits: Sequence[Edit]) -> list[int]:
         """Positions of the edits that touch the cause."""
         return linked(self.cause, edits)
+
+
+def _same(item: Difference) -> Difference:
+    return item
 
 
 def _figured(side: Json) -> Json:
@@ -169,18 +175,18 @@ class Tally:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     more: int = 0  # changed turns of causes beyond those told apart
 
-    def change(self, sequence: int, found: Sequence[Difference], around: tuple[str, ...]) -> Cluster | None:
-        """Counts a changed turn; its cluster, None where there are too many."""
+    def change(self, sequence: int, found: Sequence[Difference], around: tuple[str, ...], shown: Shown) -> Cluster | None:
+        """Counts a changed turn; its cluster, None where there are too many. `shown` makes a difference fit to be kept."""
         self.changed += 1
         self.lanes.update({item.lane.value for item in found})
-        cause, ordered = cause_in(found, around)
+        cause = cause_in(found, around)
         cluster = self.clusters.get(cause.key)
         if cluster is None:
             if len(self.clusters) >= MAX_CLUSTERS:
                 self.more += 1
                 return None
             cluster = self.clusters[cause.key] = Cluster(cause)
-        cluster.add(cause, sequence, ordered)
+        cluster.add(cause, sequence, found, shown)
         return cluster
 
     def merge(self, other: Tally) -> None:
@@ -215,10 +221,10 @@ def _rank(cluster: Cluster) -> tuple[int, int, str]:
     return -cluster.turns, PIPELINE.index(cluster.cause.lane), cluster.cause.key
 
 
-def cause_in(found: Sequence[Difference], around: Iterable[str]) -> tuple[Cause, list[Difference]]:
-    """The cause of a turn's differences as comparisons of runs tell it, and the differences with it first."""
+def cause_in(found: Sequence[Difference], around: Iterable[str]) -> Cause:
+    """The cause of a turn's differences as comparisons of runs tell it: the first of them."""
     near = tuple(around)
     pair = TurnPair(0, 0, tuple(found))
     cause, _, _ = cause_of(Found((pair,), (), (), "", frozenset(), Change.CHANGED), lambda _: near)
     assert cause is not None
-    return cause, list(found)
+    return cause

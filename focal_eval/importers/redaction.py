@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from focal_eval.checks.personal import iban_in, luhn
+from focal_eval.importers.pseudonyms import PSEUDONYMS
 from focal_eval.records import UNKNOWN, Json, ToolCall
 from focal_eval.records.conversation import Conversation, RecordedExchange
+from focal_eval.runner.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Redaction:
 
 
 REDACTIONS: tuple[Redaction, ...] = (
+    Redaction("secret", "tokens and keys of the usual forms: Bearer …, sk-…, ghp_…, AKIA…, private keys", "[redacted]"),
     Redaction("email", "name@host.tld anywhere", "person1@example.com"),
     Redaction("iban", "country, length and check digits are right, with or without spaces", "zeros, check digits right"),
     Redaction("card", "13 to 19 digits, the first of them 2 to 6, check digit right", "4000…, check digit right"),
@@ -76,9 +79,6 @@ _KEYS: Mapping[str, str] = {
     **dict.fromkeys(("dob", "dateofbirth", "birthdate", "birthday"), "birth"),
     **dict.fromkeys(("ssn", "passport", "passportnumber", "taxid", "nationalid"), "document"),
 }  # fmt: skip
-_FIRST = ("Alex", "Robin", "Sam", "Kim", "Chris", "Jo", "Pat", "Toni", "Nico", "Luca", "Charlie", "Andrea", "Jules", "Sascha")
-_LAST = ("Doe", "Roe", "Poe", "Low", "Moore", "Sample", "Stone", "Field", "Wood", "Hill", "Lake", "Marsh", "Reed", "Vale")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 MAX_VALUES = 500  # of one conversation that are looked for everywhere
 MAX_DEPTH = 40
 
@@ -116,6 +116,10 @@ class Pseudonyms:
         return out
 
     def _redacted(self, text: str) -> str:
+        hidden = _SECRETS(text.encode("utf-8", "replace"))
+        if b"[redacted]" in hidden and (bare := hidden.decode()) != text:
+            text = bare
+            self.counts["secret"] += 1
         for kind, pattern, fits in _PATTERNS:
             text = pattern.sub(partial(self._found, kind, fits), text)
         if self._anywhere is not None:
@@ -148,7 +152,7 @@ class Pseudonyms:
         same = (kind, value.casefold())
         if same not in self._made:
             self._numbers[kind] += 1
-            self._made[same] = _PSEUDONYMS[kind](value, self._numbers[kind])
+            self._made[same] = PSEUDONYMS[kind](value, self._numbers[kind])
         self.counts[kind] += 1
         return self._made[same]
 
@@ -230,6 +234,7 @@ def _is_card(text: str) -> bool:
     return luhn(re.sub(r"\D", "", text))
 
 
+_SECRETS = Redactor()
 _PATTERNS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     ("email", _EMAIL, _always),
     ("iban", _IBAN, _is_iban),
@@ -238,59 +243,3 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     ("social", _SOCIAL, _always),
     ("street", _STREET, _always),
 )
-
-
-def _regrouped(digits: str, like: str) -> str:
-    """Digits and letters in the places where `like` has some."""
-    signs = iter(digits)
-    return "".join(next(signs, "0") if sign.isalnum() else sign for sign in like)
-
-
-def _shaped(value: str, number: int) -> str:
-    """The same form with other signs: `94103` → `00001`."""
-    count = sum(sign.isdigit() for sign in value)
-    digits = iter(str(number).rjust(count, "0")[-count:] if count else "")
-    return "".join(next(digits) if s.isdigit() else ("X" if s.isupper() else "x") if s.isalpha() else s for s in value)
-
-
-def _phone(value: str, number: int) -> str:
-    count = sum(sign.isdigit() for sign in value)
-    filler = "0" if value.startswith("0") else "1" if value.startswith("+1") else "5"
-    return _regrouped((filler + "5" * count)[: count - 2] + f"{number % 100:02d}", value)
-
-
-def _card(value: str, number: int) -> str:
-    count = sum(sign.isdigit() for sign in value)
-    body = "4" + f"{number}".rjust(count - 2, "0")[-(count - 2) :]
-    return _regrouped(next(body + digit for digit in "0123456789" if luhn(body + digit)), value)
-
-
-def _iban(value: str, number: int) -> str:
-    country = value[:2].upper()
-    length = len(iban_in(value.upper()) or value.replace(" ", ""))
-    account = str(number).rjust(length - 4, "0")
-    digits = "".join(str(int(sign, 36)) for sign in f"{account}{country}00")
-    return _regrouped(f"{country}{98 - int(digits) % 97:02d}{account}", value)
-
-
-def _name(_: str, number: int) -> str:
-    names = _FIRST if number % 2 else _LAST
-    name = names[(number - 1) // 2 % len(names)]
-    return name + ("" if number <= 2 * len(names) else str(number))
-
-
-_PSEUDONYMS: Mapping[str, Callable[[str, int], str]] = {
-    "email": lambda _, number: f"person{number}@example.com",
-    "iban": _iban,
-    "card": _card,
-    "phone": _phone,
-    "social": lambda _, number: f"000-00-{number:04d}",
-    "street": lambda value, number: (
-        f"Musterstraße {number}" if value[-1].isdigit() and "tra" in value else f"{number} Sample Street"
-    ),
-    "name": _name,
-    "user": lambda _, number: f"user_{number}",
-    "zip": _shaped,
-    "birth": lambda value, number: f"1980-01-{(number - 1) % 28 + 1:02d}" if _ISO_DATE.match(value) else _shaped(value, number),
-    "document": _shaped,
-}

@@ -222,7 +222,7 @@ def test_the_rules_of_redaction_are_listed(folder: Path, capsys: pytest.CaptureF
     assert code == 0
     assert "person1@example.com" in out
     kinds = [rule["kind"] for rule in json.loads(call(capsys, "--redactions", "--json")[1])["redactions"]]
-    assert kinds[:4] == ["email", "iban", "card", "phone"]
+    assert kinds[1:5] == ["email", "iban", "card", "phone"]
 
 
 def test_personal_data_is_kept_on_demand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,3 +230,15 @@ def test_personal_data_is_kept_on_demand(folder: Path, capsys: pytest.CaptureFix
     (folder / "told.jsonl").write_text(json.dumps({"user": "refund to mia@x.org"}))
     assert "user: refund to person1@example.com" in call(capsys, *BOTH)[1]
     assert "user: refund to mia@x.org" in call(capsys, *BOTH, "--keep-personal")[1]
+
+
+def test_values_in_the_words_of_a_cause_are_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An argument that changed is told by its pseudonym, as in the examples."""
+    mail = ("slots:\n", "slots:\n  - {id: email, kind: email, listen: always}\n")
+    agent_file(folder, mail, ("{variable: order, optional: true}", "{variable: email}"))
+    agent_file(folder, mail, ("{variable: order, optional: true}", "{value: nobody}"), name="new.yaml")
+    (folder / "told.jsonl").write_text(json.dumps({"user": "parcel for mia@x.org"}))
+    code, out, _ = call(capsys, *BOTH)
+    assert code == 0
+    assert "argument track_parcel.order_id differs (person1@example.com → nobody)" in out
+    assert "mia@x.org" not in call(capsys, *BOTH, "--json")[1]

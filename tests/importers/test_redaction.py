@@ -128,3 +128,9 @@ def test_endless_nesting_and_many_values_are_bounded() -> None:
     found = redacted("hello", tools=(ToolCall("t", {"deep": deep}, many),))
     assert "mia@x.org" not in repr(found)
     assert "Name7'" not in repr(found)
+
+
+def test_keys_and_tokens_are_blotted_out() -> None:
+    """What users paste into a chat is not written either."""
+    found = redacted("my key is sk-abcdefghijklmnop1234 and ghp_abcdefghijklmnopqrstuv12 ok")
+    assert found.turns[0].user == "my key is [redacted] and [redacted] ok"
