@@ -91,9 +91,8 @@ def test_the_choice_is_told_with_the_edit_and_the_turn() -> None:
 
 def said(turn: TurnRecord) -> list[str]:
     """The templates that a turn says."""
-    if turn.reply is None or turn.reply.metadata is UNKNOWN:
-        return []
-    return list(turn.reply.metadata["templates"])
+    metadata = UNKNOWN if turn.reply is None else turn.reply.metadata
+    return [] if metadata is UNKNOWN else list(metadata["templates"])
 
 
 def test_comments_and_order_that_means_nothing_touch_no_case() -> None:
