@@ -71,6 +71,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.coverage.model import KINDS
     from focal_eval.evaluate.covering import CoverRequest, cover
+    from focal_eval.script.cache import cache_folder
 
     covered = cover(
         CoverRequest(
@@ -82,6 +83,7 @@ def call(arguments: argparse.Namespace) -> int:
             of=arguments.of,
             fail_under=arguments.fail_under,
             allow_python=not arguments.no_python,
+            cache=cache_folder(os.environ),
         )
     )
     written = _written(covered, arguments)

@@ -28,9 +28,14 @@ class PlayedAgent:
     file: str
     digest: str
     text: str
-    parts: AgentFile | None
+    document: Document | None
     agent: Agent | None
     why: str | None = None  # why `agent` is None, in words
+
+    @property
+    def parts(self) -> AgentFile | None:
+        """What the file says, as plain data; read when it is asked for."""
+        return None if self.document is None else agent_in(self.document)
 
 
 def told_agent(model: ReportModel) -> Mapping[str, Json] | None:
@@ -51,7 +56,7 @@ def played_agent(model: ReportModel) -> PlayedAgent | None:
     agent = load_agent(document)
     first = next(iter(document.problems.errors), None)
     why = None if agent is not None else f"{file} cannot be read as an agent" + (f" ({first})" if first else "")
-    return PlayedAgent(file, digest, document.text, agent_in(document), agent, why)
+    return PlayedAgent(file, digest, document.text, document, agent, why)
 
 
 def _document(model: ReportModel, told: Mapping[str, Json], file: str) -> Document | None:
@@ -77,9 +82,10 @@ def check_same(models: Sequence[ReportModel], agents: Sequence[PlayedAgent | Non
 
 
 def _difference(one: PlayedAgent, other: PlayedAgent) -> str:
-    if one.parts is None or other.parts is None:
+    here, there = one.parts, other.parts
+    if here is None or there is None:
         return f"{one.file} and {other.file}"
-    edits = agent_edits(one.parts.data, other.parts.data)
+    edits = agent_edits(here.data, there.data)
     named = [f"{edit.kind} {edit.name} {edit.change}" for edit in edits]
     if not named:
         return "the same but for comments and layout"
@@ -88,10 +94,11 @@ def _difference(one: PlayedAgent, other: PlayedAgent) -> str:
 
 def edits_since(reference: str, runs: Path, agent: PlayedAgent | None) -> tuple[Edited, ...]:
     """What was edited in the agent since another agent file, or since the agent of another run. Raises UsageError."""
-    if agent is None or agent.parts is None:
+    parts = None if agent is None else agent.parts
+    if parts is None:
         raise UsageError("what was edited cannot be told: the run's agent is not known" + _because(agent))
     before = _reference(reference, runs)
-    return tuple(_edited(agent_edits(before.data, agent.parts.data)))
+    return tuple(_edited(agent_edits(before.data, parts.data)))
 
 
 def _because(agent: PlayedAgent | None) -> str:
@@ -107,9 +114,10 @@ def _reference(reference: str, runs: Path) -> AgentFile:
             raise UsageError(f"{reference} is no agent file")
         return found
     played = played_agent(read_folder(reference, runs))
-    if played is None or played.parts is None:
+    parts = None if played is None else played.parts
+    if parts is None:
         raise UsageError(f"the agent of run {reference} is not known{_because(played)}")
-    return played.parts
+    return parts
 
 
 def _edited(edits: Iterable[Edit]) -> Iterable[Edited]:

@@ -38,6 +38,7 @@ class CoverRequest:
     fail_under: float | None = None  # a share, 0 to 1
     judge: bool = True  # whether expectations are judged again, which tells what is asserted
     allow_python: bool = True  # whether local Python of the suite may judge
+    cache: Path | None = None  # the folder of the cache of scripts
 
 
 @value
@@ -90,7 +91,7 @@ def cover_models(models: Sequence[ReportModel], request: CoverRequest) -> Covere
     matrix = Matrix(None if agent is None or agent.agent is None else items_of(agent.agent))
     notes = [] if agent is None or agent.why is None else [f"only what the records show is told: {agent.why}"]
     for model in models:
-        notes += _add(matrix, model, _judge(model, request.allow_python) if request.judge else None)
+        notes += _add(matrix, model, _judge(model, matrix, request) if request.judge else None)
     edited = None
     if request.against is not None:
         edited = edited_items(matrix.items, edits_since(request.against, request.folder, agent))
@@ -98,10 +99,11 @@ def cover_models(models: Sequence[ReportModel], request: CoverRequest) -> Covere
     return _gated(covered, request)
 
 
-def _judge(model: ReportModel, allow_python: bool) -> Judge:
+def _judge(model: ReportModel, matrix: Matrix, request: CoverRequest) -> Judge:
     from focal_eval.evaluate.asserting import Asserting
 
-    return Asserting(model, allow_python=allow_python)
+    names = {kind: [item.name for item in matrix.items if item.kind == kind] for kind in ("rule", "tool")}
+    return Asserting(model, names, allow_python=request.allow_python, cache=request.cache)
 
 
 def _add(matrix: Matrix, model: ReportModel, judge: Judge | None) -> Iterator[str]:

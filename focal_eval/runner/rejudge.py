@@ -187,6 +187,9 @@ def _shown(text: str | None) -> str:
     return "nothing" if text is None else f"'{shorten(text, 60)}'"
 
 
+_BAD = frozenset({Outcome.FAILED, Outcome.ERRORED})
+
+
 class Standing:
     """A recorded conversation as it was judged, of which one turn or the stored messages can be changed and judged again.
 
@@ -194,13 +197,16 @@ class Standing:
     out otherwise is judged again: the changed turn, the conversation as a whole, and later turns where they look back.
     """
 
-    def __init__(self, rejudge: Rejudge, recorded: Recorded) -> None:
+    def __init__(self, rejudge: Rejudge, recorded: Recorded, judged: Judged | None = None) -> None:
+        """`judged` is what became of it, where that is known of the same script and needs no judging."""
         self._rejudge, self._recorded = rejudge, recorded
         self._script = rejudge.case.script
-        judge = rejudge.judge(recorded)
-        self.turns = tuple(judge.turns)
         self.messages = recorded.messages
-        self.judged = _judged(judge)
+        if judged is None:
+            judge = rejudge.judge(recorded)
+            self.turns, self.judged = tuple(judge.turns), _judged(judge)
+        else:
+            self.turns, self.judged = recorded.turns, judged
         self._foreign = [any(map(_looks_back, readies)) for readies in rejudge.prepared.turns]
         self._saved: list[dict[str, Any]] = []  # what was saved before each turn, and at the end
         if any(turn.save for turn in self._script.turns):
@@ -247,6 +253,38 @@ class Standing:
             judge.turns.extend(turns)
             seen = judge.conversation(messages)
         return judge.judging.holds(readies, seen)[0]
+
+    def one_fails(
+        self, index: int, turn: TurnRecord, messages: Any, readies: Sequence[Ready], closing: Sequence[Ready]
+    ) -> bool:
+        """Whether one of these expectations of the turn, or of the conversation, fails with that turn in the record's place.
+
+        Looks no further than the first. Where another turn may come out otherwise too, the whole of `altered` is asked.
+        """
+        if self._script.turns[index].save or any(self._foreign[index + 1 :]):
+            bad = self.altered(index, turn, messages).bad
+            wanted = {
+                (place, ready.item.key, ready.item.span)
+                for place, group in ((index, readies), (None, closing))
+                for ready in group
+            }
+            return any((place, result.key, result.span) in wanted for place, result in bad)
+        judge = self._judge()
+        self._know(judge, index)
+        try:
+            golden = judge.golden_of(self._script.turns[index])
+        except TemplateProblem:
+            golden = None
+        policy = self._rejudge.policy
+        moment = Moment((*self.turns[:index], turn), golden, judge.saved, policy.prices, policy.root)
+        if any(judge.judging.holds((ready,), moment)[0] in _BAD for ready in readies):
+            return True
+        if not closing:
+            return False
+        self._know(judge, len(self.turns))
+        judge.turns.extend((*self.turns[:index], turn, *self.turns[index + 1 :]))
+        conversation = judge.conversation(messages)
+        return any(judge.judging.holds((ready,), conversation)[0] in _BAD for ready in closing)
 
     def _know(self, judge: CaseJudge, index: int) -> None:
         """Takes over what was saved before that turn."""
