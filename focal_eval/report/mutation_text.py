@@ -64,12 +64,12 @@ def _share(row: Mapping[str, Any]) -> str:
 
 
 def _places(mutants: Sequence[Mapping[str, Any]], paint: Paint, most: int) -> Iterator[str]:
-    """Where mutants survive, the places of most of them first, each with the expectations that would notice."""
+    """Where mutants survive, the places where most kinds of them do first, each with an expectation that would notice."""
     groups: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
     for item in mutants:
         if item.get("at") is not None and item.get("weak"):
             groups.setdefault((item["at"]["file"], item["at"]["line"], item["weak"]), []).append(item)
-    ordered = sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    ordered = sorted(groups.items(), key=lambda entry: (-_kinds(entry[1]), -len(entry[1]), entry[0]))
     for (file, line, weak), items in ordered[:most]:
         yield f"{paint(visible(f'{file}:{line}'), 'bold')}: {visible(weak)} ({counted(len(items), 'mutant')} survived)"
         item, count = _most_telling(items)
@@ -80,6 +80,10 @@ def _places(mutants: Sequence[Mapping[str, Any]], paint: Paint, most: int) -> It
         yield ""
     if len(ordered) > most:
         yield paint(f"… and {len(ordered) - most} more places; --max-shown shows more, --json all", "dim")
+
+
+def _kinds(items: Sequence[Mapping[str, Any]]) -> int:
+    return len({item["operator"] for item in items})
 
 
 def _most_telling(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], int]:
