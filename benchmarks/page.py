@@ -1,11 +1,11 @@
 """How big, how quick and how hungry the regression report is, beside another tool's report on as many results.
 
-`python benchmarks/page.py [--cases 10000] [--turns 5] [--peer FOLDER]` writes a comparison of so many conversations, opens it
-in headless Chromium and prints a row of figures: the file's size, the time to write it, first paint, the time until the list
-can be used, the slowest keystroke of a filter, opening a conversation, and the memory of all of the browser's processes:
-with an empty page, right after everything was searched and filtered letter by letter, and a few seconds later.
-`--peer` names a report of another tool (a folder with `index.html`) to open the same way. `--write` keeps the figures in
-page.json and the table in README.md, `--render` prints that table.
+`python benchmarks/page.py [--cases 10000] [--turns 5] [--rounds 3] [--no-peer]` writes a comparison of so many conversations,
+opens it in headless Chromium and prints a row of figures: the file's size, the time to write it, first paint, the time until
+the list can be used, the slowest keystroke of a filter, opening a conversation, and the memory of all of the browser's
+processes: with an empty page, right after everything was searched and filtered letter by letter, and a few seconds later.
+Playwright's own html report is opened in turn, ours, theirs, ours, theirs; each figure is the median of the rounds.
+`--write` keeps the figures in page.json and the table in README.md, `--render` prints that table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -23,6 +25,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import page_peer
+from peers_environment import Peers
 from run import machine
 from tables import render_page, rewrite
 
@@ -127,8 +131,6 @@ def descendants(pid: int) -> list[int]:
 
 def opened(url: str, *, ours: bool) -> dict[str, float]:
     """The figures of one page in a fresh browser."""
-    import os
-
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -137,15 +139,16 @@ def opened(url: str, *, ours: bool) -> dict[str, float]:
         already = set(descendants(os.getpid()))
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto("data:text/html,<title>empty</title><p>empty")
+        page.wait_for_timeout(SETTLING_MS)  # until the browser has started what it starts with any page
         blank = memory_mb([pid for pid in descendants(os.getpid()) if pid not in already])
         begun = time.perf_counter()
         page.goto(url)
-        page.wait_for_selector("#list .row, article.cause" if ours else ".test-file-test, .chip:visible", timeout=120_000)
+        page.wait_for_selector("#list .row, article.cause" if ours else page_peer.SEEN, timeout=120_000)
         usable = 1000 * (time.perf_counter() - begun)
         paint = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1")
         out = {"first_paint_ms": paint, "usable_ms": usable, "blank_mb": blank}
-        if ours:
-            out |= _used(page)
+        out |= _used(page) if ours else page_peer.used(page)
         out["peak_mb"] = memory_mb([pid for pid in descendants(os.getpid()) if pid not in already])
         page.wait_for_timeout(SETTLING_MS)
         out["memory_mb"] = memory_mb([pid for pid in descendants(os.getpid()) if pid not in already])
@@ -183,38 +186,60 @@ def _used(page: Any) -> dict[str, float]:
     return {"keystroke_ms": max(first, again), "words_read_ms": read, "conversation_ms": page.evaluate(opening)}
 
 
+def _rounds(page: Path, peer: Path | None, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The medians of each figure of both pages, opened in turn so that other work on the machine falls on both."""
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(opened(page.as_uri(), ours=True))
+        if peer is not None:
+            theirs.append(opened((peer / "index.html").resolve().as_uri(), ours=False))
+    return _median(ours), _median(theirs)
+
+
+def _median(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(one[name] for one in rounds), 1) for name in (rounds[0] if rounds else ())}
+
+
+def _peer(folder: Path, figures: dict[str, float]) -> dict[str, Any]:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"name": f"Playwright {page_peer.version()}", "file_mb": round(size / 1e6, 2), **figures}
+
+
 def main() -> int:
     """Prints the figures as JSON; 1 where one is over its limit."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--peer", type=Path, help="a folder with another tool's report on as many results")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each page is opened; figures are medians")
+    parser.add_argument("--no-peer", action="store_true", help="measure our page alone")
+    parser.add_argument("--work", type=Path, default=HERE / ".work", help="scratch folder (default: benchmarks/.work)")
     parser.add_argument("--write", action="store_true", help="keep the figures in page.json and their table in README.md")
     parser.add_argument("--render", action="store_true", help="print the table of page.json and measure nothing")
     arguments = parser.parse_args()
     if arguments.render:
         print(render_page(json.loads(RESULTS.read_text())))
         return 0
+    peer, missing = (None, "not asked for")
+    if not arguments.no_peer:
+        peer, missing = page_peer.report(Peers(arguments.work.resolve()), arguments.cases, arguments.turns)
     with tempfile.TemporaryDirectory() as folder:
-        runs = sample_runs(Path(folder), arguments.cases, arguments.turns)
-        view = compared(*runs)
+        view = compared(*sample_runs(Path(folder), arguments.cases, arguments.turns))
         begun = time.perf_counter()
         page = write(view, Path(folder) / "comparison.html")
         figures = {"file_mb": round(page.stat().st_size / 1e6, 2), "written_s": round(time.perf_counter() - begun, 1)}
-        figures |= opened(page.as_uri(), ours=True)
+        del view
+        ours, theirs = _rounds(page, peer, arguments.rounds)
+    figures |= ours
     found: dict[str, Any] = {
         "measured_on": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
         "cases": arguments.cases,
         "turns": arguments.turns,
+        "rounds": arguments.rounds,
         "limits": LIMITS,
         "ours": figures,
+        "peer": {"name": f"Playwright {page_peer.version()}", "missing": missing} if peer is None else _peer(peer, theirs),
     }
-    if arguments.peer is not None:
-        size = sum(path.stat().st_size for path in arguments.peer.rglob("*") if path.is_file())
-        found["peer"] = {"file_mb": round(size / 1e6, 2)} | opened(
-            (arguments.peer / "index.html").resolve().as_uri(), ours=False
-        )
     over = [name for name, limit in LIMITS.items() if figures[name] > limit]
     print(json.dumps(found | {"over": over}, indent=2))
     if arguments.write:

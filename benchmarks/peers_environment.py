@@ -83,11 +83,11 @@ def _python(peers: Peers) -> str | None:
     if stamp.exists() and stamp.read_text() == wanted.read_text():
         return None
     if not peers.python.exists():
-        reason = _run([sys.executable, "-m", "venv", str(peers.work / "venv")])
+        reason = run_quietly([sys.executable, "-m", "venv", str(peers.work / "venv")])
         if reason:
             return reason
     pip = [str(peers.python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary", ":all:"]
-    reason = _run([*pip, "-r", str(wanted)])
+    reason = run_quietly([*pip, "-r", str(wanted)])
     if reason is None:
         shutil.copyfile(wanted, stamp)
     return reason
@@ -106,13 +106,13 @@ def _promptfoo(peers: Peers) -> str | None:
     shutil.copyfile(wanted, folder / "package.json")
     npm = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(node / "node"), str(npm), "install", "--no-audit", "--no-fund", "--loglevel", "error"]
-    reason = _run(command, folder, {"PATH": peers.path()})
+    reason = run_quietly(command, folder, {"PATH": peers.path()})
     if reason is None:
         shutil.copyfile(wanted, stamp)
     return reason
 
 
-def _run(command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None) -> str | None:
+def run_quietly(command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None) -> str | None:
     """None where the command went well, else its last line."""
     try:
         done = subprocess.run(

@@ -64,16 +64,19 @@ PAGE = (  # figure, what it is, unit
 
 
 def render_page(results: dict[str, Any]) -> str:
-    """The table of page.json: each figure, its limit, and whether it is held."""
-    machine, limits, ours = results["machine"], results["limits"], results["ours"]
+    """The table of page.json: each figure, its limit and whether it is held, and what the peer's report needs."""
+    machine, limits, ours, peer = results["machine"], results["limits"], results["ours"], results["peer"]
     body = []
     for name, words, unit in PAGE:
         limit = limits.get(name)
         told = "–" if limit is None else f"≤ {limit:,.0f} {unit}, {'held' if ours[name] <= limit else 'missed'}"
-        body.append([words, f"{ours[name]:,.1f} {unit}", told])
+        beside = f"{peer[name]:,.1f} {unit}" if name in peer else "–"
+        body.append([words, f"{ours[name]:,.1f} {unit}", told, beside])
+    missing = f"\n\n{peer['name']} was not measured: {_escape(peer['missing'])}." if "missing" in peer else ""
     return (
         f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}: "
-        f"{results['cases']:,} conversations of {results['turns']} turns.\n\n{_table(['what', 'measured', 'limit'], body)}"
+        f"{results['cases']:,} conversations of {results['turns']} turns, medians of {results['rounds']}.\n\n"
+        f"{_table(['what', 'focal-eval', 'limit', peer['name']], body)}{missing}"
     )
 
 
