@@ -23,15 +23,22 @@ def load_agent(document: Document) -> Agent | None:
                 "empty-file", "the file is empty", whole_file(document.file), help="begin with 'agent: name'"
             )
         return None
-    read: Any = Agent.__shape__().read(document.root, Reader(document))
-    if read is INVALID:
+    agent = read_agent(document)
+    if agent is None:
         return None
-    agent: Agent = read
     found = Problems()
     for check in (check_references, check_texts, check_flows):
         check(agent, found)
     document.problems.extend(sorted(found, key=lambda problem: (problem.span.line, problem.span.column, problem.code)))
     return None if document.problems.errors else agent
+
+
+def read_agent(document: Document) -> Agent | None:
+    """The agent of a document as it is written, whether or not its names and texts make sense; None where it is no agent."""
+    if document.root is None:
+        return None
+    read: Any = Agent.__shape__().read(document.root, Reader(document))
+    return None if read is INVALID else read
 
 
 def open_agent(path: Path, shown: str | None = None) -> Playable:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from focal_eval.agent import Agent, load_agent
+from focal_eval.agent import Agent
+from focal_eval.agent.load import read_agent
 from focal_eval.compare import agent_edits
 from focal_eval.compare.agent_file import AgentFile, agent_in
 from focal_eval.compare.model import Edit
@@ -23,7 +24,7 @@ MOST_EDITS = 4  # named where agents differ
 
 @value
 class PlayedAgent:
-    """The agent a run was played with. `agent` is None where its file is not one the embedded engine could play."""
+    """The agent a run was played with. `agent` is None where its file is no agent file."""
 
     file: str
     digest: str
@@ -53,7 +54,7 @@ def played_agent(model: ReportModel) -> PlayedAgent | None:
     document = _document(model, told, file)
     if document is None:
         return PlayedAgent(file, digest, "", None, None, f"{file} was edited since, and the run keeps no copy of it")
-    agent = load_agent(document)
+    agent = read_agent(document)
     first = next(iter(document.problems.errors), None)
     why = None if agent is not None else f"{file} cannot be read as an agent" + (f" ({first})" if first else "")
     return PlayedAgent(file, digest, document.text, document, agent, why)

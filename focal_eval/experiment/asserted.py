@@ -115,13 +115,13 @@ Counting = tuple[frozenset[str], Ready]
 
 
 def _counting(readies: Sequence[Ready], index: int | None, failing: Collection[Any]) -> list[Counting]:
-    """The quick ones first: telling a language apart takes a model that has to be loaded."""
-    found = [
+    return [
         (frozenset(_read([ready])), ready)
         for ready in readies
-        if not ready.item.soft and (index, ready.item.key, ready.item.span) not in failing
+        if not ready.item.soft
+        and ready.item.key not in _INDIFFERENT
+        and (index, ready.item.key, ready.item.span) not in failing
     ]
-    return sorted(found, key=lambda one: one[1].item.key in _SLOW)
 
 
 def _looks(read: frozenset[str], fields: Iterable[str]) -> bool:
@@ -129,7 +129,9 @@ def _looks(read: frozenset[str], fields: Iterable[str]) -> bool:
     return any(field in read or (field in _STORED and "messages_stored" in read) for field in fields) or bool(read & _ANYTHING)
 
 
-_SLOW = frozenset({"response.language"})
+_INDIFFERENT = frozenset({"response.language"})
+"""Expectations that miss nothing: what is left of a reply is in the language it was in, or too short to tell."""
+
 _STORED = frozenset({"rules", "tools", "scenario", "response", "messages"})
 _ANYTHING = frozenset({"anything"})
 
