@@ -91,7 +91,9 @@ def test_the_choice_is_told_with_the_edit_and_the_turn() -> None:
 
 def said(turn: TurnRecord) -> list[str]:
     """The templates that a turn says."""
-    metadata = UNKNOWN if turn.reply is None else turn.reply.metadata
+    if turn.reply is None:
+        return []
+    metadata = turn.reply.metadata
     return [] if metadata is UNKNOWN else list(metadata["templates"])
 
 
