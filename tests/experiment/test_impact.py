@@ -81,10 +81,7 @@ def test_the_choice_is_told_with_the_edit_and_the_turn() -> None:
     told = {
         case.name
         for position, case in enumerate(base.lab.cases)
-        if any(
-            turn.reply is not None and "confirm-settlement" in turn.reply.metadata["templates"]
-            for turn in base.lab.base(position).turns
-        )
+        if any("confirm-settlement" in said(turn) for turn in base.lab.base(position).turns)
     }
     assert names == told
 
