@@ -9,7 +9,7 @@ from focal_eval.engines import Session
 from focal_eval.errors import EngineError, EngineGivenUp, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, Reply, Verdict
 from focal_eval.runner.judge import CaseJudge, PreparedScript, Write
-from focal_eval.runner.limits import within
+from focal_eval.runner.limits import Watch
 from focal_eval.runner.lines import case_line, kept_messages
 from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
@@ -26,6 +26,7 @@ class Attempt(CaseJudge):
         super().__init__(case, prepared, terms.policy, write, number)
         self.terms = terms
         self.given_up: str | None = None  # why the engine is not asked any more
+        self._watch = Watch()
 
     async def play(self) -> Verdict:
         """Plays and judges the case; only StorageError and cancellation get out."""
@@ -46,6 +47,7 @@ class Attempt(CaseJudge):
         except (EngineError, TemplateProblem) as problem:
             self.fault = self.fault or self._fault(problem)
         finally:
+            self._watch.close()
             if session is not None:
                 await _close(session)
         self.conclude(messages)
@@ -83,7 +85,7 @@ class Attempt(CaseJudge):
         start = elapsed()
         found: Reply | Fault
         try:
-            found = await within(session.send(user), limit)
+            found = await self._watch.within(session.send(user), limit)
             if found.response is not UNKNOWN and len(found.response) > MAX_RESPONSE:
                 found = Fault("engine-protocol", f"the reply is longer than {MAX_RESPONSE:,} characters")
         except TimeoutError:
@@ -104,7 +106,7 @@ class Attempt(CaseJudge):
     async def _stored(self, session: Session) -> tuple[Any, bytes]:
         """The stored messages, and their lines in the journal; UNKNOWN and none where the engine keeps none."""
         try:
-            return kept_messages(await within(session.stored(), self.terms.timeout_s))
+            return kept_messages(await self._watch.within(session.stored(), self.terms.timeout_s))
         except TimeoutError:
             raise timed_out("reading the stored messages", self.terms.timeout_s) from None
         except (EngineError, StorageError):
