@@ -103,10 +103,11 @@ def whatif(request: WhatIfRequest, progress: Callable[[Tally], None] = lambda _:
     files = transcripts(request.paths)
     passed_over = PassedOver()
     stream = enumerate(conversations(files, passed_over, format=forced))
-    tally = _tally(request, agents, stream, progress)
+    edits = _edits(request)
+    tally = _tally(request, agents, edits, stream, progress)
     _refuse_nothing(request, tally, passed_over)
     names = tuple(str(file.path) for file in files)
-    return WhatIfResult(request, tally, _edits(request), passed_over, agents, names)
+    return WhatIfResult(request, tally, edits, passed_over, agents, names)
 
 
 def _agents(request: WhatIfRequest) -> dict[str, Playable]:
@@ -137,8 +138,9 @@ def _edits(request: WhatIfRequest) -> tuple[Edit, ...] | None:
     return agent_edits(here.data, there.data, before_lines=here.lines, after_lines=there.lines)
 
 
-def _experiment(agents: Mapping[str, Playable], *, free: bool, keep_personal: bool) -> WhatIf:
-    return WhatIf(agents["candidate"], agents.get("agent"), free, Bare if keep_personal else Pseudonyms)
+def _experiment(request: WhatIfRequest, agents: Mapping[str, Playable], edits: tuple[Edit, ...] | None) -> WhatIf:
+    veil = Bare if request.keep_personal else Pseudonyms
+    return WhatIf(agents["candidate"], agents.get("agent"), request.free, veil, edits or ())
 
 
 def _parts(stream: Iterable[Numbered]) -> Iterator[list[Numbered]]:
@@ -156,10 +158,14 @@ def _parts(stream: Iterable[Numbered]) -> Iterator[list[Numbered]]:
 
 
 def _tally(
-    request: WhatIfRequest, agents: Mapping[str, Playable], stream: Iterable[Numbered], progress: Callable[[Tally], None]
+    request: WhatIfRequest,
+    agents: Mapping[str, Playable],
+    edits: tuple[Edit, ...] | None,
+    stream: Iterable[Numbered],
+    progress: Callable[[Tally], None],
 ) -> Tally:
     """The tallies of the parts, added in the order of the stream, whoever counted them."""
-    experiment = _experiment(agents, free=request.free, keep_personal=request.keep_personal)
+    experiment = _experiment(request, agents, edits)
     total, parts = Tally(), _parts(stream)
     begin = parts if request.workers == 1 else islice(parts, ALONE)
     for part in begin:
@@ -200,9 +206,7 @@ def _begin_work(request: WhatIfRequest, digests: Mapping[str, str]) -> None:
     """Makes a process ready: it reads the agents for itself, and leaves Ctrl-C to the process that asked."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     agents = _agents(request)
-    _WORKING.append(
-        partial(_checked, _experiment(agents, free=request.free, keep_personal=request.keep_personal), agents, digests)
-    )
+    _WORKING.append(partial(_checked, _experiment(request, agents, _edits(request)), agents, digests))
 
 
 def _checked(experiment: WhatIf, agents: Mapping[str, Playable], digests: Mapping[str, str], part: Sequence[Numbered]) -> Tally:

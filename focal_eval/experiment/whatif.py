@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from focal_eval.agent import Playable, Played, State, play
-from focal_eval.compare.model import Difference, Lane
+from focal_eval.compare.model import Difference, Edit, Lane
 from focal_eval.compare.wording import words
 from focal_eval.experiment.whatif_answers import Answers
+from focal_eval.experiment.whatif_nearness import nearest_first, nearness
 from focal_eval.experiment.whatif_state import Shared, recorded, start
 from focal_eval.experiment.whatif_tally import Cluster, Example, Tally
 from focal_eval.experiment.whatif_turn import COUNTED, OF_RECORDS, beside, differences, equal, told, told_by_record
@@ -71,10 +72,13 @@ class WhatIf:
     old: Playable | None = None
     free: bool = False
     veil: Callable[[Conversation], Veil] = Bare
+    edits: tuple[Edit, ...] = ()  # between the agents; of several rules the nearest one to an edit is the cause
     _shared: Shared = field(init=False)
+    _near: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._shared = Shared(self.old or self.new, self.new)
+        self._near = nearness(self.edits, [agent.file for agent in (self.old, self.new) if agent is not None])
 
     def tally(self, numbered: Iterable[tuple[int, Conversation]]) -> Tally:
         """The tally of conversations with their numbers in the stream."""
@@ -82,6 +86,10 @@ class WhatIf:
         for number, conversation in numbered:
             _Pass(self, out, number, conversation).go()
         return out
+
+    def in_order(self, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+        """A turn's differences, the one that is its cause first."""
+        return nearest_first(found, self._near)
 
     @property
     def shared(self) -> Shared:
@@ -150,6 +158,7 @@ class _Pass:
             found = differences(one, other, OF_RECORDS)
         if not found:
             return False
+        found = self._whatif.in_order(found)
         cluster = self._tally.change(self._number, found, _around(one, other), self._shown)
         if cluster is not None and cluster.wants(place, self._number):
             cluster.example(self._example(place, taken, found, (one, other), cluster))

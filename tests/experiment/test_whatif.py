@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from focal_eval.compare.model import Lane
+from focal_eval.compare.model import Edit, Lane
 from focal_eval.experiment.whatif import WhatIf
+from focal_eval.experiment.whatif_nearness import nearness
 from focal_eval.experiment.whatif_tally import MAX_EXAMPLES, Tally
 from focal_eval.records import ScenarioState, ToolCall
 from tests.experiment.told_kiosk import agent, keys, tally, told, turn
@@ -195,3 +196,21 @@ def test_causes_beyond_the_bound_are_counted_together(tmp_path: Path, monkeypatc
     new = agent(tmp_path, ("[hello, hi]", "[x]"), ("[parcel]", "[x]"), ("[late]", "[x]"), name="new.yaml")
     found = tally(old, new, told("hello", "parcel", "late", "late", "hello"))
     assert (len(found.clusters), found.changed, found.more) == (2, 4, 1)
+
+
+def test_of_several_rules_the_nearest_to_an_edit_is_the_cause(tmp_path: Path) -> None:
+    """A rule that reads a trigger which reads the edited one comes after the rule that reads it itself."""
+    wide = (
+        ("rules:\n", "rules:\n  - {id: first-of-all, match: account, priority: 50}\n"),
+        ("triggers:\n", "triggers:\n  account: {any: [wants-return, {any_words: [account]}]}\n"),
+    )
+    old = agent(tmp_path, *wide)
+    new = agent(tmp_path, *wide, ("[return*, send back]", "[return*, refund*]"), name="new.yaml")
+    edit = Edit("trigger", "wants-return", "edited")
+    assert keys(tally(old, new, told("a refund"))) == {"rules:+first-of-all": 1}
+    assert keys(tally(old, new, told("a refund"), edits=(edit,))) == {"rules:+start-return": 1}
+    assert nearness((edit, Edit("rule", "late", "edited")), (old.file, new.file)) == {
+        "late": 0,
+        "start-return": 1,
+        "first-of-all": 2,
+    }
