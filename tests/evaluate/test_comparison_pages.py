@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_a_folder_gets_a_file_of_the_usual_name(shop: Path) -> None:
 
 def test_the_page_tells_what_the_comparison_is(shop: Path) -> None:
     """Headline, cause, the gate on the comparison, and the candidate's own gates under a heading of their own."""
-    page = write_page(runs(), Path("page.html")).read_text(encoding="utf-8")
+    page = html.unescape(write_page(runs(), Path("page.html")).read_text(encoding="ascii"))
     assert "Failed: 2 of 3 conversations regressed" in page
     assert "tool lookup_order is no longer called" in page
     on_it, _, own = page.partition("The candidate’s own gates")
