@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_rename_is_told_to_people(shop: Shop, capsys: pytest.CaptureFixture[st
     moved = move(shop)
     assert main(["compare", "baseline", moved, "--html", "page.html"]) == 0
     assert "renamed: leave → moved/goodbye" in capsys.readouterr().out
-    assert "Renamed: leave → moved/goodbye." in Path("page.html").read_text(encoding="utf-8")
+    assert "Renamed: leave → moved/goodbye." in html.unescape(Path("page.html").read_text(encoding="ascii"))
     main(["compare", "baseline", moved, "--json"])
     assert '"renamed":[{"before":"leave","after":"moved/goodbye"}]' in capsys.readouterr().out.replace("\n", "").replace(
         " ", ""
