@@ -148,7 +148,7 @@ def document(done: TraceMutations, *, everything: bool = False) -> dict[str, Any
         "made": done.made,
         "seed": done.seed,
         "notes": list(done.notes()),
-        **mutation_json(done.tried, scripts=done.scripts, operators=operators, everything=everything),
+        **mutation_json(done.tried, scripts=done.scripts, operators=operators, everything=everything, cases=done.cases),
         "fail_under": done.fail_under,
         "exit_code": int(done.exit_code),
     }

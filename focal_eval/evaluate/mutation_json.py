@@ -9,14 +9,25 @@ from focal_eval.experiment.mutants import Fate, Tried, score
 
 
 def mutation_json(
-    tried: Iterable[Tried], *, scripts: Mapping[str, str], operators: Mapping[str, str], everything: bool = False
+    tried: Iterable[Tried],
+    *,
+    scripts: Mapping[str, str],
+    operators: Mapping[str, str],
+    everything: bool = False,
+    cases: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The part of the document that both tiers share; its keys are described in docs/reference/mutation.md.
 
-    `scripts` has the id of each script by its file, `operators` says what each operator does. Rows stand weakest first;
-    mutants that were noticed are left out unless `everything` is asked for.
+    `scripts` has the id of each script by its file, `operators` says what each operator does, `cases` has the file of the
+    script of each case where a mutant belongs to the script whose case it was made in. Rows stand weakest first; mutants
+    that were noticed are left out unless `everything` is asked for.
     """
     found = list(tried)
+
+    def script_of(item: Tried) -> str:
+        case = item.killer.case if item.killer is not None else next(iter(item.covered), "")
+        return _script(item) if cases is None else cases.get(case) or _script(item)
+
     shown = [item for item in found if everything or item.fate is not Fate.KILLED]
     return {
         "score": figures(found),
@@ -24,7 +35,7 @@ def mutation_json(
             {"operator": name, "text": operators.get(name, ""), **row}
             for name, row in _rows(found, lambda item: item.mutant.operator)
         ],
-        "scripts": [{"script": scripts.get(file, file), "file": file, **row} for file, row in _rows(found, _script)],
+        "scripts": [{"script": scripts.get(file, file), "file": file, **row} for file, row in _rows(found, script_of)],
         "mutants": [mutant_json(item) for item in shown],
     }
 

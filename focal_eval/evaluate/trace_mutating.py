@@ -52,6 +52,7 @@ class TraceMutations:
     made: int  # mutants there are; more than were tried where they were sampled
     seed: int
     scripts: dict[str, str]  # the file of each script with its id
+    cases: dict[str, str]  # the script's file of each case
     left_out: tuple[tuple[str, int], ...] = ()  # why cases were left out, with how many
     inputs: int = 0  # calls whose results the scripts say themselves
     fail_under: float | None = None
@@ -146,6 +147,7 @@ class _Mutating:
             made=drawn.made,
             seed=self.request.seed,
             scripts=files,
+            cases={today.name: today.script.file for _, today in self.pairs},
             left_out=left,
             inputs=self.inputs,
             fail_under=self.request.fail_under,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from focal_eval.registry import find
 from focal_eval.runner.judge import PreparedScript
-from focal_eval.runner.ready import Ready
+from focal_eval.runner.ready import Ready, fill_expectation
 from focal_eval.text import listed, shorten
 
 WORDS: Mapping[str, str] = {
@@ -28,11 +29,24 @@ WORDS: Mapping[str, str] = {
 _STORED = "messages_stored"
 
 
-def lookers(prepared: PreparedScript, lane: str, index: int | None) -> tuple[str, ...]:
-    """The expectations, in words, that read a lane: those of one turn and those of the conversation."""
+def lookers(prepared: PreparedScript, lane: str, index: int | None, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The expectations, in words, that read a lane: those of one turn and those of the conversation.
+
+    Their templates are filled with the case's values.
+    """
     readies: Sequence[Ready] = prepared.closing if index is None else (*prepared.turns[index], *prepared.closing)
     field = _STORED if lane == "messages" else lane
-    return tuple(dict.fromkeys(ready.text for ready in readies if field in set(_read(ready))))
+    texts = prepared.script.texts
+    return tuple(dict.fromkeys(_told(ready, values, texts) for ready in readies if field in set(_read(ready))))
+
+
+def _told(ready: Ready, values: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """An expectation in words, as it is for a case."""
+    if ready.item.templated and not ready.children:
+        filled = fill_expectation(ready.item, values, texts)
+        if not isinstance(filled, str):
+            return Ready(filled).text
+    return ready.text
 
 
 def _read(ready: Ready) -> Iterator[str]:

@@ -7,17 +7,18 @@ alike: an engine that had answered so would have stored it so, and no mutant is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Any
 
 from focal_eval.experiment import trace_operators as op
 from focal_eval.experiment.mutants import Mutant, mutant_id
-from focal_eval.experiment.trace_scene import Draft, Known, Operator, Scene
+from focal_eval.experiment.trace_scene import Known, Operator, Scene
 from focal_eval.records import UNKNOWN, MessageRecord, Reply, TurnRecord, UnknownType
 from focal_eval.script.model import Script
 from focal_eval.text import shorten
 from focal_eval.value import value
 
+MOST_MESSAGES = 200  # of one conversation that are lost and doubled
 SHOWN = 160  # characters of what stood there
 Messages = tuple[MessageRecord, ...] | UnknownType
 
@@ -70,8 +71,7 @@ class Altered:
     lane: str  # the field of the reply it changes, or "messages"
     index: int | None  # position of the turn; None of stored messages
     turn: TurnRecord | None = None
-    messages: Messages = UNKNOWN
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    messages: Messages = UNKNOWN  # all of them, where they are what is altered
 
 
 def altered(script: Script, turns: Sequence[TurnRecord], messages: Messages, known: Known) -> Iterator[Altered]:
@@ -84,15 +84,13 @@ def altered(script: Script, turns: Sequence[TurnRecord], messages: Messages, kno
         following = next((later.reply for later in turns[index + 1 :] if later.reply is not None), None)
         scene = Scene(record.reply, before, following, known, answered)
         for name, operator in OPERATORS.items():
-            yield from _of_turn(script, index, record, messages, name, operator, scene)
+            yield from _of_turn(script, index, record, name, operator, scene)
         before = record.reply
     if messages is not UNKNOWN:
         yield from _of_messages(script, messages)
 
 
-def _of_turn(
-    script: Script, index: int, record: TurnRecord, messages: Messages, name: str, operator: Operator, scene: Scene
-) -> Iterator[Altered]:
+def _of_turn(script: Script, index: int, record: TurnRecord, name: str, operator: Operator, scene: Scene) -> Iterator[Altered]:
     turn = script.turns[index]
     seen: dict[tuple[str, str, str], int] = {}
     for draft in operator.make(scene):
@@ -112,12 +110,11 @@ def _of_turn(
             after=shorten(draft.after, SHOWN),
             text=f"turn {index + 1}: {draft.text}",
         )
-        stored = mirrored(messages, scene.reply, reply)
-        yield Altered(mutant, operator.lane, index, replace(record, reply=reply), stored, draft.changes)
+        yield Altered(mutant, operator.lane, index, replace(record, reply=reply))
 
 
 def _of_messages(script: Script, messages: tuple[MessageRecord, ...]) -> Iterator[Altered]:
-    for place, message in enumerate(messages):
+    for place, message in enumerate(messages[:MOST_MESSAGES]):
         lost = (*messages[:place], *messages[place + 1 :])
         twice = (*messages[: place + 1], *messages[place:])
         said = f"{message.role}: {message.text or ''}"
@@ -168,6 +165,3 @@ def _mirrored(message: MessageRecord, reply: Reply, changed: Reply) -> MessageRe
         elif message.text in reply.messages and len(changed.messages) == len(reply.messages):
             new["text"] = changed.messages[reply.messages.index(message.text)]
     return replace(message, **new) if new else message
-
-
-__all__ = ["OPERATORS", "STORED", "Altered", "Draft", "Known", "altered", "mirrored"]

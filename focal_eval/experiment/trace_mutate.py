@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from focal_eval.experiment.mutants import Fate, Killer, Tried
 from focal_eval.experiment.trace_looking import lookers, weakness
-from focal_eval.experiment.trace_mutants import Altered
+from focal_eval.experiment.trace_mutants import Altered, Messages, mirrored
 from focal_eval.experiment.trace_proposals import proposal
 from focal_eval.records import UNKNOWN, Verdict
 from focal_eval.runner.judge import PreparedScript
@@ -34,7 +34,18 @@ def judged(talk: Talk, altered: Altered) -> Judged:
     if altered.index is None or altered.turn is None:
         assert altered.messages is not UNKNOWN
         return standing.with_messages(altered.messages)
-    return standing.altered(altered.index, altered.turn, altered.messages)
+    return standing.altered(altered.index, altered.turn, _stored(talk, altered))
+
+
+def _stored(talk: Talk, altered: Altered) -> Messages:
+    """The stored messages altered like the turn; as they are where nobody looks at the conversation."""
+    standing = talk.standing
+    if altered.index is None or altered.turn is None or not talk.prepared.closing:
+        return standing.messages
+    reply, changed = standing.turns[altered.index].reply, altered.turn.reply
+    assert reply is not None
+    assert changed is not None
+    return mirrored(standing.messages, reply, changed)
 
 
 def tried(found: Sequence[tuple[Talk, Altered]], siblings: Iterable[Talk] = ()) -> Tried:
@@ -46,7 +57,7 @@ def tried(found: Sequence[tuple[Talk, Altered]], siblings: Iterable[Talk] = ()) 
             return Tried(altered.mutant, Fate.KILLED, Killer(talk.name, result.text, turn), probes=count)
     talk, altered = found[0]
     others = [other.standing for other in siblings if other is not talk]
-    looking = lookers(talk.prepared, altered.lane, altered.index)
+    looking = lookers(talk.prepared, altered.lane, altered.index, talk.standing.values)
     return Tried(
         altered.mutant,
         Fate.SURVIVED,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from focal_eval.experiment.trace_scene import Draft, Scene
 from focal_eval.experiment.trace_words import altered_text, negated, other_numbers, sentences
 from focal_eval.records import UNKNOWN, RuleMatch, ToolCall
 
+MOST_CALLS = 50  # of one turn, and as many rules, edges, variables, citations ...: what an engine sends has no bound
 MOST_LEAVES = 40  # values changed in one call's arguments or result
 MOST_NESTED = 6
 MOST_NUMBERS = 20  # of one response
@@ -19,6 +21,7 @@ ADDED_RULES = 2  # rules that were near, or dropped, tried in one turn
 OUTCOMES = ("resolved", "awaiting-user", "fallback", "blocked", "escalated")
 
 Path = tuple[str | int, ...]
+T = TypeVar("T")
 
 
 def _shown(found: Any) -> str:
@@ -27,6 +30,11 @@ def _shown(found: Any) -> str:
 
 def _calls(scene: Scene) -> tuple[ToolCall, ...]:
     return () if scene.reply.tools is UNKNOWN else scene.reply.tools
+
+
+def _few(items: Iterable[T]) -> Iterator[tuple[int, T]]:
+    """The first of what may be very many, with their places."""
+    return islice(enumerate(items), MOST_CALLS)
 
 
 def _named(calls: Sequence[ToolCall]) -> str:
@@ -41,7 +49,7 @@ def _call(call: ToolCall) -> str:
 def drop_tool(scene: Scene) -> Iterator[Draft]:
     """Each call, not made."""
     calls = _calls(scene)
-    for place, call in enumerate(calls):
+    for place, call in _few(calls):
         kept = (*calls[:place], *calls[place + 1 :])
         yield Draft(f"tool:{call.name}", _call(call), "", f"the call of '{call.name}' is lost", {"tools": kept})
 
@@ -49,7 +57,7 @@ def drop_tool(scene: Scene) -> Iterator[Draft]:
 def duplicate_tool(scene: Scene) -> Iterator[Draft]:
     """Each call, made twice."""
     calls = _calls(scene)
-    for place, call in enumerate(calls):
+    for place, call in _few(calls):
         kept = (*calls[: place + 1], *calls[place:])
         text = f"'{call.name}' is called twice"
         yield Draft(f"tool:{call.name}", _call(call), f"{_call(call)} (twice)", text, {"tools": kept})
@@ -58,7 +66,7 @@ def duplicate_tool(scene: Scene) -> Iterator[Draft]:
 def reorder_tools(scene: Scene) -> Iterator[Draft]:
     """Each two calls that follow each other, in the other order."""
     calls = _calls(scene)
-    for place in range(len(calls) - 1):
+    for place in range(min(len(calls), MOST_CALLS) - 1):
         one, other = calls[place], calls[place + 1]
         if one.group is not None and one.group == other.group:
             continue  # made at once: they have no order
@@ -90,11 +98,11 @@ def change_result(scene: Scene) -> Iterator[Draft]:
 
 def _changed_values(scene: Scene, field: str, noun: str) -> Iterator[Draft]:
     calls = _calls(scene)
-    for place, call in enumerate(calls):
+    for place, call in _few(calls):
         found = getattr(call, field)
         if found is UNKNOWN or found is None or _is_input(scene, call, field):
             continue
-        for path, old, new in list(_others(found))[:MOST_LEAVES]:
+        for path, old, new in islice(_others(found), MOST_LEAVES):
             where = ".".join(map(str, (call.name, *path)))
             changes: dict[str, Any] = {field: _with(found, path, new)}
             changed = replace(call, **changes)
@@ -120,11 +128,11 @@ def drop_result(scene: Scene) -> Iterator[Draft]:
 
 def _lost_keys(scene: Scene, field: str, noun: str) -> Iterator[Draft]:
     calls = _calls(scene)
-    for place, call in enumerate(calls):
+    for place, call in _few(calls):
         found = getattr(call, field)
         if not isinstance(found, Mapping) or _is_input(scene, call, field):
             continue
-        for name in list(found)[:MOST_LEAVES]:
+        for name in islice(found, MOST_LEAVES):
             kept = {key: item for key, item in found.items() if key != name}
             lost: dict[str, Any] = {field: kept}
             changed = (*calls[:place], replace(call, **lost), *calls[place + 1 :])
@@ -162,7 +170,7 @@ def _with(found: Any, path: Path, new: Any) -> Any:
 def drop_rule(scene: Scene) -> Iterator[Draft]:
     """Each rule that matched, not matched."""
     rules = () if scene.reply.rules is UNKNOWN else scene.reply.rules
-    for place, rule in enumerate(rules):
+    for place, rule in _few(rules):
         kept = (*rules[:place], *rules[place + 1 :])
         yield Draft(f"rule:{rule.name}", rule.name, "", f"rule '{rule.name}' does not match", {"rules": kept})
 
@@ -210,7 +218,7 @@ def _elsewhere(scene: Scene, state: Any, words: str) -> Iterator[Draft]:
 def drop_transition(scene: Scene) -> Iterator[Draft]:
     """Each edge that was taken, not taken; staying where one is is no edge."""
     edges = () if scene.reply.transitions is UNKNOWN else scene.reply.transitions
-    for place, edge in enumerate(edges):
+    for place, edge in _few(edges):
         if edge.kind == "continue":
             continue
         name = f"{edge.scenario or ''}/{edge.source or ''} → {edge.target or 'end'}"
@@ -244,9 +252,8 @@ def _set_here(scene: Scene) -> Iterator[tuple[str, Any, Any]]:
     if now is UNKNOWN or scene.before is None or scene.before.variables is UNKNOWN:
         return
     was = scene.before.variables
-    for name, item in now.items():
-        if name not in was or was[name] != item:
-            yield name, was.get(name), item
+    changed = ((name, was.get(name), item) for name, item in now.items() if name not in was or was[name] != item)
+    yield from islice(changed, MOST_CALLS)
 
 
 def change_variable(scene: Scene) -> Iterator[Draft]:
@@ -273,7 +280,7 @@ def _variable(scene: Scene, name: str, old: Any, new: Any) -> Draft:
 def drop_enforcement(scene: Scene) -> Iterator[Draft]:
     """Each constraint that was looked at, passed over."""
     items = () if scene.reply.enforcement is UNKNOWN else scene.reply.enforcement
-    for place, item in enumerate(items):
+    for place, item in _few(items):
         kept = (*items[:place], *items[place + 1 :])
         text = f"constraint '{item.rule}' is not looked at"
         yield Draft(f"constraint:{item.rule}", f"{item.rule}: {item.action}", "", text, {"enforcement": kept})
@@ -304,7 +311,7 @@ def _said(scene: Scene, place: int, part: str) -> dict[str, Any]:
 def drop_sentence(scene: Scene) -> Iterator[Draft]:
     """Each sentence of several, missing."""
     parts = _parts(scene)
-    for place, part in enumerate(parts):
+    for place, part in _few(parts):
         pieces = sentences(part)
         if len(parts) == 1 and len(pieces) == 1:
             continue  # that is a blank response
@@ -315,7 +322,7 @@ def drop_sentence(scene: Scene) -> Iterator[Draft]:
 
 def swap_sentences(scene: Scene) -> Iterator[Draft]:
     """Each two sentences that follow each other, in the other order."""
-    for place, part in enumerate(_parts(scene)):
+    for place, part in _few(_parts(scene)):
         pieces = sentences(part)
         for at in range(0, min(len(pieces), 2 * MOST_SENTENCES) - 2, 2):
             one, gap, other = pieces[at : at + 3]
@@ -328,7 +335,7 @@ def negate_sentence(scene: Scene) -> Iterator[Draft]:
     """Each sentence, saying the opposite."""
     metadata = scene.reply.metadata
     language = metadata.get("language") if metadata is not UNKNOWN else None
-    for place, part in enumerate(_parts(scene)):
+    for place, part in _few(_parts(scene)):
         pieces = sentences(part)
         for at in range(0, min(len(pieces), 2 * MOST_SENTENCES), 2):
             opposite = negated(pieces[at], language if isinstance(language, str) else None)
@@ -339,15 +346,15 @@ def negate_sentence(scene: Scene) -> Iterator[Draft]:
 
 def change_number(scene: Scene) -> Iterator[Draft]:
     """Each number in the response, another one."""
-    for place, part in enumerate(_parts(scene)):
-        for old, new, changed in list(other_numbers(part))[:MOST_NUMBERS]:
+    for place, part in _few(_parts(scene)):
+        for old, new, changed in islice(other_numbers(part), MOST_NUMBERS):
             yield Draft(f"response:{old}", old, new, f"{new} is said instead of {old}", _said(scene, place, changed))
 
 
 def drop_citation(scene: Scene) -> Iterator[Draft]:
     """Each citation, missing."""
     items = () if scene.reply.citations is UNKNOWN else scene.reply.citations
-    for place, item in enumerate(items):
+    for place, item in _few(items):
         kept = (*items[:place], *items[place + 1 :])
         name = item.source or item.url or item.text or str(place + 1)
         yield Draft(f"citation:{name}", name, "", f"the source '{name}' is not named", {"citations": kept})
@@ -356,6 +363,6 @@ def drop_citation(scene: Scene) -> Iterator[Draft]:
 def drop_follow_up(scene: Scene) -> Iterator[Draft]:
     """Each follow-up, missing."""
     items = () if scene.reply.follow_ups is UNKNOWN else scene.reply.follow_ups
-    for place, item in enumerate(items):
+    for place, item in _few(items):
         kept = (*items[:place], *items[place + 1 :])
         yield Draft(f"follow-up:{item}", item, "", f"the follow-up '{item}' is not suggested", {"follow_ups": kept})

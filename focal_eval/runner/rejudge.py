@@ -216,6 +216,12 @@ class Standing:
                 self._again(judge, index, record)
             self._saved.append(dict(judge.saved))
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What templates are filled with at the end of the conversation."""
+        case = self._rejudge.case
+        return {**case.script.given.variables, **case.row, **(self._saved[-1] if self._saved else {})}
+
     def altered(self, index: int, turn: TurnRecord, messages: tuple[MessageRecord, ...] | UnknownType | None = None) -> Judged:
         """The judgement with one turn replaced, of what it can change; with other stored messages too where they are given."""
         judge = self._judge()

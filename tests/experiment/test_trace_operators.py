@@ -249,3 +249,21 @@ def test_names_are_taken_from_the_records() -> None:
     known.add(TURNS)
     assert (known.rules, known.tools, known.templates) == ({"offer", "label"}, {"lookup", "label"}, {"confirm-return"})
     assert list(OPERATORS["add-tool"].make(Scene(REPLY, None, None, known))) == []
+
+
+def test_what_an_engine_sends_without_end_is_altered_in_bounds() -> None:
+    """Thousands of calls, numbers, sentences and nested values give no more than some thousand mutants, and no wait."""
+    nested: dict[str, object] = {}
+    for _ in range(500):
+        nested = {"in": nested, "n": list(range(50))}
+    calls = tuple(ToolCall("lookup", {"order": nested}, {"n": list(range(5_000))}) for _ in range(2_000))
+    flood = Reply(
+        response="7. " * 50_000,
+        rules=tuple(RuleMatch(f"rule-{number}") for number in range(5_000)),
+        tools=calls,
+        variables={f"v{number}": number for number in range(5_000)},
+        follow_ups=("Yes",) * 5_000,
+    )
+    turns = (TURNS[0], replace(TURNS[1], reply=flood), TURNS[2])
+    stored = tuple(MessageRecord("user", "hi") for _ in range(5_000))
+    assert sum(1 for _ in altered(SCRIPT, turns, stored, KNOWN)) < 10_000
