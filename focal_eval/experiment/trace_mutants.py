@@ -94,9 +94,9 @@ def _of_turn(script: Script, index: int, record: TurnRecord, name: str, operator
     turn = script.turns[index]
     seen: dict[tuple[str, str, str], int] = {}
     for draft in operator.make(scene):
-        reply = replace(scene.reply, **draft.changes)
-        if reply == scene.reply:
+        if all(_same(getattr(scene.reply, field), new) for field, new in draft.changes.items()):
             continue
+        reply = replace(scene.reply, **draft.changes)
         mark = draft.what, draft.before, draft.after
         number = seen[mark] = seen.get(mark, -1) + 1
         mutant = Mutant(
@@ -111,6 +111,13 @@ def _of_turn(script: Script, index: int, record: TurnRecord, name: str, operator
             text=f"turn {index + 1}: {draft.text}",
         )
         yield Altered(mutant, operator.lane, index, replace(record, reply=reply))
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether a field is as it was; tuples are compared by their length first, which Python does not."""
+    if isinstance(old, tuple) and isinstance(new, tuple) and len(old) != len(new):
+        return False
+    return bool(old == new)
 
 
 def _of_messages(script: Script, messages: tuple[MessageRecord, ...]) -> Iterator[Altered]:

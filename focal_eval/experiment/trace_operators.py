@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
+
+import orjson
 
 from focal_eval.experiment.trace_scene import Draft, Scene
 from focal_eval.experiment.trace_words import altered_text, negated, other_numbers, sentences
@@ -15,6 +16,7 @@ from focal_eval.records import UNKNOWN, RuleMatch, ToolCall
 MOST_CALLS = 50  # of one turn, and as many rules, edges, variables, citations ...: what an engine sends has no bound
 MOST_LEAVES = 40  # values changed in one call's arguments or result
 MOST_NESTED = 6
+MOST_SHOWN = 2_000  # characters of a value
 MOST_NUMBERS = 20  # of one response
 MOST_SENTENCES = 20
 ADDED_RULES = 2  # rules that were near, or dropped, tried in one turn
@@ -25,7 +27,11 @@ T = TypeVar("T")
 
 
 def _shown(found: Any) -> str:
-    return json.dumps(found, ensure_ascii=False, default=str)
+    """A value in one line, the beginning of a long one."""
+    try:
+        return orjson.dumps(found, default=str).decode()[:MOST_SHOWN]
+    except TypeError:  # nested too deep, or a whole number beyond 64 bits
+        return repr(found)[:MOST_SHOWN]
 
 
 def _calls(scene: Scene) -> tuple[ToolCall, ...]:
