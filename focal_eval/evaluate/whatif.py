@@ -249,7 +249,7 @@ def document(result: WhatIfResult, scripts: Mapping[str, Any] | None = None) -> 
         "clusters": [_cluster(cluster, result, scripts or {}) for cluster in tally.ranked()],
         "beyond": tally.more,
         "edits": None if result.edits is None else [_edit(edit) for edit in result.edits],
-        "anchors": dict(sorted(tally.anchors.items())),
+        "anchors": {key: count for key, count in sorted(tally.anchors.items()) if count},
         "tool_answers": dict(sorted(tally.answers.items())),
         "personal": {"kept": request.keep_personal, "replaced": dict(sorted(result.redacted.items()))},
         "passed_over": {"counts": dict(sorted(result.passed_over.counts.items())), "examples": result.passed_over.examples},

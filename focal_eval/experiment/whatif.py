@@ -20,7 +20,7 @@ from focal_eval.experiment.whatif_nearness import nearest_first, nearness
 from focal_eval.experiment.whatif_state import Shared, recorded, start
 from focal_eval.experiment.whatif_tally import Cluster, Example, Tally
 from focal_eval.experiment.whatif_turn import COUNTED, OF_RECORDS, beside, differences, equal, told, told_by_record
-from focal_eval.records import Json
+from focal_eval.records import UNKNOWN, Json
 from focal_eval.records.conversation import Conversation, RecordedExchange
 
 MAX_SHOWN = 600  # characters of a reply kept with an example
@@ -128,6 +128,8 @@ class _Pass:
             after = play(whatif.new, began, turn.user, tools=self._answers.of_turn(place))
             self._state = after.state.copy()
             record = told_by_record(turn)
+            known = whatif.new.rules
+            anchors["naming unknown rules"] += turn.rules is not UNKNOWN and any(name not in known for name in turn.rules)
             if not whatif.free:
                 recorded(whatif.new, self._state, turn, anchors)
             return _Taken(None, after, record, began)

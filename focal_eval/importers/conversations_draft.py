@@ -259,7 +259,10 @@ class Reader:
     def draft(self, data: Data, line: int) -> Draft:
         """An empty conversation with the id that its record gives it, else its number in the file."""
         self._count += 1
-        return Draft(self.origin, self.id(data) or f"#{self._count}", line, tools_known=self.tools_known)
+        given = data.get("metadata")
+        told = {name: data[name] for name in ("locale", "language", "channel") if isinstance(data.get(name), str)}
+        metadata = {**told, **(given if isinstance(given, Mapping) else {})}
+        return Draft(self.origin, self.id(data) or f"#{self._count}", line, tools_known=self.tools_known, metadata=metadata)
 
     def id(self, data: Data) -> str | None:
         """How the record calls its conversation."""

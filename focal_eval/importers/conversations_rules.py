@@ -102,7 +102,6 @@ class Pairs(Reader):
         draft = super().draft(data, line)
         if "turns" in data:
             draft.start = dict(mapping(data.get("variables") or {}, "variables"))
-            draft.metadata = dict(mapping(data.get("metadata") or {}, "metadata"))
         return draft
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
@@ -151,7 +150,7 @@ class SchemaGuided(Reader):
 
     def draft(self, data: Data, line: int) -> Draft:
         draft = super().draft(data, line)
-        draft.metadata = {"services": [str(name) for name in listed(data.get("services"), "services")]}
+        draft.metadata |= {"services": [str(name) for name in listed(data.get("services"), "services")]}
         return draft
 
     def add(self, draft: Draft, row: Data, line: int) -> None:

@@ -150,5 +150,6 @@ def _notes(found: Data) -> Iterator[str]:
 _ANCHORS = {
     "anchored": "after which the agent stood elsewhere than the record: brought back to it",
     "at unknown places": "after which the record names a place the agent does not have",
+    "naming unknown rules": "of which the record names rules the candidate does not have: a server's ids, or rules taken out",
     "at places the candidate does not have": "begun where the candidate has no such place: at the scenario's start, or in none",
 }

@@ -148,9 +148,12 @@ def test_the_candidate_is_compared_with_what_the_record_tells(tmp_path: Path) ->
             turn("return", scenario=ScenarioState("returns")),
         ),
     )
+    assert +found.anchors == {}
     assert (found.compared, found.uncompared, keys(found)) == (3, 1, {"rules:-greet": 1})
     (cluster,) = found.clusters.values()
     assert cluster.examples[0].changes == ("rule greet no longer matches", "rule thanks now matches")
+    ids = tally(None, new, told(turn("hello", rules=("0b8e5a52-7d0c",))))
+    assert (ids.anchors["naming unknown rules"], ids.changed) == (1, 1)
 
 
 def test_scores_are_ranges_over_all_turns_and_near_misses_are_told(tmp_path: Path) -> None:

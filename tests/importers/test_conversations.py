@@ -63,6 +63,13 @@ def test_chat_completions_are_read_from_lines_and_from_one_list(tmp_path: Path) 
     assert (last.user, last.agent, last.tools) == ("thanks", UNKNOWN, UNKNOWN)
 
 
+def test_what_is_told_of_a_session_is_its_metadata(tmp_path: Path) -> None:
+    """The locale is what agents read their language from; keys beside it may tell it too."""
+    data = [{"messages": CHAT, "locale": "de-AT", "metadata": {"tier": "gold"}}, {"turns": [{"user": "hi"}], "channel": "web"}]
+    chat, pairs = (told(written(tmp_path, [item], "one.jsonl"))[0] for item in data)
+    assert (chat.metadata, pairs.metadata) == ({"locale": "de-AT", "tier": "gold"}, {"channel": "web"})
+
+
 def test_tau_bench_runs_lose_the_sign_of_the_simulated_user(tmp_path: Path) -> None:
     """The words beside a call were not shown to the user, and the stop marker is nobody's word."""
     aside = {**CHAT[2], "content": "Let me look."}
