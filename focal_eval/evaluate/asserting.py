@@ -13,7 +13,8 @@ from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.experiment.asserted import asserted_in, refuted_in
 from focal_eval.records import Verdict
 from focal_eval.report.model import Case, ReportModel
-from focal_eval.runner.rejudge import Judged, Standing
+from focal_eval.runner.rejudge import Judged
+from focal_eval.runner.standing import Standing
 
 AS_IT_WAS = Judged(Verdict.PASSED, None, ())
 """What became of a case that passed and whose script is the same: judging it once more would say so again."""

@@ -17,8 +17,10 @@ from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
 from focal_eval.records import Verdict
+from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case as ReportCase
+from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
 from focal_eval.runner.lines import case_line, skipped_lines
 from focal_eval.runner.plan import Case
@@ -168,7 +170,7 @@ class _Again:
         finally:
             journal.close()
         model = read_run(self.folder)
-        written = render(model, self.request.reports)
+        written = render(model, self.request.reports, options=self._options(model))
         result = RunResult(model, code, written, reasons=dict(self.totals.reasons))
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
         return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
@@ -216,6 +218,14 @@ class _Again:
             outcome, code = judged_coverage(outcome, limit, read_run(self.folder), strict_flaky=strict)
             journal.end(outcome)
         return code
+
+    def _options(self, model: ReportModel) -> ReportOptions:
+        """What reports show: the coverage too, where the suite has a gate on it."""
+        if "html" not in self.request.reports or "coverage" not in self.recording.fields.gates:
+            return ReportOptions()
+        from focal_eval.evaluate.coverage_gate import with_coverage
+
+        return with_coverage(model, ReportOptions())
 
     def _state(self) -> str:
         """A run that did not reach its end does not reach it by being judged again."""

@@ -20,7 +20,7 @@ from focal_eval.records import UNKNOWN, TurnRecord
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.plan import Case
-from focal_eval.runner.rejudge import Standing
+from focal_eval.runner.standing import Standing
 from focal_eval.text import counted
 from focal_eval.value import value
 

@@ -20,7 +20,7 @@ from focal_eval.experiment.trace_mutants import mirrored
 from focal_eval.records import UNKNOWN, Reply, RuleMatch, ScenarioState, ToolCall, Transition, TurnRecord
 from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.ready import Ready
-from focal_eval.runner.rejudge import Standing
+from focal_eval.runner.standing import Standing
 
 Found = dict[Key, tuple[int, ...]]
 Changes = Mapping[str, Any]

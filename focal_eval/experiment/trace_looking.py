@@ -37,23 +37,23 @@ def lookers(prepared: PreparedScript, lane: str, index: int | None, values: Mapp
     readies: Sequence[Ready] = prepared.closing if index is None else (*prepared.turns[index], *prepared.closing)
     field = _STORED if lane == "messages" else lane
     texts = prepared.script.texts
-    return tuple(dict.fromkeys(_told(ready, values, texts) for ready in readies if field in set(_read(ready))))
+    found = [_filled(ready, values, texts) for ready in readies]
+    return tuple(dict.fromkeys(ready.text for ready in found if field in set(_read(ready, values, texts))))
 
 
-def _told(ready: Ready, values: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    """An expectation in words, as it is for a case."""
-    if ready.item.templated and not ready.children:
-        filled = fill_expectation(ready.item, values, texts)
-        if not isinstance(filled, str):
-            return Ready(filled).text
-    return ready.text
+def _filled(ready: Ready, values: Mapping[str, Any], texts: Mapping[str, str]) -> Ready:
+    """An expectation as it is for a case; where its template cannot be filled, as it is written."""
+    if ready.children or not ready.item.templated:
+        return ready
+    filled = fill_expectation(ready.item, values, texts)
+    return ready if isinstance(filled, str) else Ready(filled)
 
 
-def _read(ready: Ready) -> Iterator[str]:
+def _read(ready: Ready, values: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[str]:
     """The fields of a reply that an expectation reads. Response checks read the response, however they say so."""
     for group in ready.children:
         for child in group:
-            yield from _read(child)
+            yield from _read(_filled(child, values, texts), values, texts)
     if ready.check is not None:
         yield from ready.check.needed()
     elif not ready.children:

@@ -10,7 +10,8 @@ from focal_eval.experiment.trace_mutants import Altered, Messages, mirrored
 from focal_eval.experiment.trace_proposals import proposal
 from focal_eval.records import UNKNOWN, Verdict
 from focal_eval.runner.judge import PreparedScript
-from focal_eval.runner.rejudge import Judged, Standing
+from focal_eval.runner.rejudge import Judged
+from focal_eval.runner.standing import Standing
 from focal_eval.value import value
 
 

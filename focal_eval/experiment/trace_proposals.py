@@ -20,7 +20,7 @@ from focal_eval.experiment.trace_mutants import Altered
 from focal_eval.experiment.trace_words import sentences
 from focal_eval.records import UNKNOWN, Outcome, Reply, ToolCall
 from focal_eval.runner.ready import Ready
-from focal_eval.runner.rejudge import Standing
+from focal_eval.runner.standing import Standing
 from focal_eval.script.expectations import BLOCKS, CONVERSATION
 from focal_eval.template import has_template
 from focal_eval.value import value

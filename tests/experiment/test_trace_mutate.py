@@ -20,7 +20,8 @@ from focal_eval.runner.attempt import Attempt
 from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import cases_of
-from focal_eval.runner.rejudge import Rejudge, Standing, recorded_from_json
+from focal_eval.runner.rejudge import Rejudge, recorded_from_json
+from focal_eval.runner.standing import Standing
 from tests.runner.desk import Desk, DeskSession, echo, script_of
 
 NOTE = "turns:\n  - user: A REFUND\n    expect: {{rules: [refund]}}\n  - user: call:note it\n    expect: {{{}}}\n"

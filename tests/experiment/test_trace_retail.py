@@ -19,7 +19,8 @@ from focal_eval.experiment.trace_mutate import Talk, judged
 from focal_eval.records import Verdict
 from focal_eval.report.journal import read_run
 from focal_eval.runner.judge import PreparedScript
-from focal_eval.runner.rejudge import Rejudge, Standing
+from focal_eval.runner.rejudge import Rejudge
+from focal_eval.runner.standing import Standing
 from focal_eval.script.expectations import BLOCKS, CONVERSATION
 
 ROOT = Path(__file__).resolve().parents[2]

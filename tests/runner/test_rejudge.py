@@ -22,7 +22,8 @@ from focal_eval.runner.judge import CaseJudge, PreparedScript
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import cases_of
 from focal_eval.runner.redact import Redactor
-from focal_eval.runner.rejudge import Recorded, Rejudge, Standing, recorded_from_json
+from focal_eval.runner.rejudge import Recorded, Rejudge, recorded_from_json
+from focal_eval.runner.standing import Standing
 from tests.runner.desk import ABLE, Desk, echo, script_of
 
 TERMS = {"unreported": "skip", "prices": {"total": 1.0}, "tolerated": frozenset({"text-changed"})}
