@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from focal_eval.agent import Agent
@@ -25,8 +25,8 @@ class Edited:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that differ; empty where it is not there in both."""
-        if self.old is None or self.new is None:
+        """The fields that differ; empty where it is not there in both, or has none."""
+        if not is_dataclass(self.old) or type(self.old) is not type(self.new):
             return frozenset()
         names = (spec.name for spec in fields(self.old) if spec.name != "span")
         return frozenset(name for name in names if not same(getattr(self.old, name), getattr(self.new, name)))

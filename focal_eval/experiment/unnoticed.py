@@ -77,7 +77,9 @@ def _calls(reply: Reply) -> Any:
 def _moves(reply: Reply) -> Any:
     if reply.transitions is UNKNOWN:
         return reply.transitions
-    return [f"{one.kind} {one.scenario or ''} {one.source or ''} → {one.target or ''} ({one.reason})" for one in reply.transitions]
+    return [
+        f"{one.kind} {one.scenario or ''} {one.source or ''} → {one.target or ''} ({one.reason})" for one in reply.transitions
+    ]
 
 
 def _stands(reply: Reply) -> Any:
@@ -89,7 +91,9 @@ def _stands(reply: Reply) -> Any:
 def _dropped(reply: Reply) -> Any:
     if reply.candidates is UNKNOWN:
         return reply.candidates
-    found = (f"{one.name} {one.score:g}" + (f" {one.suppressed} by {one.by}" if one.suppressed else "") for one in reply.candidates)
+    found = (
+        f"{one.name} {one.score:g}" + (f" {one.suppressed} by {one.by}" if one.suppressed else "") for one in reply.candidates
+    )
     return [text + f" ({one.reason})" for text, one in zip(found, reply.candidates, strict=True)]
 
 
@@ -132,7 +136,7 @@ def _response(old: str, new: str) -> dict[str, Any] | None:
     if lost is not None:
         return {"response": {"contains": lost}}
     came = next((one.strip() for one in _SENTENCE.findall(new) if one.strip() and one.strip() not in old), None)
-    return {"response": {"not_contains": came}} if came is not None else {"response": {"equals": old}}
+    return {"response": {"excludes": came}} if came is not None else {"response": {"equals": old}}
 
 
 _EXPECTED: Mapping[str, Callable[[Any, Any], dict[str, Any] | None]] = {
