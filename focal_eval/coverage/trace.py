@@ -9,6 +9,7 @@ import orjson
 
 from focal_eval.coverage.model import CaseTrace, Key, Move
 from focal_eval.records import UNKNOWN, Candidate, Json, Reply, Transition, TurnRecord
+from focal_eval.value import value
 
 NEAR = "near-miss"
 """What a candidate is called that had too little of what makes it match."""
@@ -92,7 +93,7 @@ class _Tracing:
                 yield "tool", call.name
                 if call.arguments is not UNKNOWN:
                     self.arguments.update((((call.name, name, _shown(item)), None) for name, item in call.arguments.items()))
-        yield from (("template", name) for name in _templates(reply))
+        yield from (("template", name) for name in templates_of(reply))
         if reply.transitions is not UNKNOWN:
             for move in reply.transitions:
                 yield from self._moved(position, move)
@@ -118,37 +119,51 @@ class _Tracing:
             elif one.suppressed is not None:
                 self.suppressed.setdefault(key, []).append((position, one.suppressed, one.by))
 
-    def _moved(self, position: int, move: Transition) -> Iterator[Key]:
-        """The edge that was taken, and where it led."""
-        before, scenario = self.at, move.scenario
-        if scenario is None:
-            scenario = None if before is None else before[0]
-        if scenario is None:
+    def _moved(self, position: int, transition: Transition) -> Iterator[Key]:
+        taken = edge_taken(transition, self.at)
+        if taken is None:
             return
-        if move.kind == "transition" and move.source is not None and move.target is not None:
-            yield from self._edge(position, move, scenario, before)
-        elif move.kind == "exit":
-            self.moves.append(Move(position, "exit", scenario, move.source, move.reason))
-            yield "exit", scenario
-            if move.source is not None:
-                yield "transition", f"{scenario}/{move.source} → end"
-        elif move.kind in ("start", "relocalise"):
-            name = scenario if move.kind == "start" else f"{scenario} → {move.target}"
-            self.moves.append(Move(position, move.kind, name, move.source, move.reason))
-            yield move.kind, name
-        if move.target is not None:
-            yield from _stood(scenario, move.target)
-        self.at = None if move.kind == "exit" else (scenario, move.target)
+        if taken.name is not None:
+            self.moves.append(Move(position, transition.kind, taken.name, transition.source, transition.reason))
+        self.at = taken.after
+        yield from taken.keys
 
-    def _edge(self, position: int, move: Transition, scenario: str, before: Place | None) -> Iterator[Key]:
-        """A record names the scenario an edge leads to; the one it began in is where the conversation stood."""
-        begun = before[0] if before is not None and before[1] == move.source else scenario
-        to = f"{move.target}" if begun == scenario else f"{scenario}/{move.target}"
-        name = f"{begun}/{move.source} → {to}"
-        self.moves.append(Move(position, "transition", name, move.source, move.reason))
-        yield "transition", name
+
+@value
+class Taken:
+    """What a transition of a record stands for: the items it hits, the name of its edge, and where it leads."""
+
+    keys: tuple[Key, ...]
+    name: str | None
+    after: Place | None
+
+
+def edge_taken(transition: Transition, before: Place | None) -> Taken | None:
+    """What a transition was, from where the conversation stood; None where nothing tells its scenario.
+
+    A record names the scenario an edge leads to; the one it began in is where the conversation stood.
+    """
+    kind, source, target = transition.kind, transition.source, transition.target
+    scenario = transition.scenario or (None if before is None else before[0])
+    if scenario is None:
+        return None
+    name: str | None = None
+    keys: list[Key] = []
+    if kind == "transition" and source is not None and target is not None:
+        begun = before[0] if before is not None and before[1] == source else scenario
+        name = f"{begun}/{source} → {target if begun == scenario else f'{scenario}/{target}'}"
+        keys.append((kind, name))
         if begun != scenario:
-            yield "transition", f"{begun}/{move.source} → {scenario}/"
+            keys.append((kind, f"{begun}/{source} → {scenario}/"))
+    elif kind == "exit":
+        name = scenario
+        keys += [(kind, name)] if source is None else [(kind, name), ("transition", f"{scenario}/{source} → end")]
+    elif kind in ("start", "relocalise"):
+        name = scenario if kind == "start" else f"{scenario} → {target}"
+        keys.append((kind, name))
+    if target is not None:
+        keys += _stood(scenario, target)
+    return Taken(tuple(keys), name, None if kind == "exit" else (scenario, target))
 
 
 def _stood(scenario: str, step: str | None) -> Iterator[Key]:
@@ -157,7 +172,7 @@ def _stood(scenario: str, step: str | None) -> Iterator[Key]:
         yield "step", f"{scenario}/{step}"
 
 
-def _templates(reply: Reply) -> list[str]:
+def templates_of(reply: Reply) -> list[str]:
     """What the turn was worded with: the template it names, and all of them where its metadata lists them."""
     out = [reply.template] if reply.template is not UNKNOWN and reply.template is not None else []
     if reply.metadata is not UNKNOWN:
