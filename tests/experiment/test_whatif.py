@@ -6,12 +6,17 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from focal_eval.agent import Playable
 from focal_eval.compare.model import Edit, Lane
 from focal_eval.experiment.whatif import WhatIf
 from focal_eval.experiment.whatif_nearness import nearness
 from focal_eval.experiment.whatif_tally import MAX_EXAMPLES, Tally
-from focal_eval.records import ScenarioState, ToolCall
+from focal_eval.importers.redaction import Pseudonyms
+from focal_eval.records import UNKNOWN, ScenarioState, ToolCall
+from focal_eval.records.conversation import RecordedExchange
 from tests.experiment.told_kiosk import agent, keys, tally, told, turn
 
 RETURN = told("hello", "I want to return my lamp", "L-1", "yes", "thanks")
@@ -217,3 +222,56 @@ def test_of_several_rules_the_nearest_to_an_edit_is_the_cause(tmp_path: Path) ->
         "start-return": 1,
         "first-of-all": 2,
     }
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "state", "order", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_CALL = st.builds(
+    ToolCall,
+    st.sampled_from(["track_parcel", "open_return", "other"]),
+    st.just(UNKNOWN) | st.dictionaries(st.sampled_from(["order_id", "x"]), _JSON, max_size=2),
+    st.just(UNKNOWN) | _JSON,
+    error=st.none() | st.text(max_size=5),
+)
+_TURN = st.builds(
+    RecordedExchange,
+    st.sampled_from(["hello", "return L-1", "yes", "parcel", "late", "never mind", "thanks", "{{ x }}"])
+    | st.text(min_size=1, max_size=9),
+    st.just(UNKNOWN) | st.text(max_size=9),
+    rules=st.just(UNKNOWN) | st.lists(st.sampled_from(["greet", "late", "x"]), max_size=3).map(tuple),
+    tools=st.just(UNKNOWN) | st.lists(_CALL, max_size=2).map(tuple),
+    scenario=st.just(UNKNOWN)
+    | st.none()
+    | st.builds(ScenarioState, st.sampled_from(["returns", "x"]), st.sampled_from([None, "confirm", "x"])),
+    variables=st.just(UNKNOWN)
+    | st.dictionaries(st.sampled_from(["order", "language", "window", "result", "x"]), _JSON, max_size=3),
+)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Playable, Playable]:
+    """Two agents that part at some messages."""
+    folder = tmp_path_factory.mktemp("agents")
+    return agent(folder), agent(folder, ("['yes']", "['sure']"), ("[late]", "[parcel]"), name="new.yaml")
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns=st.lists(_TURN, min_size=1, max_size=5), first=st.none() | st.just("…"), free=st.booleans(), beside=st.booleans())
+def test_no_recording_ends_in_a_traceback(
+    turns: list[RecordedExchange], first: str | None, free: bool, beside: bool, two: tuple[Playable, Playable]
+) -> None:
+    """Whatever a record claims of tools, places and variables; and the same recording gives the same tally again."""
+    old, new = two
+    recording = told(*([] if first is None else [turn(None, first)]), *turns)
+    options = {"free": free, "veil": Pseudonyms}
+    found = tally(None if beside else old, new, recording, **options)
+    again = tally(None if beside else old, new, recording, **options)
+    assert repr(found) == repr(again)
+    assert found.turns == len(recording.turns)
+    assert found.compared + found.uncompared + found.off_recording == found.turns
+    assert sum(cluster.turns for cluster in found.clusters.values()) == found.changed
