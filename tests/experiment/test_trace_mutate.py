@@ -11,6 +11,7 @@ import pytest
 from focal_eval.clock import fixed_clock
 from focal_eval.engines import SessionStart
 from focal_eval.experiment.mutants import Fate, Tried
+from focal_eval.experiment.trace_looking import lookers
 from focal_eval.experiment.trace_mutants import Altered, altered
 from focal_eval.experiment.trace_mutate import Talk, tried
 from focal_eval.experiment.trace_proposals import kills
@@ -184,3 +185,18 @@ def test_values_that_would_mean_something_are_written_as_text(said: str) -> None
     else:
         assert found.proposal is not None
         assert kills(found.proposal, item, talk.standing)
+
+
+def test_an_expectation_with_a_template_is_told_as_it_is_for_the_case() -> None:
+    """Its values are filled in, what the conversation saved among them, and it looks at what its filled form reads."""
+    text = (
+        "params: {what: [note]}\nturns:\n  - user: call:note call:label\n    save: {said: response.text}\n"
+        '    expect: {tools: ["{{ what }}"]}\n  - user: hi\n'
+        '    expect: {response: {contains: "{{ said }}"}, scenario: "{{ \'none\' }}"}\n'
+    )
+    (talk,) = talks(text, Desk(answer=lambda *_: echo("call:note call:label", _[1])))
+    found, _ = result(talk, "drop-tool", "label")
+    assert found.weak == "'tools called: note' holds all the same"
+    said = lookers(talk.prepared, "response", 1, talk.standing.values)
+    assert said == ("response contains 'You said: call:note call:label'",)
+    assert lookers(talk.prepared, "scenario", 1, talk.standing.values) == ("scenario is none",)
