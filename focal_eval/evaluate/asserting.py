@@ -62,5 +62,6 @@ class Asserting:
             return self._not("it errored" if errored else "its script would have another conversation now")
         return asserted_in(standing, rejudge.prepared), refuted_in(standing, rejudge.prepared, self._names)
 
-    def _not(self, why: str) -> None:
+    def _not(self, why: str) -> tuple[Checked, Checked] | None:
         self.why[why] += 1
+        return None

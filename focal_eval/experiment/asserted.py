@@ -79,10 +79,26 @@ class _Noticing:
 
     def __init__(self, standing: Standing, prepared: PreparedScript) -> None:
         self._standing = standing
-        failing = {(index, result.key, result.span) for index, result in standing.judged.bad}
-        self._turns = [_counting(readies, index, failing) for index, readies in enumerate(prepared.turns)]
-        self._closing = _counting(prepared.closing, None, failing)
+        self._turns = [self._counting(readies, index) for index, readies in enumerate(prepared.turns)]
+        self._closing = self._counting(prepared.closing, None)
         self._named: dict[int | None, frozenset[str]] = {}
+
+    def _counting(self, readies: Sequence[Ready], index: int | None) -> list[Counting]:
+        """The expectations whose failure says something, with the fields they look at."""
+        return [
+            (frozenset(_read([ready])), ready)
+            for ready in readies
+            if not ready.item.soft and ready.item.key not in _INDIFFERENT and not self._fails_anyhow(ready, index)
+        ]
+
+    def _fails_anyhow(self, ready: Ready, index: int | None) -> bool:
+        """Whether an expectation fails of the record as it is."""
+        standing = self._standing
+        if not any(place == index for place, _ in standing.judged.bad):
+            return False
+        readies, closing = ([ready], []) if index is not None else ([], [ready])
+        place = next((at for at, turn in enumerate(standing.turns) if turn.reply is not None), 0) if index is None else index
+        return standing.one_fails(place, standing.turns[place], standing.messages, readies, closing)
 
     def reads(self, index: int, *fields: str) -> bool:
         """Whether anything that is judged looks at one of these fields of the turn."""
@@ -112,16 +128,6 @@ class _Noticing:
 
 Counting = tuple[frozenset[str], Ready]
 """An expectation that counts, with the fields it looks at."""
-
-
-def _counting(readies: Sequence[Ready], index: int | None, failing: Collection[Any]) -> list[Counting]:
-    return [
-        (frozenset(_read([ready])), ready)
-        for ready in readies
-        if not ready.item.soft
-        and ready.item.key not in _INDIFFERENT
-        and (index, ready.item.key, ready.item.span) not in failing
-    ]
 
 
 def _looks(read: frozenset[str], fields: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,16 +93,14 @@ class Standing:
     ) -> bool:
         """Whether one of these expectations of the turn, or of the conversation, fails with that turn in the record's place.
 
-        Looks no further than the first. Where another turn may come out otherwise too, the whole of `altered` is asked.
+        Looks no further than the first. Where later turns may come out otherwise too, all that fails anew counts.
         """
         if self._script.turns[index].save or any(self._foreign[index + 1 :]):
-            bad = self.altered(index, turn, messages).bad
-            wanted = {
-                (place, ready.item.key, ready.item.span)
-                for place, group in ((index, readies), (None, closing))
-                for ready in group
-            }
-            return any((place, result.key, result.span) in wanted for place, result in bad)
+            before, after = (
+                Counter((place, result.key) for place, result in bad)
+                for bad in (self.judged.bad, self.altered(index, turn, messages).bad)
+            )
+            return any(count > before[key] for key, count in after.items())
         judge = self._judge()
         self._know(judge, index)
         try:
