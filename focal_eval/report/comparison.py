@@ -160,6 +160,7 @@ def _index(view: ComparisonView, found: Gathered) -> dict[str, Any]:
         "steps": list(found.names["step"]),
         "verdicts": list(found.names["verdict"]),
         "engine": (header.get("engine") or {}).get("kind"),
+        "decidable": "runs" not in header,  # several runs read as one cannot be approved
     }
 
 

@@ -48,7 +48,7 @@ function drawOverview() {
 // A decision made elsewhere shows on the card too.
 function refreshDecision(card, cause) {
   const old = card.querySelector(".decide");
-  if (old.querySelector("form")) return;
+  if (!old || old.querySelector("form")) return;
   old.replaceWith(decisionControl({ cause: cause.key }, "this cause"));
 }
 

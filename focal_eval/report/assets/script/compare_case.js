@@ -38,7 +38,7 @@ function whyBox(item, conversation) {
       conversation.turn >= 0 && h("a", { href: `#pair-${conversation.turn}`, "data-jump": `pair-${conversation.turn}` }, "See the first difference"),
       group.length > 1 && [conversation.turn >= 0 && " · ", h("a", { href: formatView({ tab: "conversations", query: `cause:${quotedValue(cause.key)}`, case: null }) }, `all ${group.length.toLocaleString("en")} conversations of this cause`)]),
     edits(cause).map(editView),
-    h("div", { class: "why-decide" }, h("div", null, h("span", { class: "muted" }, `This conversation`), decisionControl({ case: item.name }, "this conversation")),
+    index.decidable && h("div", { class: "why-decide" }, h("div", null, h("span", { class: "muted" }, `This conversation`), decisionControl({ case: item.name }, "this conversation")),
       h("div", null, h("span", { class: "muted" }, group.length > 1 ? `The cause, all ${group.length.toLocaleString("en")}` : "The cause"), decisionControl({ cause: cause.key }, "this cause"))));
 }
 

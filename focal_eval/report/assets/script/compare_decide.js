@@ -4,6 +4,7 @@ const STORE = `focal-eval decisions ${index.run} ${index.baseline}`;
 const decisions = { author: "", made: new Map() };
 
 function readDecisions() {
+  if (!index.decidable) return;
   try {
     const held = JSON.parse(localStorage.getItem(STORE) || "null");
     if (!held || !Array.isArray(held.decisions)) return;
@@ -17,7 +18,9 @@ function knownTarget(one) {
 }
 
 function targetKey(one) {
-  return JSON.stringify(one.cause !== undefined ? ["cause", one.cause] : one.turn !== undefined ? ["turn", one.case, one.turn] : ["case", one.case]);
+  if (one.cause !== undefined) return JSON.stringify(["cause", one.cause]);
+  const place = ["turn", "before_turn"].find((name) => one[name] !== undefined);
+  return JSON.stringify(place ? [place, one.case, one[place]] : ["case", one.case]);
 }
 
 function saveDecisions() {
@@ -43,8 +46,18 @@ function download(name, text) {
 
 const ACTS = { true: ["accept", "Accept", "Accepted"], false: ["reject", "Reject", "Rejected"] };
 
-// Buttons for one target ({cause} | {case} | {case, turn}), or what was decided of it.
+// What a turn of both sides is called in a decision: by the candidate's number, or by the baseline's where it was taken out.
+// Repeats of a conversation are approved together, so their turns are not offered.
+function turnControl(item, conversation, [before, after, differences, reworded]) {
+  if (!causeOf(item) || conversation.tried) return null;
+  if (after === null) return decisionControl({ case: item.name, before_turn: before + 1 }, `turn ${before + 1} of the baseline, which is gone`);
+  return differences.length || before === null || reworded ? decisionControl({ case: item.name, turn: after + 1 }, `turn ${after + 1}`) : null;
+}
+
+// Buttons for one target ({cause} | {case} | {case, turn} | {case, before_turn}), or what was decided of it; null where
+// the candidate is several runs, which nobody can approve.
 function decisionControl(target, about) {
+  if (!index.decidable) return null;
   const box = h("div", { class: "decide", role: "group", "aria-label": `Decide ${about}` });
   const show = (...parts) => box.replaceChildren(...parts.flat(Infinity).filter(Boolean));
   const idle = (focus) => {

@@ -73,9 +73,8 @@ function pairView(item, conversation, place) {
   const title = h("h3", { id: `pair-${place}`, tabindex: "-1" }, pairNumber(conversation.pairs[place], conversation), (a || b).name && said("span", "turn-name", (a || b).name),
     first && h("span", { class: "badge first" }, "first difference"),
     h("span", { class: "turn-facts" }, differences.length ? `differs in ${differingLanes(differences).join(", ")}` : "the same"));
-  const decide = differences.length && a && causeOf(item) ? decisionControl({ case: item.name, turn: a.i + 1 }, `turn ${a.i + 1}`) : null;
   return h("section", { class: `pair${differences.length ? " differs" : ""}`, "aria-labelledby": `pair-${place}` },
-    h("div", { class: "pair-title" }, title, decide),
+    h("div", { class: "pair-title" }, title, turnControl(item, conversation, conversation.pairs[place])),
     h("div", { class: "pair-grid" }, h("div", { class: "pair-row pair-heads", "aria-hidden": "true" }, h("span"), h("span", null, "Baseline"), h("span", null, "Candidate")), rows, rawRow(b, a)));
 }
 
