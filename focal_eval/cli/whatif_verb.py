@@ -28,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", metavar="NAME", help="the format of the recordings, instead of what their records look like"
     )
+    parser.add_argument(
+        "--aliases", type=Path, metavar="FILE", help="what the agents call the recordings' rules, steps and tools"
+    )
     parser.add_argument("--free-run", action="store_true", help="each agent goes its own way until they part")
     parser.add_argument("--scripts", type=Path, metavar="DIR", help="write one script a cause, proved on both agents")
     parser.add_argument(
@@ -78,6 +81,7 @@ def call(arguments: argparse.Namespace) -> int:
         candidate=arguments.candidate,
         agent=arguments.agent,
         format=arguments.format,
+        aliases=arguments.aliases,
         free=arguments.free_run,
         keep_personal=arguments.keep_personal,
         workers=arguments.workers or min(os.cpu_count() or 1, _MOST_WORKERS),

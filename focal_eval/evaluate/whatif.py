@@ -18,7 +18,9 @@ from focal_eval.compare import agent_edits
 from focal_eval.compare.agent_file import agent_in
 from focal_eval.compare.model import Edit
 from focal_eval.document import read_file
+from focal_eval.engines.focal_names import read_aliases
 from focal_eval.errors import ExitCode, Problems, Refused, StorageError, UsageError
+from focal_eval.evaluate.whatif_names import in_words_of
 from focal_eval.experiment.whatif import Bare, WhatIf
 from focal_eval.experiment.whatif_tally import Tally
 from focal_eval.importers.conversations import conversations, format_named, transcripts
@@ -56,6 +58,7 @@ class WhatIfRequest:
     candidate: Path
     agent: Path | None = None
     format: str | None = None
+    aliases: Path | None = None  # a file that says what agents call what the recordings name otherwise
     free: bool = False
     keep_personal: bool = False
     workers: int = 1
@@ -102,7 +105,10 @@ def whatif(request: WhatIfRequest, progress: Callable[[Tally], None] = lambda _:
     agents = _agents(request)
     files = transcripts(request.paths)
     passed_over = PassedOver()
-    stream = enumerate(conversations(files, passed_over, format=forced))
+    told = conversations(files, passed_over, format=forced)
+    if request.aliases is not None:
+        told = in_words_of(read_aliases(request.aliases, shown(request.aliases)), told)
+    stream = enumerate(told)
     edits = _edits(request)
     tally = _tally(request, agents, edits, stream, progress)
     _refuse_nothing(request, tally, passed_over)

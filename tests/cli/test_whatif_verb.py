@@ -167,6 +167,32 @@ def test_without_the_old_agent_the_record_speaks(folder: Path, capsys: pytest.Ca
     assert main(["run", "guards", "--agent", "new.yaml", "--out", "one", "--report", "none", "-q"]) == 1
 
 
+def test_aliases_bring_a_servers_ids_into_the_agents_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rules, places and tools; without them each id is a rule that the candidate does not have."""
+    ids = {"greet": "0b8e-1", "track": "0b8e-2"}
+    items = [
+        {"user_message": "hello", "agent_response": "Hello!", "matched_rules": [ids["greet"]], "tools_called": []},
+        {"user_message": "my parcel?", "agent_response": "…", "matched_rules": [ids["track"]], "tools_called": ["tracker"],
+         "scenario_after": {"id": "5c", "step": "6d"}},
+        {"user_message": "yes", "agent_response": "…", "matched_rules": [], "tools_called": ["open_return"]},
+    ]  # fmt: skip
+    (folder / "turns.json").write_text(json.dumps({"items": items}))
+    bare = json.loads(call(capsys, "turns.json", "--candidate", "agent.yaml", "--json")[1])
+    assert (bare["anchors"], bare["changed"]) == ({"at unknown places": 1, "naming unknown rules": 2}, 3)
+    (folder / "aliases.yaml").write_text(
+        "rules: {0b8e-1: greet, 0b8e-2: track}\nscenarios: {5c: returns}\nsteps: {6d: confirm}\n"
+        "tools: {tracker: track_parcel}\n"
+    )
+    words = ("turns.json", "--candidate", "agent.yaml", "--aliases", "aliases.yaml", "--json")
+    found = json.loads(call(capsys, *words)[1])
+    assert found["anchors"] == {"anchored": 1}
+    assert [cluster["key"] for cluster in found["clusters"]] == ["step:returns/confirm>none", "tool:-open_return"]
+    (folder / "aliases.yaml").write_text("rulez: {}\n")
+    code, _, err = call(capsys, *words)
+    assert code == 2
+    assert "error[unknown-key]" in err
+
+
 def test_a_run_taken_by_its_own_agent_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Against the agent and against what the journal tells: the state between turns is the one the run had."""
     script = """
