@@ -44,7 +44,7 @@ class Recording:
             raise StorageError(f"the journal of {self.model.folder} has no end of {case.name}")
         try:
             return recorded_from_json([self.model.document(place) for place in last.turns], self.model.document(last.end))
-        except ValueError as problem:  # Misfit is one
+        except (ValueError, TypeError, AttributeError) as problem:  # Misfit is a ValueError; the others of no list at all
             raise StorageError(f"the journal of {self.model.folder} is damaged: {problem}") from None
 
 

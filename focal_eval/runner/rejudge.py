@@ -37,8 +37,11 @@ class Recorded:
 def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str, Any]) -> Recorded:
     """The attempt of a journal's `turn` lines and its `attempt` line. Raises ValueError where they have another shape."""
     stored, fault = closing.get("messages"), closing.get("fault")
+    read = tuple(map(turn_from_json, turns))
+    if any((turn.reply is None) + (turn.fault is None) + (turn.skipped is None) != 2 for turn in read):
+        raise ValueError("a turn has a reply, or a fault, or was skipped")
     return Recorded(
-        turns=tuple(map(turn_from_json, turns)),
+        turns=read,
         messages=UNKNOWN if stored is None else tuple(map(message_from_json, stored)),
         before=tuple(map(turn_from_json, closing.get("before") or ())),
         fault=None if fault is None else fault_from_json(fault),

@@ -36,6 +36,7 @@ class Standing:
         else:
             self.turns, self.judged = recorded.turns, judged
         self._foreign = [any(map(_looks_back, readies)) for readies in rejudge.prepared.turns]
+        self._kept: dict[tuple[tuple[Ready, ...], int | None], Outcome] = {}
         self._saved: list[dict[str, Any]] = []  # what was saved before each turn, and at the end
         if any(turn.save for turn in self._script.turns):
             judge = self._judge()
@@ -75,8 +76,19 @@ class Standing:
         judge.conclude(messages)
         return concluded(judge)
 
-    def holds(self, readies: Sequence[Ready], index: int | None, altered: TurnRecord | None, messages: Any) -> Outcome:
-        """Whether other expectations than the script's hold, of one turn or (None) of the conversation; nothing is recorded."""
+    def holds(self, readies: tuple[Ready, ...], index: int | None, altered: TurnRecord | None, messages: Any) -> Outcome:
+        """Whether other expectations than the script's hold, of one turn or (None) of the conversation; nothing is recorded.
+
+        What holds of the record as it is, is asked again for every change, and so kept.
+        """
+        if altered is not None or messages is not self.messages:
+            return self._held(readies, index, altered, messages)
+        key = readies, index
+        if key not in self._kept:
+            self._kept[key] = self._held(readies, index, None, messages)
+        return self._kept[key]
+
+    def _held(self, readies: Sequence[Ready], index: int | None, altered: TurnRecord | None, messages: Any) -> Outcome:
         judge = self._judge()
         turns = self.turns if altered is None or index is None else (*self.turns[:index], altered, *self.turns[index + 1 :])
         self._know(judge, len(self.turns) if index is None else index)

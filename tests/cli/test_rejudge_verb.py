@@ -113,9 +113,22 @@ def test_a_run_of_other_scripts_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "none of the 3 cases" in capsys.readouterr().err
 
 
-def test_a_damaged_journal_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """A reply of another shape ends it without a traceback."""
-    journal = Path("reports/one/journal.jsonl")
-    journal.write_text(journal.read_text().replace('"rules":[{"name":"refund"', '"rules":[{"name":7'))
-    assert main(["rejudge", "reports/one", "--report", "none"]) == 3
-    assert "is damaged: rules.0.name: text is expected" in capsys.readouterr().err
+DAMAGE = {
+    "a name": ('"rules":[{"name":"refund"', '"rules":[{"name":7', "rules.0.name: text is expected"),
+    "no reply": ('"reply":{', '"rebly":{', "a turn has a reply, or a fault, or was skipped"),
+    "messages": ('"messages":[{', '"messages":7,"massages":[{', "is damaged"),
+    "a message": ('"messages":[{"role"', '"messages":[{"rule"', "role: it is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("verb", ["rejudge", "mutate"])
+def test_a_damaged_journal_is_told(verb: str, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What has another shape than a run writes ends it without a traceback."""
+    old, new, told = DAMAGE[damage]
+    edit(old, new, Path("reports/one/journal.jsonl"))
+    assert main([verb, "reports/one"]) == 3
+    said = capsys.readouterr().err
+    assert "the journal of reports/one is damaged: " in said
+    assert told in said
+    assert "a bug" not in said
