@@ -12,6 +12,7 @@ from focal_eval.errors import Refused, UsageError
 from focal_eval.evaluate.git import Commit, commits_between, resolved
 from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.request import RunRequest
+from focal_eval.evaluate.target import NoSuite
 from focal_eval.evaluate.versions import version_at, version_in
 from focal_eval.experiment.bisect import Bisected, bisect
 from focal_eval.experiment.changes import Edits
@@ -79,6 +80,7 @@ class Found:
             "probes": found.probes,
             "unsure": found.unsure,
             "repaired": found.repaired,
+            "dependent": [found.changes[edit].as_json() for edit in found.dependent],
             "commit": None if self.commit is None else _commit(self.commit),
             "doubtful": [_commit(commit) for commit in self.doubtful],
             "commits": self.commits,
@@ -107,9 +109,9 @@ def _lab(request: BisectRequest) -> Opened:
     )
     try:
         return open_lab(wanted)
-    except UsageError:
+    except NoSuite:
         alone = request.new or request.agent
-        if request.suite is not None or alone is None or not alone.is_file():
+        if alone is None or not alone.is_file():
             raise
         return open_lab(replace(wanted, agent=alone))
 

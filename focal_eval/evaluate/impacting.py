@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from focal_eval.evaluate.versions import version_in
 from focal_eval.experiment.impact import Choice, Impact, impact, verified
 from focal_eval.experiment.lab import Lab
 from focal_eval.experiment.reach import Reach
-from focal_eval.report.model import ReportModel
+from focal_eval.report.model import Case, ReportModel
 from focal_eval.script.load import shown
 from focal_eval.script.suite import Suite, looks_like_suite, read_suite
 from focal_eval.text import listed
@@ -26,6 +27,7 @@ from focal_eval.value import value
 
 Told = Callable[[int], None]
 LATEST, NONE = "latest", "none"
+_WELL = frozenset({"passed", "xfailed", "skipped"})
 WHY = {
     "touched": "the edit can be seen in it",
     "unplayed": "it cannot begin on the old agent",
@@ -118,7 +120,7 @@ def _suite_of(*agents: Path) -> Path:
     own = [path for path, suite in suites.items() if suite is not None and _agent_of(suite) in wanted]
     if len(own) == 1 or len(suites) == 1:
         return (own or list(suites))[0]
-    known = listed([str(path) for path in suites]) or "none"
+    known = listed([str(path) for path in own or suites]) or "none"
     raise UsageError(f"name the suite with --suite FILE; in {folder}/ there is {known}")
 
 
@@ -149,19 +151,23 @@ def _run(request: ImpactRequest, suite: Path) -> ReportModel | None:
 
 def _known(model: ReportModel, opened: Opened) -> dict[str, tuple[str, ...]]:
     """Cases to choose whatever the edit is."""
-    recorded = {case.name.partition("#")[0]: case for case in model.cases}
+    recorded: dict[str, Case] = {}
+    for case in model.cases:  # of several repeats the worst counts
+        name = re.sub(r"#\d+$", "", case.name)
+        if name not in recorded or case.verdict not in _WELL:
+            recorded[name] = case
     out: dict[str, tuple[str, ...]] = {}
-    for case in opened.lab.cases:
-        then = recorded.get(case.name)
+    for planned in opened.lab.cases:
+        then = recorded.get(planned.name)
         if then is None:
-            out[case.name] = ("new",)
+            out[planned.name] = ("new",)
             continue
-        why = ("failed",) if then.verdict not in ("passed", "xfailed", "skipped") else ()
+        why = () if then.verdict in _WELL else ("failed",)
         digest = model.document(then.place).get("digest")
-        if digest and digest != case.script.digest:
+        if digest and digest != planned.script.digest:
             why = (*why, "edited")
         if why:
-            out[case.name] = why
+            out[planned.name] = why
     return out
 
 

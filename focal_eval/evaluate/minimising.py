@@ -11,22 +11,26 @@ from typing import Any
 
 from focal_eval.agent import Agent, Playable
 from focal_eval.agent.authored import authored
+from focal_eval.compare.baseline import default_folder
+from focal_eval.compare.baseline_model import AGENT as AGENT_APPROVED
 from focal_eval.document.writing import dump
-from focal_eval.errors import StorageError, UsageError
+from focal_eval.errors import Refused, StorageError, UsageError
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.recordings import request_of
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.versions import version_in
-from focal_eval.experiment.lab import Lab
+from focal_eval.experiment.lab import Lab, Version
 from focal_eval.experiment.minimise import Minimal, Size, minimise, needed_of
-from focal_eval.experiment.scripted import read_back, scripted
+from focal_eval.experiment.scripted import read_back, scripted, written
 from focal_eval.registry import did_you_mean
 from focal_eval.report.issue_text import Issue, issue_text
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.journal import AGENT
 from focal_eval.runner.plan import Case as PlannedCase
+from focal_eval.runner.plan import cases_of
 from focal_eval.script.load import shown
+from focal_eval.script.model import Script
 from focal_eval.value import value
 
 Told = Callable[[int], None]
@@ -43,7 +47,7 @@ class MinimiseRequest:
     runs: Path = Path("reports")
     out: Path | None = None  # the script's file, else one in the run folder
     agent_out: Path | None = None  # the agent without any part that can go
-    good: Path | None = None  # an agent file that the script must pass on
+    good: Path | None = None  # an agent that the script must pass on; else the baseline's, where the case passes on it
     suite: Path | None = None  # of the run's scripts, where the run does not say it
     engine: str | None = None
     allow_python: bool = True
@@ -62,6 +66,7 @@ class Minimised:
     script: Path
     agent_file: Path | None
     rules: tuple[str, ...]  # that the failure takes
+    passes_on: str | None  # the agent that the smaller script passes on
     issue: str
 
     def as_json(self) -> dict[str, Any]:
@@ -78,6 +83,7 @@ class Minimised:
             "complete": found.complete,
             "rules": list(self.rules),
             "script": str(self.script),
+            "passes_on": self.passes_on,
             "agent_file": None if self.agent_file is None else str(self.agent_file),
             "text": found.text,
             "issue": self.issue,
@@ -95,6 +101,7 @@ class _Made:
     own: bool
     case: PlannedCase
     minimal: Minimal
+    passes_on: str | None
 
 
 def find(request: MinimiseRequest, told: Told = lambda _: None) -> Minimised:
@@ -107,18 +114,50 @@ def find(request: MinimiseRequest, told: Told = lambda _: None) -> Minimised:
     if request.out is not None and request.out.exists():
         raise UsageError(f"{request.out} is there already; name a file that is not")
     opened = open_lab(_request(model, request, recorded))
-    case = next((one for one in opened.lab.cases if one.name == recorded.name.partition("#")[0]), None)
-    if case is None:
-        raise UsageError(f"{recorded.name} is no case of today's scripts; {recorded.file} was edited since the run")
+    case = _today(opened, model, recorded)
     playable, agent, own = _agent(model, opened)
+    data = _with_origin(case, model)
+    good = _good(request, opened, replace(case, script=_script(written(data), case), row={}, pick=0))
     version = opened.lab.on(playable)
-    good = None if request.good is None else opened.lab.on(version_in(opened, request.good))
-    minimal = minimise(version, case, _origin(case, model), told, good=good)
+    minimal = minimise(version, case, data, told, good=None if good is None else good[0])
     if minimal is None:
         raise UsageError(f"{case.name} passes on {agent}: it is repaired, or it does not fail every time")
-    if good is not None and not good.play_case(_small(minimal, case)).good:
-        raise UsageError(f"{case.name} fails on {shown(request.good or Path())}, too; --good names an agent that it passes on")
-    return _written(request, _Made(model, opened.lab, playable.file, agent, own, case, minimal))
+    passes = None if good is None else good[1]
+    return _written(request, _Made(model, opened.lab, playable.file, agent, own, case, minimal, passes))
+
+
+def _today(opened: Opened, model: ReportModel, recorded: Case) -> PlannedCase:
+    """The recorded case as today's scripts have it, in the wording that its repeat had. Raises UsageError."""
+    variants = str((model.header.get("options") or {}).get("variants") or opened.prepared.fields.variants)
+    repeats = max(2, recorded.repeat)  # named with its repeat's number; ids do not depend on how many there are
+    scripts = {case.script.id: case.script for case in opened.lab.cases}
+    every = (case for script in scripts.values() for case in cases_of(script, repeats, variants))
+    found = next((case for case in every if case.id == recorded.id), None)
+    if found is None:
+        raise UsageError(f"{recorded.name} is no case of today's scripts; {recorded.file} was edited since the run")
+    return replace(found, name=recorded.name)
+
+
+def _good(request: MinimiseRequest, opened: Opened, case: PlannedCase) -> tuple[Version, str] | None:
+    """An agent that what is left has to pass on: the one that is named, else the one the baseline was approved of.
+
+    Raises UsageError where the one that is named fails as well.
+    """
+    suite = opened.prepared.target.suite
+    path = request.good or default_folder(None if suite is None else suite.file) / AGENT_APPROVED
+    if request.good is None and not path.is_file():
+        return None
+    try:
+        version = opened.lab.on(version_in(opened, path))
+    except Refused:
+        if request.good is not None:
+            raise
+        return None
+    if version.play_case(case).good:
+        return version, shown(path)
+    if request.good is not None:
+        raise UsageError(f"{case.name} fails on {shown(path)}, too; --good names an agent that it passes on")
+    return None
 
 
 def _recorded(model: ReportModel, name: str) -> Case:
@@ -134,7 +173,7 @@ def _recorded(model: ReportModel, name: str) -> Case:
 def _request(model: ReportModel, request: MinimiseRequest, case: Case) -> RunRequest:
     """The run's own request, cut down to the case."""
     wanted = request_of(model, suite=request.suite, allow_python=request.allow_python, cache=request.cache)
-    keyword = f'"{case.name.partition("#")[0]}"'
+    keyword = None if '"' in case.script else f'"{case.script}"'
     return replace(wanted, engine=request.engine or wanted.engine, keyword=keyword, tags=(), repeats=None)
 
 
@@ -149,15 +188,19 @@ def _agent(model: ReportModel, opened: Opened) -> tuple[Playable, str, bool]:
     return version_in(opened, copy), shown(copy), True
 
 
-def _origin(case: PlannedCase, model: ReportModel) -> dict[str, Any]:
+def _with_origin(case: PlannedCase, model: ReportModel) -> dict[str, Any]:
     data = scripted(case)
     return {**data, "origin": {"script": case.script.file, "case": case.name, "run": str(model.header.get("id") or "")}}
 
 
 def _small(minimal: Minimal, case: PlannedCase) -> PlannedCase:
-    script = read_back(minimal.text, case.script)
-    assert script is not None, "it was read when it was tried"
-    return replace(case, script=script, row={}, pick=0)
+    return replace(case, script=_script(minimal.text, case), row={}, pick=0)
+
+
+def _script(text: str, case: PlannedCase) -> Script:
+    script = read_back(text, case.script)
+    assert script is not None, "what was read is written so that it can be read again"
+    return script
 
 
 def _written(request: MinimiseRequest, made: _Made) -> Minimised:
@@ -180,10 +223,13 @@ def _written(request: MinimiseRequest, made: _Made) -> Minimised:
         rules=rules,
         text=minimal.text,
         command=shlex.join(("focal-eval", "run", shown(out), "--agent", agent)),
+        passes_on=made.passes_on,
     )
     run = str(model.header.get("id") or model.folder.name)
     names = tuple(name for name, _ in rules)
-    return Minimised(minimal, case.name, run, made.shown, made.own, out, request.agent_out, names, issue_text(issue))
+    return Minimised(
+        minimal, case.name, run, made.shown, made.own, out, request.agent_out, names, made.passes_on, issue_text(issue)
+    )
 
 
 def _file_name(case: str) -> str:

@@ -123,13 +123,17 @@ def collected(request: RunRequest) -> Collected:
     return Collected(suite, suite.fields if suite is not None else _bare_fields(), scripts, root)
 
 
+class NoSuite(UsageError):
+    """Scripts without a suite, and no agent named to play them on."""
+
+
 def _suite_of_request(request: RunRequest, problems: Problems) -> tuple[Suite | None, list[Path]]:
     suite, named = _suite_and_scripts(request, problems)
     if suite is None:
         if problems.errors:
             raise Refused("the suite cannot be read", problems)
         if request.agent is None:
-            raise UsageError("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
+            raise NoSuite("these scripts belong to no suite; name one with --suite FILE, or an agent with --agent FILE")
     return suite, named
 
 

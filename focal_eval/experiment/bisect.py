@@ -48,7 +48,8 @@ class Bisected:
     good: tuple[str, ...]  # good on the new agent
     probes: int  # cases played on a mixture of both agents
     unsure: int  # of those
-    repaired: bool  # all broken cases are good on the new agent without the edits of the reasons
+    repaired: bool  # all broken cases are good on the new agent without the edits of the reasons and those dependent on them
+    dependent: Part = ()  # edits that do not fit without those of the reasons, and have to go with them
 
 
 @dataclass(slots=True)
@@ -69,6 +70,16 @@ class _Oracle:
             agent = self.edits.agent(part)
             self.versions[part] = None if problems_of(agent).errors else self.lab.on(agent)
         return self.versions[part]
+
+    def fitting(self, part: Part) -> Part:
+        """As many of these edits as fit together, the fewest left out."""
+
+        def fits_without(gone: tuple[int, ...]) -> Shown:
+            out = {part[one] for one in gone}
+            return Shown.NO if self.version(tuple(edit for edit in part if edit not in out)) is None else Shown.YES
+
+        out = set(smallest(part, Probes(fits_without)))
+        return tuple(edit for edit in part if edit not in out)
 
     def replay(self, case: int, part: Part) -> tuple[Replay, bool] | None:
         """How the case goes, and whether it always goes like that; None where the agent cannot be."""
@@ -129,7 +140,8 @@ def bisect(lab: Lab, edits: Edits, told: Callable[[int], None] = lambda _: None)
             unexplained.append(case)
     reasons = [_with_cases(oracle, reason, broken) for reason in reasons]
     taken = {edit for reason in reasons for edit in reason.edits}
-    left = tuple(edit for edit in every if edit not in taken)
+    wanted = tuple(edit for edit in every if edit not in taken)
+    left = oracle.fitting(wanted)
     names = [case.name for case in lab.cases]
     return Bisected(
         changes=edits.changes,
@@ -141,6 +153,7 @@ def bisect(lab: Lab, edits: Edits, told: Callable[[int], None] = lambda _: None)
         probes=oracle.probes,
         unsure=oracle.unsure,
         repaired=bool(broken) and all(_good(oracle.replay(case, left)) for case in broken),
+        dependent=tuple(edit for edit in wanted if edit not in left),
     )
 
 
@@ -156,6 +169,7 @@ def _reasons(oracle: _Oracle, case: int, every: Part, known: Iterable[Reason]) -
             left = tuple(edit for edit in left if edit not in reason.edits)
     out: list[Reason] = []
     while left:
+        left = oracle.fitting(left)
         found = oracle.replay(case, left)
         if found is None or not found[1]:
             return out, False

@@ -6,11 +6,11 @@ records. The reasoning is that of `reach`: a case that is left out leaves the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from focal_eval.agent import Agent
-from focal_eval.agent.turn import Played
+from focal_eval.agent import Agent, Playable
 from focal_eval.experiment.changes import Edits
+from focal_eval.experiment.differing import first_difference, where_it_stops
 from focal_eval.experiment.lab import Replay
 from focal_eval.experiment.reach import BEGIN, Difference, Reach
 from focal_eval.value import value
@@ -77,7 +77,7 @@ def impact(
         if not why:
             skipped.append(case.name)
             continue
-        message, user, differs = _told(reach, found.get(position))
+        message, user, differs = _told(reach, change.agent, found.get(position))
         chosen.append(Choice(case.name, case.script.file, why, tuple(by_edit.get(position, ())), message, user, differs))
     return Impact(edits, tuple(chosen), tuple(skipped))
 
@@ -118,54 +118,17 @@ def _by_edit(reach: Reach, edits: Edits, positions: Sequence[int], told: Callabl
     return out
 
 
-def _told(reach: Reach, first: Difference | None) -> tuple[int | None, str | None, str | None]:
+def _told(reach: Reach, agent: Playable, first: Difference | None) -> tuple[int | None, str | None, str | None]:
     """Where a case first differs and in what, in words."""
     if first is None:
         return None, None, None
     if first.exchange == BEGIN:
         return 0, None, "it begins otherwise"
-    user = reach.cases[first.case].exchanges[first.exchange].message
-    return first.exchange + 1, user, _words(first.old, first.new)
-
-
-def _words(old: Played | None, new: Played | None) -> str:
-    """The first thing that differs between two plays of a turn, in the order of a turn."""
-    if old is None or new is None:
-        return "it breaks, or asks its tools something else"
-    return next(_differences(old, new), "what the session knows")
-
-
-def _differences(old: Played, new: Played) -> Iterator[str]:
-    rules = [[match.name for match in side.rules] for side in (old, new)]
-    if rules[0] != rules[1]:
-        yield f"rules: {_sets(*rules)}"
-    step = [f"{side.scenario}/{side.step}" if side.scenario else "none" for side in (old, new)]
-    if step[0] != step[1]:
-        yield f"step: {step[0]} → {step[1]}"
-    tools = [[call.name for call in side.tools] for side in (old, new)]
-    if tools[0] != tools[1]:
-        yield f"tools: {_sets(*tools)}"
-    elif old.tools != new.tools:
-        yield f"tools: what {_first_other(old.tools, new.tools)} is given or returns"
-    if old.template != new.template:
-        yield f"template: {old.template or 'none'} → {new.template or 'none'}"
-    if old.enforcement != new.enforcement:
-        yield "enforcement"
-    if old.messages != new.messages:
-        yield "response"
-    if old.outcome != new.outcome:
-        yield f"outcome: {old.outcome} → {new.outcome}"
-    dropped = [{one.name: one for one in side.dropped} for side in (old, new)]
-    if dropped[0] != dropped[1]:
-        names = [name for name in {**dropped[0], **dropped[1]} if dropped[0].get(name) != dropped[1].get(name)]
-        yield f"candidates: {', '.join(sorted(names))}"
-
-
-def _sets(old: Sequence[str], new: Sequence[str]) -> str:
-    went = [f"- {name}" for name in old if name not in new]
-    came = [f"+ {name}" for name in new if name not in old]
-    return ", ".join((*came, *went)) or "in another order"
-
-
-def _first_other(old: Iterable[object], new: Iterable[object]) -> str:
-    return str(getattr(next(one for one, other in zip(old, new, strict=True) if one != other), "name", "a tool"))
+    exchange = reach.cases[first.case].exchanges[first.exchange]
+    if first.old is None:
+        words = "it broke here; it has to be played to see whether it does"
+    elif first.new is None:
+        words = where_it_stops(agent, exchange, reach.lab.engine.scorer)
+    else:
+        words = first_difference(first.old, first.new)
+    return first.exchange + 1, exchange.message, words

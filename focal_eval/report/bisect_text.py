@@ -58,6 +58,10 @@ def _rest(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield paint(f"not explained: {_names(found['unexplained'])}", "yellow")
     if found["bad_before"]:
         yield paint(f"bad on both: {_names(found['bad_before'])}", "dim")
+    if found["dependent"]:
+        yield paint("do not fit without them, and would have to go, too", "dim")
+        for edit in found["dependent"]:
+            yield from edit_lines(edit_of(edit), one_line(_file(found, edit), 100), "    ", paint)
     if found["commits"]:
         yield paint(f"{counted(found['commits'], 'commit')} changed the agent, {found['tried']} of them played", "dim")
     unsure = f", {found['unsure']} of them unsure" if found["unsure"] else ""
@@ -66,7 +70,7 @@ def _rest(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:
 
 def _last(found: Mapping[str, Any], paint: Paint) -> str:
     broken = counted(len(found["broken"]), "case")
-    taken = sum(len(reason["edits"]) for reason in found["reasons"])
+    taken = sum(len(reason["edits"]) for reason in found["reasons"]) + len(found["dependent"])
     if found["repaired"]:
         return (
             paint(f"Without {'this edit' if taken == 1 else f'these {taken} edits'}", "bold")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from focal_eval.records import UNKNOWN, TurnRecord
+from focal_eval.report.characters import one_line
 from focal_eval.report.markdown import escape, fence
 from focal_eval.text import listed, shorten
 from focal_eval.value import value
@@ -25,6 +27,7 @@ class Issue:
     rules: Sequence[tuple[str, int]]  # with their lines, that the failure takes
     text: str  # of the script
     command: str  # that shows it
+    passes_on: str | None = None  # an agent on which the same script passes
 
 
 def issue_text(issue: Issue) -> str:
@@ -44,14 +47,25 @@ def _lines(issue: Issue) -> Iterator[str]:
         yield ">"
     yield ""
     if issue.rules:
-        told = listed([f"`{name}` ({issue.agent}:{line})" for name, line in issue.rules], most=12)
+        told = listed([f"{_code(name)} ({escape(issue.agent)}:{line})" for name, line in issue.rules], most=12)
         yield f"It takes no more than these rules of the agent: {told}."
         yield ""
-    yield f"Cut down from the case `{issue.case}`. To see it:"
+    if issue.passes_on is not None:
+        yield f"The same conversation passes on {_code(issue.passes_on)}."
+        yield ""
+    yield f"Cut down from the case {_code(issue.case)}. To see it:"
     yield ""
     yield fence(issue.command)
     yield ""
-    yield fence(issue.text)
+    yield fence(issue.text.rstrip("\n"))
+
+
+def _code(text: str) -> str:
+    """A name as code; nothing in it ends the code early or the line."""
+    held = one_line(text, _MOST)
+    ticks = "`" * (max((len(run) for run in re.findall(r"`+", held)), default=0) + 1)
+    edge = " " if held[:1] == "`" or held[-1:] == "`" else ""
+    return f"{ticks}{edge}{held}{edge}{ticks}"
 
 
 def _answer(turn: TurnRecord) -> str:

@@ -23,6 +23,8 @@ def print_minimal(found: Mapping[str, Any], stream: TextIO, *, own: bool = False
             emit(stream, paint("  more could go: the tries were spent", "yellow"))
         if own:
             emit(stream, paint(f"  played on {one_line(found['agent'], 160)}: the agent was edited since the run", "yellow"))
+        if found["passes_on"] is not None:
+            emit(stream, paint(f"  passes on {one_line(found['passes_on'], 160)}", "dim"))
         emit(stream, "")
         for line in found["issue"].splitlines():
             emit(stream, visible(line))
