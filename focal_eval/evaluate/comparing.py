@@ -21,6 +21,7 @@ from focal_eval.evaluate.agent_edits import edits_between, edits_since
 from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.joined_runs import joined
 from focal_eval.evaluate.recorded_cases import recorded, script_digest
+from focal_eval.evaluate.replayed_times import why_no_latency
 from focal_eval.evaluate.stale_baseline import staleness_of
 from focal_eval.records import Json
 from focal_eval.report.journal import read_run
@@ -265,7 +266,12 @@ class _Comparing:
         comparison = self._comparison(cases, edits)
         limits = limits_of(after.header.get("gates") or ())
         alpha = getattr(limits.get("regressions"), "alpha", None) or _ALPHA
-        statistics = statistics_of(*self._measured, deterministic=_deterministic(before, after), alpha=alpha)
+        statistics = statistics_of(
+            *self._measured,
+            deterministic=_deterministic(before, after),
+            alpha=alpha,
+            no_latency=None if before is None else why_no_latency(before, after),  # a baseline keeps no times
+        )
         gates = tuple(decide_compared(limits, _measures(comparison, statistics, staleness)))
         return Compared(comparison, before, after, gates, statistics, exit_code(comparison, gates), why, staleness)
 

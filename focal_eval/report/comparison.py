@@ -114,7 +114,7 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
-    } | drawing(found)
+    } | drawing(found, times="latency_ms" not in ((view.statistics or {}).get("uncompared") or {}))
 
 
 SHOWN = frozenset({Change.REGRESSED, Change.CHANGED, Change.FIXED, Change.SAME})  # counters that are there even at zero

@@ -205,6 +205,6 @@ def _milliseconds(ms: float) -> str:
     return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
 
 
-def drawing(found: Any) -> dict[str, Any]:
-    """Both charts, as the template takes them."""
-    return {"flow": flow(found.flow), "latencies": latencies(*found.latencies)}
+def drawing(found: Any, *, times: bool) -> dict[str, Any]:
+    """Both charts, as the template takes them; that of latencies only where `times` are comparable."""
+    return {"flow": flow(found.flow), "latencies": latencies(*found.latencies) if times else None}

@@ -7,6 +7,7 @@ from typing import Any
 
 from focal_eval.compare.model import Change, Comparison, Side
 from focal_eval.records import Json
+from focal_eval.report.characters import one_line
 from focal_eval.report.wording import Tone, cassette_words, gate_name, moment_words
 from focal_eval.text import counted, listed
 
@@ -31,6 +32,7 @@ HINTS: Mapping[Change, str] = {
     Change.SAME: "nothing differs",
 }
 NAMED = 6  # conversations that a note names
+NOTICED_MS = 1.0  # a difference below it is the machine's, and nobody waits for it: it is called neither better nor worse
 Gates = Sequence[Mapping[str, Json]]
 
 
@@ -140,6 +142,9 @@ def tiles(statistics: Mapping[str, Json] | None) -> Iterator[dict[str, str]]:
             "n": f"n = {count:,}; {worse:,} worse, {better:,} better; {chance}",
         }
     for key, name, unit in (("latency_ms", "Latency", " ms"), ("tokens", "Tokens", "")):
+        if why := (statistics.get("uncompared") or {}).get(key):
+            same = "not compared"
+            yield {"name": f"{name} of a turn", "before": same, "after": same, "tone": "", "n": one_line(f"since {why}", 300)}
         for row in statistics.get(key) or ():
             if row.get("before") is None or row.get("after") is None:
                 continue
@@ -152,6 +157,7 @@ def _quantile(row: Mapping[str, Any], name: str, unit: str) -> dict[str, str]:
     interval = row.get("interval")
     sure = interval is not None and (interval["low"] > 0 or interval["high"] < 0)
     between = "" if interval is None else f"; {_signed(interval['low'])} to {_signed(interval['high'])}{unit}"
+    sure = sure and (unit != " ms" or abs(row["after"] - row["before"]) >= NOTICED_MS)
     return {
         "name": f"{name} of a turn, {'median' if share == 50 else f'p{share}'}",
         "before": _short(row["before"]) + unit,

@@ -75,6 +75,8 @@ def comparison_lines(statistics: Statistics) -> Iterator[str]:
     for name, key in (("latency of a turn, ms", "latency_ms"), ("tokens of a turn", "tokens")):
         if data[key]:
             yield f"{name}: " + ", ".join(map(_difference, data[key])) + f"; n = {counted(data[key][0]['cases'], 'case')}"
+        if key in data["uncompared"]:
+            yield f"{name.removesuffix(', ms')}: not compared, since {one_line(data['uncompared'][key], 300)}"
     if sum(statistics.errored):
         yield f"left out: repeats that errored, {statistics.errored[0]:,} before and {statistics.errored[1]:,} after"
 

@@ -16,6 +16,7 @@ from focal_eval.records import Json
 from focal_eval.value import value
 
 ALPHA = 0.05
+LATENCY = "latency_ms"  # what times are called in the document of a comparison
 Counts = tuple[int, int]  # good and judged repeats
 
 
@@ -60,6 +61,7 @@ class Statistics:
     errored: tuple[int, int]  # repeats that broke on each side; they are in no rate
     latency: tuple[QuantileDifference, ...]  # of a turn, in ms: median and 95th percentile
     tokens: tuple[QuantileDifference, ...]  # of a turn
+    uncompared: Mapping[str, str] = field(default_factory=dict)  # figures that say nothing of the sides, and why, in words
 
     @property
     def set_is_worse(self) -> bool:
@@ -99,8 +101,9 @@ class Statistics:
             "cases": [_test_json(test) for test in self.tests],
             "unpaired": {"before": self.unpaired[0], "after": self.unpaired[1]},
             "errored": {"before": self.errored[0], "after": self.errored[1]},
-            "latency_ms": [_difference_json(row) for row in self.latency],
+            LATENCY: [_difference_json(row) for row in self.latency],
             "tokens": [_difference_json(row) for row in self.tokens],
+            "uncompared": dict(self.uncompared),
         }
 
 
@@ -146,9 +149,18 @@ class _Side:
 
 
 def statistics_of(
-    before: Iterable[Measured], after: Iterable[Measured], *, deterministic: bool = False, alpha: float = ALPHA, seed: int = 0
+    before: Iterable[Measured],
+    after: Iterable[Measured],
+    *,
+    deterministic: bool = False,
+    alpha: float = ALPHA,
+    seed: int = 0,
+    no_latency: str | None = None,
 ) -> Statistics:
-    """The figures of a comparison. Both sides are read once, and a few numbers are kept of each case."""
+    """The figures of a comparison. Both sides are read once, and a few numbers are kept of each case.
+
+    `no_latency` says in words why times are not to be compared.
+    """
     low, high = _Side(), _Side()
     for side, cases in ((low, before), (high, after)):
         for case in cases:
@@ -164,8 +176,9 @@ def statistics_of(
         tested=tested,
         unpaired=(len(low.outcomes) - len(keys), len(high.outcomes) - len(keys)),
         errored=(low.errored, high.errored),
-        latency=_differences(low.latencies, high.latencies, seed),
+        latency=() if no_latency else _differences(low.latencies, high.latencies, seed),
         tokens=_differences(low.tokens, high.tokens, seed),
+        uncompared={LATENCY: no_latency} if no_latency else {},
     )
 
 
