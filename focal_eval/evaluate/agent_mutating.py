@@ -183,5 +183,5 @@ def _drawn(made: tuple[AgentMutant, ...], most: int | None, seed: int) -> list[A
     """So many of them, drawn by the seed and kept in order."""
     if most is None or most >= len(made):
         return list(made)
-    numbers = sorted(random.Random(seed).sample(range(len(made)), most))
+    numbers = sorted(random.Random(seed).sample(range(len(made)), most))  # noqa: S311  # a draw that anybody can repeat
     return [made[number] for number in numbers]

@@ -20,7 +20,10 @@ _PLAIN = re.compile(
 
 
 class _Gone:
-    """Stands for a part that is taken out."""
+    """Stands for a part that is taken out; there is one of it, in every process."""
+
+    def __reduce__(self) -> str:
+        return "GONE"
 
 
 GONE = _Gone()

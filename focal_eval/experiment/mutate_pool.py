@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,7 +18,6 @@ from dataclasses import field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 from focal_eval.experiment.agent_mutants import AgentMutant
 from focal_eval.experiment.lab import Lab
@@ -43,7 +43,7 @@ class Trial:
 
 
 class Trials:
-    """Tries mutants in worker processes. `opener` opens the lab again where a process cannot inherit it; it must be picklable."""
+    """Tries mutants in worker processes. `opener` opens the lab again where a process cannot inherit it; it can be pickled."""
 
     def __init__(self, reach: Reach, opener: Callable[[], Lab], workers: int, budget_s: float | None = None) -> None:
         self.reach, self.opener, self.workers = reach, opener, max(1, workers)
@@ -84,7 +84,7 @@ class _Pool:
         self.todo = deque(range(len(mutants)))
         self.done: dict[int, Tried] = {}
         self.workers: list[_Worker] = []
-        self.context = _context()
+        self.context = _context(trials.reach.lab)
 
     def work(self) -> None:
         """Until every mutant has its fate."""
@@ -184,7 +184,11 @@ def _serve(pipe: Connection, reach: Reach | None, opener: Callable[[], Lab] | No
         os._exit(0)
 
 
-def _context() -> BaseContext:
-    """Forked processes inherit the cases as they were played; where there is no fork they open them again."""
-    method: Any = "fork" if "fork" in multiprocessing.get_all_start_methods() and os.name == "posix" else "spawn"
-    return multiprocessing.get_context(method)
+def _context(lab: Lab) -> BaseContext:
+    """Forked processes inherit the cases as they were played; where there is no fork, or it would lose threads, they open anew.
+
+    Local Python is called in threads, and what else it does nobody knows.
+    """
+    forks = "fork" in multiprocessing.get_all_start_methods() and os.name == "posix"
+    alone = lab.deterministic and threading.active_count() == 1
+    return multiprocessing.get_context("fork" if forks and alone else "spawn")

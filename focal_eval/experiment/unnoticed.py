@@ -116,7 +116,7 @@ _LANES: Mapping[str, Callable[[Reply], Any]] = {
     "variables": lambda reply: reply.variables,
     "metadata": lambda reply: reply.metadata,
     "candidates": _dropped,
-    "record": lambda reply: repr(reply),
+    "record": repr,
 }
 """What is looked at, in the order in which a difference is told."""
 

@@ -14,7 +14,8 @@ languages: {default: en}
 rules:
   - {id: greet, match: {any_words: [hello, hi]}, template: hello, priority: 1}
   - {id: refund, match: {any_words: [refund], if: amount}, tools: pay_back, template: refunded, excludes: greet}
-  - {id: limit, match: {any_words: [refund]}, hard: true, extract: {paid: 'back (?P<paid>[0-9]+)'}, enforce: paid <= 50, fallback: ask-staff}
+  - {id: limit, match: {any_words: [refund]}, hard: true, extract: {paid: 'back (?P<paid>[0-9]+)'}, enforce: paid <= 50,
+     fallback: ask-staff}
 scenarios:
   buying:
     enter: {match: {any_words: [buy]}}
@@ -41,7 +42,11 @@ templates:
 
 SCRIPTS = {
     "greeting": "turns:\n  - user: hello\n    expect: {rules: [greet], response: {contains: Hello}}\n",
-    "refund": "turns:\n  - user: a refund please\n    expect: {tools: [pay_back], response: {contains: You get back 20 euros}}\n",
+    "refund": """\
+turns:
+  - user: a refund please
+    expect: {tools: [pay_back], response: {contains: You get back 20 euros}}
+""",
     "buying": """\
 turns:
   - {user: I want to buy tickets, expect: {scenario: buying/many, response: {contains: How many}}}

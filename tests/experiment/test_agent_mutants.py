@@ -36,8 +36,8 @@ variables: {count: 1, on: true}
 triggers: {yes: {any_words: [ok, fine], phrase: go ahead}}
 settings: {threshold: 0.4, max_rules: 3}
 rules:
-  - {id: a, match: {trigger: 'yes', if: count > 1 and on, not: {any_words: no}}, priority: 3, cooldown_turns: 2, max_fires: 3, hard: true,
-     outranks: b, excludes: b, implies: c, tools: t, template: hi, sets: {x: 1}, outcome: done, enforce: words < 9, forbid: bad,
+  - {id: a, match: {trigger: 'yes', if: count > 1 and on, not: {any_words: no}}, priority: 3, cooldown_turns: 2, max_fires: 3,
+     hard: true, outranks: b, excludes: b, implies: c, tools: t, template: hi, sets: {x: 1}, outcome: done, enforce: words < 9, forbid: bad,
      extract: {n: '[0-9]+'}, fallback: hi, language: [en, de], scope: {step: [s/one, s/two]}, requires: [count]}
   - {id: b, when: the customer waits, requires: {count: 1, on: true}, scope: {scenario: s}}
   - {id: c, match: {all_words: [left, right]}, requires: count > 2}
@@ -159,7 +159,7 @@ def test_the_strings_in_a_placeholder_are_sentences_too() -> None:
     """What a placeholder says is dropped; what it compares with is not."""
     text = "templates: {told: \"{{ 'It is on its way.' if state == 'sent out' else 'Please wait.' }} Bye now.\"}"
     found = [one.mutant.text for one in named(agent_of(text + "\nvariables: {state: x}").file, "drop-sentence")]
-    assert any("It is on its way." in text for text in found) and any("Please wait." in text for text in found)
+    assert all(any(said in text for text in found) for said in ("It is on its way.", "Please wait."))
     assert not any("'sent out' is not" in text for text in found)
 
 

@@ -18,7 +18,7 @@ from focal_eval.experiment.reach import BEGIN, Reach
 from tests.experiment.kiosk import lab_of, write_kiosk
 
 SUITE = Path(__file__).resolve().parents[2] / "evals" / "retail.yaml"
-SOME = "exchanges or corrections or loyalty or parcels or languages"
+SOME = "exchanges or loyalty"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_an_agent_made_ready_beside_another_plays_the_same(some: Reach) -> None:
     for mutant in mutants(some, 25, seed=4):
         agent = mutant.agent(base.file)
         fresh, beside = some.lab.on(Playable(agent, base.digest)), some.lab.on(Playable(agent, base.digest, base))
-        for position in range(0, len(some.cases), 7):
+        for position in range(0, len(some.cases), 3):
             assert not differ(fresh.play(position), beside.play(position)), mutant.mutant.text
 
 
@@ -99,8 +99,8 @@ def test_a_difference_says_where_it_begins(tmp_path: Path) -> None:
     names = [case.name for case in reach.lab.cases]
     found = list(reach.of(without(reach.lab.agent, "transition", "buying/many → pay")).touched())
     assert [(names[one.case], one.exchange) for one in found] == [("buying", 1)]
-    assert found[0].old is not None and found[0].old.step == "pay"
-    assert found[0].new is not None and found[0].new.step == "refused"
+    sides = (found[0].old, found[0].new)
+    assert [None if side is None else side.step for side in sides] == ["pay", "refused"]
     richer = with_part(reach.lab.agent, "variable", "amount", 30)
     assert {(names[one.case], one.exchange) for one in reach.of(richer).touched()} == {(name, BEGIN) for name in names}
 
