@@ -9,9 +9,19 @@ import pytest
 
 from focal_eval.compare.stats import Measured, Tally, statistics_of
 from focal_eval.errors import ExitCode
-from focal_eval.runner.gates import FIGURES, Compared, conclude, decide, decide_compared, limits_of, quantile
+from focal_eval.runner.gates import (
+    FIGURES,
+    Compared,
+    Reading,
+    conclude,
+    decide,
+    decide_compared,
+    decide_coverage,
+    limits_of,
+    quantile,
+)
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import COMPARED, GATES, Limit, RegressionsLimit, TriesLimit
+from focal_eval.script.gates import COMPARED, GATES, RECORDED, CoverageLimit, Limit, RegressionsLimit, TriesLimit
 
 
 def totals(**counts: int) -> Totals:
@@ -54,8 +64,23 @@ def test_quantiles_are_nearest_rank() -> None:
 
 
 def test_every_gate_of_the_language_has_a_figure() -> None:
-    """What a suite may name can be measured, in a run or in its comparison with another."""
-    assert FIGURES.keys() | COMPARED == GATES.keys()
+    """What a suite may name can be measured, in a run, in its comparison with another, or from its records."""
+    assert FIGURES.keys() | COMPARED | RECORDED == GATES.keys()
+
+
+def test_the_gate_on_coverage_is_judged_from_records() -> None:
+    """Totals alone do not judge it; a share does, and one of nothing has not passed. Its limit survives the header."""
+    limit = CoverageLimit(min=0.95)
+    (gate,) = decide({"coverage": limit}, totals(passed=1))
+    assert gate.passed is None
+    held = decide_coverage(limit, Reading(0.96, 77, "rules", "74 asserted"))
+    assert (held.passed, held.message) == (True, "coverage holds: 0.96 (n = 77 rules; 74 asserted), asked ≥ 0.95 asserted")
+    assert decide_coverage(limit, Reading(0.94, 77, "rules")).passed is False
+    nothing = decide_coverage(limit, Reading(None, 0, "rules", "no case could be judged again"))
+    assert (nothing.passed, nothing.observed) == (False, None)
+    assert limits_of([decide_coverage(CoverageLimit(min=1.0, of="hit"), Reading(1.0, 1)).as_json()]) == {
+        "coverage": CoverageLimit(min=1.0, of="hit")
+    }
 
 
 def test_a_gate_says_what_was_asked_and_seen() -> None:
