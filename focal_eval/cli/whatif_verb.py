@@ -74,7 +74,8 @@ def call(arguments: argparse.Namespace) -> int:
     if arguments.scripts is not None and arguments.keep_personal:
         raise UsageError("--scripts writes files for others to read; it does not go with --keep-personal")
     from focal_eval.cli.diagnostics import print_json
-    from focal_eval.evaluate.whatif import WhatIfRequest, document, whatif
+    from focal_eval.evaluate.whatif import WhatIfRequest, whatif
+    from focal_eval.evaluate.whatif_document import document
 
     request = WhatIfRequest(
         paths=tuple(arguments.transcripts),
