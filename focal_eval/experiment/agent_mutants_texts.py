@@ -127,9 +127,10 @@ def _plain(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _said(text: str, match: re.Match[str]) -> bool:
-    """Whether a string in code is said, and not compared with: it has two words, and no comparison stands before it."""
-    before = text[: match.start()].rstrip()
-    return bool(_WORDS.search(match.group())) and not before.endswith(("==", "!=", "[", "(", " in"))
+    """Whether a string in code is said, and not looked up or compared with: no comparison stands before it, no colon after."""
+    before, after = text[: match.start()].rstrip(), text[match.end() :].lstrip()
+    compared = before.endswith(("==", "!=", "[", "(", " in")) or after.startswith((":", "==", "!="))
+    return bool(_WORDS.search(match.group())) and not compared
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
