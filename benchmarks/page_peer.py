@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from peers_environment import Peers, run_quietly
+from peers_environment import NPM_INSTALL, Peers, install_python, npm, run_quietly
 
 SOURCES = Path(__file__).resolve().parent / "peers" / "playwright_html"
 MAKING_LIMIT_S = 3600
@@ -31,22 +31,27 @@ def report(peers: Peers, cases: int, turns: int) -> tuple[Path | None, str]:
     made = {"cases": cases, "turns": turns, "sources": digests}
     if stamp.exists() and json.loads(stamp.read_text()) == made and (folder / "report" / "index.html").exists():
         return folder / "report", ""
-    node = shutil.which("node", path=peers.path())
-    npm = shutil.which("npm", path=peers.path())
-    if node is None or npm is None:
-        return None, "there is no node on this machine"
+    program = npm(peers)
+    if program is None:
+        reason = install_python(peers)  # node is in there
+        program = npm(peers)
+        if program is None:
+            return None, reason or "there is no node for this machine, neither here nor on the Python package index"
+    stamp.unlink(missing_ok=True)
     shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
     environment = {"PATH": peers.path(), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
-    reason = run_quietly([npm, "install", "--no-audit", "--no-fund", "--loglevel", "error"], folder, environment)
+    reason = run_quietly([*program, *NPM_INSTALL], folder, environment)
     if reason is None:
-        reason = _played(node, folder, {**environment, "CASES": str(cases), "TURNS": str(turns)})
+        reason = _played(folder, {**environment, "CASES": str(cases), "TURNS": str(turns)})
     if reason is not None:
         return None, reason
     stamp.write_text(json.dumps(made))
     return folder / "report", ""
 
 
-def _played(node: str, folder: Path, environment: dict[str, str]) -> str | None:
+def _played(folder: Path, environment: dict[str, str]) -> str | None:
+    node = shutil.which("node", path=environment["PATH"])
+    assert node is not None
     program = folder / "node_modules" / "@playwright" / "test" / "cli.js"
     try:
         done = subprocess.run(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 INSTALL_LIMIT_S = 900
+NPM_INSTALL = ("install", "--no-audit", "--no-fund", "--loglevel", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def install(peers: Peers) -> dict[str, str]:
     """Installs what is not there yet; returns what could not be, `python` or `promptfoo`, each with its reason."""
     peers.work.mkdir(parents=True, exist_ok=True)
     missing = {}
-    if reason := _python(peers):
+    if reason := install_python(peers):
         missing["python"] = reason
     if reason := reason or _promptfoo(peers):
         missing["promptfoo"] = reason
@@ -77,7 +78,18 @@ def versions(peers: Peers) -> dict[str, str]:
     return found
 
 
-def _python(peers: Peers) -> str | None:
+def npm(peers: Peers) -> list[str] | None:
+    """The command that installs packages of node: of the node in the venv, else of the machine's; None without node."""
+    own = peers.node
+    if own is None:
+        node, program = shutil.which("node"), shutil.which("npm")
+        return [program] if node and program else None
+    # The program `npm` beside that node cannot be started: as a wheel holds no links it is a copy, away from its parts.
+    return [str(own / "node"), str(own.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def install_python(peers: Peers) -> str | None:
+    """Installs the venv, and node with it; why not, where it could not be."""
     wanted = HERE / "requirements.txt"
     stamp = peers.work / "venv" / "requirements.txt"
     if stamp.exists() and stamp.read_text() == wanted.read_text():
@@ -99,14 +111,12 @@ def _promptfoo(peers: Peers) -> str | None:
     stamp = folder / "installed.json"
     if stamp.exists() and stamp.read_text() == wanted.read_text():
         return None
-    node = peers.node
-    if node is None:
+    program = npm(peers)
+    if program is None or peers.node is None:
         return "there is no node for this machine on the Python package index"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(wanted, folder / "package.json")
-    npm = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [str(node / "node"), str(npm), "install", "--no-audit", "--no-fund", "--loglevel", "error"]
-    reason = run_quietly(command, folder, {"PATH": peers.path()})
+    reason = run_quietly([*program, *NPM_INSTALL], folder, {"PATH": peers.path()})
     if reason is None:
         shutil.copyfile(wanted, stamp)
     return reason
