@@ -124,10 +124,11 @@ def test_an_item_opens_with_the_scripts_behind_it(chromium: Browser, url: str) -
         assert HOSTILE in told
         assert "item=rule%3Agreet" in page.url
         page.click('.cov-mark[data-item="rule:greet"]')
-        page.wait_for_function("document.querySelector('.cov-detail') === null")
+        detail.wait_for(state="detached")
         page.click('.cov-mark[data-item="rule:greet"]')
         detail.locator("a", has_text="two").first.click()
-        page.wait_for_function("document.getElementById('search').value === 'two'")
+        page.locator("#coverage-view").wait_for(state="hidden")
+        assert page.input_value("#search") == "two"
         assert page.locator("#coverage-view").is_hidden()
 
 
@@ -157,12 +158,11 @@ def test_the_keyboard_goes_through_the_list(chromium: Browser, url: str) -> None
     with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
         page = opened(context.new_page(), url)
         shown = names(page)
-        current = "document.querySelector('.cov-item[aria-current]')?.dataset.item"
         for key, wanted in (("j", shown[0]), ("j", shown[1]), ("k", shown[0]), ("n", shown[1])):
             page.keyboard.press(key)
-            page.wait_for_function(f"({current}) === {wanted!r}")
+            page.locator(f'.cov-item[data-item="{wanted}"][aria-current="true"]').wait_for()
         page.keyboard.press("Escape")
-        page.wait_for_function(f"document.activeElement.dataset.item === {shown[1]!r}")
+        page.locator(f'.cov-item[data-item="{shown[1]}"]:focus').wait_for()
         page.click("#tab-cases")
         assert page.locator("#overview").is_visible()
         page.keyboard.press("j")
