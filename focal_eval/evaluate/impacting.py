@@ -12,6 +12,7 @@ from focal_eval.clock import fixed_clock
 from focal_eval.document import Document, read_file
 from focal_eval.engines import Setting
 from focal_eval.errors import UsageError
+from focal_eval.evaluate.coverage_gate import why_partial
 from focal_eval.evaluate.folders import read_folder
 from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.request import RunRequest
@@ -156,11 +157,13 @@ def _known(model: ReportModel, opened: Opened) -> dict[str, tuple[str, ...]]:
         name = re.sub(r"#\d+$", "", case.name)
         if name not in recorded or case.verdict not in _WELL:
             recorded[name] = case
+    whole = why_partial(model) is None  # else a case that it lacks need not be new
     out: dict[str, tuple[str, ...]] = {}
     for planned in opened.lab.cases:
         then = recorded.get(planned.name)
         if then is None:
-            out[planned.name] = ("new",)
+            if whole:
+                out[planned.name] = ("new",)
             continue
         why = () if then.verdict in _WELL else ("failed",)
         digest = model.document(then.place).get("digest")

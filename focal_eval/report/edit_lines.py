@@ -40,11 +40,12 @@ def _field(name: str, before: Json, after: Json, paint: Paint) -> str:
     if before is None or after is None:
         word, value = ("added", after) if before is None else ("removed", before)
         return f"{name} {word}: {one_line(_spelt(value), _WIDTH)}"
-    if isinstance(before, list) and isinstance(after, list):
-        return f"{name}: {_items(before, after, paint)}"
-    one, other = _spelt(before), _spelt(after)
-    short = len(one) + len(other) <= _WIDTH and (" " not in one or " " not in other)
-    return f"{name}: {one_line(f'{one} → {other}', _WIDTH) if short else _words(one, other, paint)}"
+    if isinstance(before, list) or isinstance(after, list):  # a list of one may be written as its item
+        one, other = (held if isinstance(held, list) else [held] for held in (before, after))
+        return f"{name}: {_items(one, other, paint)}"
+    was, now = _spelt(before), _spelt(after)
+    short = len(was) + len(now) <= _WIDTH and (" " not in was or " " not in now)
+    return f"{name}: {one_line(f'{was} → {now}', _WIDTH) if short else _words(was, now, paint)}"
 
 
 def _items(before: list[Json], after: list[Json], paint: Paint) -> str:
