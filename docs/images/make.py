@@ -1,6 +1,7 @@
 """Makes the pictures of the report in this folder: `make pictures`.
 
-The example suite is replayed on an agent whose rule `refund-limit` was deleted, so that a few cases fail.
+The example suite is replayed on an agent whose rule `refund-limit` was deleted, so that a few cases fail; for the picture of
+coverage its scripts in other languages are left out, so that a few rules are missed.
 Needs Chromium and the development tools (`pip install -e '.[dev]'`).
 """
 
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -20,17 +22,18 @@ ROOT = HERE.parents[1]
 WIDTH, HEIGHT = 1440, 1000
 MOST_BYTES = 250_000
 CASE = "refunds/above-fifty-a-supervisor"
+ITEM = "rule:other-language"  # of the Coverage view
 RULE = re.compile(r"(?m)^  - id: refund-limit\n(?:    .*\n|\n)*")
 
 
 def main() -> int:
-    """Writes the four pictures; 1 where one is too big."""
+    """Writes the five pictures; 1 where one is too big."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         print("no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        page = report_below(Path(folder))
+        page, covered = report_below(Path(folder) / "failing"), coverage_below(Path(folder) / "covered")
         window = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         view = window.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", device_scale_factor=1)
         view.goto(page.as_uri())
@@ -46,22 +49,41 @@ def main() -> int:
         view.click("article.cause .cause-names a >> nth=0")
         view.wait_for_selector("section.pair")
         sizes.append(picture(view, "conversation.png"))
+        view.goto(f"{covered.as_uri()}#coverage=&item={quote(ITEM, safe='')}")
+        view.wait_for_selector("#cov-list li")
+        sizes.append(picture(view, "coverage.png"))
         window.close()
     return int(max(sizes) > MOST_BYTES)
 
 
 def report_below(folder: Path) -> Path:
     """The page of a run in which the deleted rule is missed."""
-    for name in ("evals", "scenarios"):
-        shutil.copytree(ROOT / name, folder / name)
+    _copy(folder)
     agent = folder / "evals" / "agents" / "retail.yaml"
     text = agent.read_text(encoding="utf-8")
     assert RULE.search(text), f"{agent.name} has no rule 'refund-limit' to delete"
     agent.write_text(RULE.sub("", text), encoding="utf-8")
-    command = [sys.executable, "-m", "focal_eval", "run", "evals/retail.yaml", "--out", "run", "--report", "html", "--quiet"]
-    done = subprocess.run(command, cwd=folder, check=False)  # noqa: S603  # our own command
-    assert done.returncode == 1, f"the run gave exit code {done.returncode}; some cases should have failed"
+    _call(folder, "run", "evals/retail.yaml", "--out", "run", "--report", "html", code=1)
     return folder / "run" / "report.html"
+
+
+def coverage_below(folder: Path) -> Path:
+    """The page of a run in which nobody spoke another language, with its Coverage view."""
+    _copy(folder)
+    shutil.rmtree(folder / "scenarios" / "retail" / "languages")
+    _call(folder, "run", "evals/retail.yaml", "--out", "run", "--report", "none")
+    _call(folder, "coverage", "run", "--html", "coverage.html")
+    return folder / "coverage.html"
+
+
+def _copy(folder: Path) -> None:
+    for name in ("evals", "scenarios"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
+def _call(folder: Path, *words: str, code: int = 0) -> None:
+    done = subprocess.run([sys.executable, "-m", "focal_eval", *words, "--quiet"], cwd=folder, check=False)  # noqa: S603  # ours
+    assert done.returncode == code, f"focal-eval {words[0]} gave exit code {done.returncode}, not {code}"
 
 
 def picture(view: Page, name: str) -> int:

@@ -224,7 +224,8 @@ def _gate(gate: Any) -> dict[str, Any]:
     return {
         "name": gate_name(gate),
         "limit": gate_limit(gate),
-        "observed": _unjudged(gate) if gate.get("passed", False) is None else number(gate.get("observed")) + gate_count(gate),
+        "observed": _unjudged(gate) if gate.get("passed", False) is None else number(gate.get("observed")),
+        "count": gate_count(gate),
         "passed": gate.get("passed", False),
         "message": gate.get("message"),
     }
