@@ -62,7 +62,7 @@ def test_one_replay_among_several_runs_is_enough(runs: dict[str, str]) -> None:
 
 def test_every_reader_is_told(runs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """The terminal, the document, and the page, which draws no times either; tokens and rates are compared as ever."""
-    sides = [runs["recorded"], runs["replayed"]]
+    sides = runs["recorded"], runs["replayed"]
     assert main(["compare", *sides]) == 0
     said = capsys.readouterr().out
     assert re.search(r"latency of a turn: not compared, since the turns of \S+ were replayed from cassette tape\.jsonl", said)

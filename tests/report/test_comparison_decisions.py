@@ -67,7 +67,7 @@ def download(reader: Reader, to: Path) -> Path:
     return to
 
 
-def said(shop: Shop) -> list[tuple[str | None, str | None]]:
+def said(shop: Shop) -> list[tuple[str | None, object]]:
     """What the baseline holds of the conversation `greet`."""
     kept = {case.name: case for case in baseline.read(shop.folder / "baselines/evals")}["greet"]
     return [(turn.user, turn.reply and turn.reply["response"]) for turn in kept.turns]
