@@ -104,7 +104,8 @@ def render(found: dict[str, Any]) -> str:
     lines = [
         f"Measured {found['measured_on']} on {found['machine']['cores']} cores, {found['machine']['system']}, "
         f"Python {found['machine']['python']}: {found['suite']}, {found['cases']:,} cases, {found['turns']:,} turns, "
-        f"{found['made']:,} mutants. Of {found['compared']} mutants tried both ways, {len(found['differ'])} had another verdict.",
+        f"{found['made']:,} mutants. Of {found['compared']} mutants tried both ways, {len(found['differ'])} "
+        "had another verdict.",
         "",
         "| way | mutants | wall | CPU | wall a mutant | times as long |",
         "|---|---:|---:|---:|---:|---:|",
@@ -112,7 +113,8 @@ def render(found: dict[str, Any]) -> str:
     for name, row in rows.items():
         each = row["wall_s"] / row["mutants"]
         lines.append(
-            f"| {NAMES[name]} | {row['mutants']:,} | {row['wall_s']:.1f} s | {row['cpu_s']:.1f} s | {each * 1000:.0f} ms | {each / ours:.1f} |"
+            f"| {NAMES[name]} | {row['mutants']:,} | {row['wall_s']:.1f} s | {row['cpu_s']:.1f} s | {each * 1000:.0f} ms "
+            f"| {each / ours:.1f} |"
         )
     return "\n".join(lines)
 

@@ -101,7 +101,8 @@ def _head(document: Document, title: str) -> Iterator[str]:
     yield f"<header><h1>{_text(title)}</h1>"
     yield f'<p class="score">{shown}</p>'
     yield f'<div class="gauge"><progress max="1" value="{value or 0:.4f}">{shown}</progress></div>'
-    yield f"<p>{noticed:,} of {counted(found['tried'], 'mutant')} noticed; 95 % interval {found['low']:.1%} to {found['high']:.1%}. "
+    interval = f"95 % interval {found['low']:.1%} to {found['high']:.1%}"
+    yield f"<p>{noticed:,} of {counted(found['tried'], 'mutant')} noticed; {interval}. "
     yield f"{found['survived']:,} survived, {found['not_covered']:,} touched by no script, {found['equivalent']:,} equivalent, "
     yield f"{found['timeouts']:,} cut off, {found['broken']:,} that cannot be loaded; {counted(document['cases'], 'case')}.</p>"
     yield from (f'<p class="soft">{_text(note)}</p>' for note in document["notes"])
@@ -151,7 +152,8 @@ def _why(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"<p>{_text(one['weak'][0].upper() + one['weak'][1:])}.</p>"
     if one.get("covered"):
         names = "".join(f"<li>{_text(name)}</li>" for name in one["covered"])
-        yield f"<details><summary>{counted(len(one['covered']), 'case')} played it and passed</summary><ul>{names}</ul></details>"
+        count = counted(len(one["covered"]), "case")
+        yield f"<details><summary>{count} played it and passed</summary><ul>{names}</ul></details>"
     if one.get("proposal"):
         yield f"<p>This would notice it:</p><pre>{_text(one['proposal'])}</pre>"
 
@@ -165,7 +167,8 @@ def _scripts(document: Document) -> Iterator[str]:
     if not groups:
         yield "<p>No script let a mutant through.</p>"
         return
-    yield '<div class="wide"><table><thead><tr><th>script</th><th class="number">survivors</th><th>such as</th></tr></thead><tbody>'
+    heads = '<th>script</th><th class="number">survivors</th><th>such as</th>'
+    yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
     for file, items in sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0])):
         one = items[0]
         such = f'<a href="#m-{_text(one["id"])}">{_text(one["what"])}</a>: {_text(one["weak"])}'

@@ -37,7 +37,8 @@ triggers: {yes: {any_words: [ok, fine], phrase: go ahead}}
 settings: {threshold: 0.4, max_rules: 3}
 rules:
   - {id: a, match: {trigger: 'yes', if: count > 1 and on, not: {any_words: no}}, priority: 3, cooldown_turns: 2, max_fires: 3,
-     hard: true, outranks: b, excludes: b, implies: c, tools: t, template: hi, sets: {x: 1}, outcome: done, enforce: words < 9, forbid: bad,
+     hard: true, outranks: b, excludes: b, implies: c, tools: t, template: hi, sets: {x: 1}, outcome: done,
+     enforce: words < 9, forbid: bad,
      extract: {n: '[0-9]+'}, fallback: hi, language: [en, de], scope: {step: [s/one, s/two]}, requires: [count]}
   - {id: b, when: the customer waits, requires: {count: 1, on: true}, scope: {scenario: s}}
   - {id: c, match: {all_words: [left, right]}, requires: count > 2}
@@ -53,11 +54,13 @@ scenarios:
     relocalise: [{when: {corrected: x}, to: one, clear: x, sets: {y: 1}}]
     steps:
       - {id: one, collect: [x, {any_of: [[y], [z, x]]}], tools: t, sets: {y: 2}, template: hi, otherwise: hi, outcome: o,
-         go: [{to: two, if: count > 1, clear: x, sets: {y: 3}, priority: 1}, {to: end, on_tool_error: t, when: {any_words: end}}]}
+         go: [{to: two, if: count > 1, clear: x, sets: {y: 3}, priority: 1},
+              {to: end, on_tool_error: t, when: {any_words: end}}]}
       - {id: two, terminal: true}
   q: {steps: [{id: only, terminal: true}]}
 slots:
-  x: {pattern: ['[a-z]', '[0-9]'], normalise: [upper, lower], min: 1, max: 9, check: value != 'a', ask: hi, reask: hi, invalid: hi}
+  x: {pattern: ['[a-z]', '[0-9]'], normalise: [upper, lower], min: 1, max: 9, check: value != 'a',
+      ask: hi, reask: hi, invalid: hi}
   y: {values: {red: [rot], blue: [blau, azul]}}
   z: {kind: date, formats: ['%Y-%m-%d', '%d.%m.%Y']}
 tools:
