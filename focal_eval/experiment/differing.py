@@ -57,10 +57,10 @@ def _differences(old: Played, new: Played) -> Iterator[str]:
         yield f"tools: {_sets(*tools)}"
     elif old.tools != new.tools:
         yield f"tools: {next(_calls(old.tools, new.tools), 'as long as they take')}"
-    if old.template != new.template:
-        yield f"template: {old.template or 'none'} → {new.template or 'none'}"
     if old.enforcement != new.enforcement:
         yield f"enforcement: {_enforced(old.enforcement, new.enforcement)}"
+    if old.template != new.template:
+        yield f"template: {old.template or 'none'} → {new.template or 'none'}"
     if old.messages != new.messages:
         yield "response"
     if old.outcome != new.outcome:

@@ -28,10 +28,10 @@ def edit_lines(edit: Edit, file: str, begin: str, paint: Paint) -> Iterator[str]
     """The lines; the first starts with `begin`, the others under it."""
     place = f"{one_line(file, 80)}:{edit.line}: " if edit.line is not None else ""
     name = f" {one_line(edit.name, 80)}" if edit.name else ""
-    yield paint(begin, "dim") + f"{place}{edit.kind}{name} {edit.change}"
+    yield paint(begin, "dim") + f"{place}{one_line(edit.kind, 40)}{name} {edit.change}"
     indent = " " * len(begin)
     for field, before, after in edit.fields[:_SHOWN]:
-        yield indent + _field(field, before, after, paint)
+        yield indent + _field(one_line(field, 80), before, after, paint)
     if len(edit.fields) > _SHOWN:
         yield paint(f"{indent}and {len(edit.fields) - _SHOWN} more fields", "dim")
 
