@@ -270,7 +270,9 @@ class _Look:
         if isinstance(old, Words) and isinstance(new, Words) and old.every == new.every:
             return self._words_otherwise(old, new)
         if isinstance(old, Found) and isinstance(new, Found):
-            other = [pattern for pattern in (*old.patterns, *new.patterns) if (pattern in old.patterns) != (pattern in new.patterns)]
+            other = [
+                pattern for pattern in (*old.patterns, *new.patterns) if (pattern in old.patterns) != (pattern in new.patterns)
+            ]
             rest = [pattern for pattern in old.patterns if pattern in new.patterns]
             if rest == [pattern for pattern in new.patterns if pattern in old.patterns]:
                 return set().union(*(self._found(pattern) for pattern in other))
