@@ -1,4 +1,4 @@
-"""`impact`: the suite is found, each reason to choose a case is told, what is printed can be run, a wrong command is refused."""
+"""`impact`: the suite is found, each reason to choose a case is told, what is printed can be run, mistakes are refused."""
 
 from __future__ import annotations
 

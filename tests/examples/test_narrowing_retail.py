@@ -1,4 +1,4 @@
-"""On the example agent: a planted pair of edits among harmless ones is found, a long conversation becomes its essential turns."""
+"""On the example agent: a planted pair of edits among harmless ones is found, a long conversation is cut down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from focal_eval.cli import main
-from focal_eval.document.writing import dump
 from tests.examples.retail import ROOT, SCRIPTS
 
 PAIR = (
@@ -34,7 +33,10 @@ HARMLESS = (
     ("[bye, goodbye, see you later,", "[bye, goodbye, see you, see you later,"),
 )
 DAMAGE = SCRIPTS / "damage" / "photo-then-refund.yaml"
-REFUND = ("amount: {result: lookup_order.price}, refund_to: refund_to}", "amount: {result: lookup_order.stock}, refund_to: refund_to}")
+REFUND = (
+    "amount: {result: lookup_order.price}, refund_to: refund_to}",
+    "amount: {result: lookup_order.stock}, refund_to: refund_to}",
+)
 """Refunds as much as there are pieces in stock."""
 
 SMALL_TALK = (

@@ -1,4 +1,4 @@
-"""What bisect, impact and minimise print: hostile names do nothing, a pipe and NO_COLOR get plain text; the counter is timely."""
+"""What bisect, impact and minimise print: hostile names do nothing, a pipe and NO_COLOR get plain text; the counter."""
 
 from __future__ import annotations
 
@@ -68,10 +68,9 @@ def minimal(issue: str) -> dict[str, Any]:
 
 def issue(**changed: Any) -> str:
     turn = TurnRecord(index=0, user=EVIL, reply=Reply(response=EVIL, scenario=EVIL))
-    told = dict(
-        title=EVIL, case=EVIL, agent=EVIL, expectation=EVIL, because=EVIL, turns=[turn],
-        rules=[(EVIL, 4)], text="title: '```'\n", command=EVIL, passes_on=EVIL,
-    )  # fmt: skip
+    turns = {"turns": [turn], "rules": [(EVIL, 4)], "text": "title: '```'\n"}
+    names = ("title", "case", "agent", "expectation", "because", "command", "passes_on")
+    told: dict[str, Any] = {**dict.fromkeys(names, EVIL), **turns}
     return issue_text(Issue(**{**told, **changed}))
 
 
