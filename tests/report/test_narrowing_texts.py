@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from focal_eval.clock import Clock
-from focal_eval.records import Reply, TurnRecord
+from focal_eval.records import Reply, ScenarioState, TurnRecord
 from focal_eval.report.bisect_text import print_bisection
 from focal_eval.report.counting import counting
 from focal_eval.report.impact_text import print_impact
@@ -67,7 +68,7 @@ def minimal(issue: str) -> dict[str, Any]:
 
 
 def issue(**changed: Any) -> str:
-    turn = TurnRecord(index=0, user=EVIL, reply=Reply(response=EVIL, scenario=EVIL))
+    turn = TurnRecord(index=0, user=EVIL, reply=Reply(response=EVIL, scenario=ScenarioState(EVIL, EVIL)))
     turns = {"turns": [turn], "rules": [(EVIL, 4)], "text": "title: '```'\n"}
     names = ("title", "case", "agent", "expectation", "because", "command", "passes_on")
     told: dict[str, Any] = {**dict.fromkeys(names, EVIL), **turns}
@@ -81,12 +82,14 @@ class Terminal(io.StringIO):
 
 def printed(stream: io.StringIO, *, quiet: bool = False) -> list[str]:
     """The three accounts, one after the other."""
-    out = []
-    for show in (
+    why = {"touched": "t", "failed": "it failed"}
+    shows: tuple[Callable[[], None], ...] = (
         lambda: print_bisection(BISECTION, stream, quiet=quiet),
-        lambda: print_impact(IMPACT, {"touched": "t", "failed": "it failed"}, stream, quiet=quiet),
+        lambda: print_impact(IMPACT, why, stream, quiet=quiet),
         lambda: print_minimal(minimal(issue()), stream, own=True, quiet=quiet),
-    ):
+    )
+    out = []
+    for show in shows:
         start = len(stream.getvalue())
         show()
         out.append(stream.getvalue()[start:])
