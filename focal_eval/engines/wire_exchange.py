@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
 from focal_eval.engines.wire_answer import Answer, refusal
@@ -17,10 +16,10 @@ from focal_eval.engines.wire_connections import Connections, Pool
 from focal_eval.engines.wire_failure import amid_answer, before_answer, nothing_sent
 from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults, Pace
 from focal_eval.errors import EngineProtocol, EngineUnreachable
+from focal_eval.value import value
 
 if TYPE_CHECKING:
-    from focal_eval.engines.wire_httpx import httpx
-    from focal_eval.engines.wire_transport import Body
+    from focal_eval.engines.wire_transport import Begun
 
 _ERROR_BYTES = 64 * 1024  # read of an answer with an error status
 _PIECE = 8 * 1024  # of it at a time: what is one piece too far is not shown
@@ -29,7 +28,7 @@ _HIDDEN = b"[redacted]"
 _SHORTEST_SECRET = 6
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """A request, ready to be sent any number of times."""
 
@@ -45,11 +44,11 @@ class Exchange:
 
     __slots__ = ("_body", "_connections", "_pool", "headers", "started", "status")
 
-    def __init__(self, response: httpx.Response, pool: Pool, connections: Connections, started: float) -> None:
-        self._body = cast("Body", response.stream)  # not by httpx.Response, which would look at it once more
+    def __init__(self, begun: Begun, pool: Pool, connections: Connections, started: float) -> None:
+        self._body = begun.body
         self._pool, self._connections, self.started = pool, connections, started
-        self.status = response.status_code
-        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        self.status = begun.status
+        self.headers = {name.decode("latin-1").lower(): said.decode("latin-1") for name, said in begun.headers}
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes over the wire. Raises EngineProtocol where it breaks off."""
@@ -108,8 +107,7 @@ class Sender:
         pool = self.connections.lease()
         started = self.clock.elapsed()
         try:
-            request = pool.transport.build_request(call.method, call.url, call.headers, call.content or b"", self._connect_s)
-            response = await pool.transport.handle_async_request(request)
+            begun = await pool.transport.send(call.method, call.url, call.headers, call.content or b"", self._connect_s)
         except BaseException as problem:
             await self.connections.release(pool)
             if isinstance(problem, asyncio.CancelledError):  # the turn's time is over; a server that hangs is as good as dead
@@ -119,7 +117,7 @@ class Sender:
                 raise
             raise error from problem
         self.breaker.answered()
-        exchange = Exchange(response, pool, self.connections, started)
+        exchange = Exchange(begun, pool, self.connections, started)
         if 200 <= exchange.status < 300:
             return exchange
         raise await self._refused(exchange, call)

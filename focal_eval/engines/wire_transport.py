@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
 from focal_eval.engines.wire_protocol import Broken, Connection, Malformed
 from focal_eval.engines.wire_proxy import authorisation
+from focal_eval.value import value
 
 IDLE_S = 1.5  # an idle connection is kept shorter than any usual server keeps it, so that none is closed under a request
-_HEAD = "focal_eval_head"  # an extension of requests that were built here
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _OURS = (b"content-length", b"transfer-encoding")  # a body is sent whole
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -39,32 +38,31 @@ class Transport(httpx.AsyncBaseTransport):
         self._before = b"http://" + self._to.netloc if by_proxy else b""
         self._proxy_line = authorisation(way.proxy) if by_proxy else b""
 
-    def build_request(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, connect_s: float | None
-    ) -> httpx.Request:
-        """A request as httpx builds it; what it has in common with the one before is made but once."""
-        built = self._built((method, url), tuple(headers.items()))
-        extensions = {"timeout": {"connect": connect_s}, _HEAD: built.head}
-        return httpx.Request(method, built.url, headers=built.headers, stream=httpx.ByteStream(content), extensions=extensions)
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response, once its headers are there; its stream is to be read or closed."""
-        stream, extensions = request.stream, request.extensions
+        stream, connect_s = request.stream, request.extensions.get("timeout", {}).get("connect")
         content = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
-        head = extensions.get(_HEAD) or self._head(request.method, request.url, request.headers)
-        length = b"content-length: %d\r\n\r\n" % len(content) if content or request.method in _WITH_BODY else b"\r\n"
+        head = self._head(request.method, request.url, request.headers)
+        answer = await self._ask(request.method, head, content, connect_s)
+        return httpx.Response(answer.status, headers=answer.headers, stream=answer.body, request=request)
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes, connect_s: float | None) -> Begun:
+        """The same without httpx's objects, which take longer to make than all the rest of a short exchange."""
+        return await self._ask(method, self._built((method, url), tuple(headers.items())), content, connect_s)
+
+    async def _ask(self, method: str, head: bytes, content: bytes, connect_s: float | None) -> Begun:
+        length = b"content-length: %d\r\n\r\n" % len(content) if content or method in _WITH_BODY else b"\r\n"
         connection = self._idle.take()
         if connection is None:
-            connection = await self.way.dial(extensions.get("timeout", {}).get("connect"))
+            connection = await self.way.dial(connect_s)
         try:
-            await connection.ask(head + length, content, bodiless=request.method == "HEAD")
+            await connection.ask(head + length, content, bodiless=method == "HEAD")
         except BaseException as problem:
             connection.abort()
             if isinstance(problem, Broken | Malformed):
                 raise _told(problem) from problem
             raise
-        body = Body(connection, self._idle)
-        return httpx.Response(connection.status, headers=connection.headers, stream=body, request=request)
+        return Begun(connection.status, connection.headers, Body(connection, self._idle))
 
     @property
     def idle(self) -> int:
@@ -76,32 +74,32 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle.close()
         await asyncio.sleep(0)  # asyncio closes them in its next round
 
-    def _build(self, line: tuple[str, str], items: tuple[tuple[str, str], ...]) -> _Built:
-        url, headers = httpx.URL(line[1]), httpx.Headers(items)
-        return _Built(url, headers, self._head(line[0], url, headers))
+    def _build(self, line: tuple[str, str], items: tuple[tuple[str, str], ...]) -> bytes:
+        """What requests that differ in their bodies alone have in common, as httpx would write it."""
+        return self._head(line[0], httpx.URL(line[1]), httpx.Headers(items))
 
     def _head(self, method: str, url: httpx.URL, headers: httpx.Headers) -> bytes:
         """The first line and the headers, but for the length. Raises LocalProtocolError where they would be read otherwise."""
         if url.scheme != self._to.scheme or url.raw_host != self._to.raw_host or url.port != self._to.port:
             raise httpx.UnsupportedProtocol(f"this transport goes to {self._to}, not to {url.scheme}://{url.host}")
-        told = [(name, value) for name, value in headers.raw if name.lower() not in _OURS]
+        told = [(name, said) for name, said in headers.raw if name.lower() not in _OURS]
         if "host" not in headers:
             told.insert(0, (b"host", self._to.netloc))
         if not all(map(_NAME.fullmatch, (method.encode(), *(name for name, _ in told)))):
             raise httpx.LocalProtocolError("the method or the name of a header holds what it may not")
-        if not all(_VALUE.fullmatch(value) for _, value in told):
+        if not all(_VALUE.fullmatch(said) for _, said in told):
             raise httpx.LocalProtocolError("the value of a header holds what it may not")
         lines = b"".join(b"%b: %b\r\n" % one for one in told)
         return b"%b %b HTTP/1.1\r\n%b%b" % (method.encode(), self._before + url.raw_path, lines, self._proxy_line)
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
-    """What requests that differ in their bodies alone have in common."""
+@value
+class Begun:
+    """An answer whose headers are there."""
 
-    url: httpx.URL
-    headers: httpx.Headers
-    head: bytes
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: Body
 
 
 class Body(httpx.AsyncByteStream):
