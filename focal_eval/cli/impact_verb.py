@@ -14,9 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("old", metavar="OLD", type=Path, help="the agent file as it was")
     parser.add_argument("new", metavar="NEW", type=Path, help="the agent file as it is now")
-    parser.add_argument(
-        "--suite", metavar="FILE", type=Path, help="the suite (default: that of OLD or NEW in evals/)"
-    )
+    parser.add_argument("--suite", metavar="FILE", type=Path, help="the suite (default: that of OLD or NEW in evals/)")
     parser.add_argument("--run", metavar="RUN", help="also what is new, failed or was edited since that run; latest or none")
     parser.add_argument(
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"

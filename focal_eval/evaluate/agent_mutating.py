@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from focal_eval.agent import Agent
+from focal_eval.clock import seeded
 from focal_eval.engines import Setting
 from focal_eval.errors import ExitCode, UsageError
 from focal_eval.evaluate.accepted import Explained, explain, read_accepted
@@ -183,5 +183,5 @@ def _drawn(made: tuple[AgentMutant, ...], most: int | None, seed: int) -> list[A
     """So many of them, drawn by the seed and kept in order."""
     if most is None or most >= len(made):
         return list(made)
-    numbers = sorted(random.Random(seed).sample(range(len(made)), most))  # noqa: S311  # a draw that anybody can repeat
+    numbers = sorted(seeded(seed).sample(range(len(made)), most))
     return [made[number] for number in numbers]

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import field
@@ -19,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
+from focal_eval.clock import Clock
 from focal_eval.experiment.agent_mutants import AgentMutant
 from focal_eval.experiment.lab import Lab
 from focal_eval.experiment.mutants import Fate, Tried
@@ -31,6 +31,8 @@ BUDGET = 30.0  # times what it took to play all cases once
 BATCH = 8  # mutants a worker is given at once
 
 Progress = Callable[[int, int], None]
+
+elapsed = Clock().elapsed  # for the watchdog alone; the lab's own clock stands still
 
 
 @value
@@ -115,7 +117,7 @@ class _Pool:
         )
         process.start()
         there.close()
-        worker = _Worker(process, here, deque(), [time.monotonic()])
+        worker = _Worker(process, here, deque(), [elapsed()])
         self.workers.append(worker)
         self._give(worker)
 
@@ -124,19 +126,19 @@ class _Pool:
         share = max(1, min(BATCH, len(self.todo) // (2 * len(self.workers))))
         numbers = [self.todo.popleft() for _ in range(min(share, len(self.todo)))]
         worker.numbers.extend(numbers)
-        worker.since[0] = time.monotonic()
+        worker.since[0] = elapsed()
         if numbers:
             worker.pipe.send(numbers)
 
     def _listen(self) -> None:
         """What workers report; who is over the budget, or gone, is replaced."""
         busy = [worker for worker in self.workers if worker.numbers]
-        left = min(worker.since[0] for worker in busy) + self.trials.budget_s - time.monotonic()
+        left = min(worker.since[0] for worker in busy) + self.trials.budget_s - elapsed()
         ready = wait([worker.pipe for worker in busy], timeout=max(0.0, left))
         for worker in busy:
             if worker.pipe in ready:
                 self._report(worker)
-            elif time.monotonic() - worker.since[0] > self.trials.budget_s:
+            elif elapsed() - worker.since[0] > self.trials.budget_s:
                 self._replace(worker, Fate.TIMEOUT, f"it was cut off after {self.trials.budget_s:.0f} s")
 
     def _report(self, worker: _Worker) -> None:
@@ -147,7 +149,7 @@ class _Pool:
             return self._replace(worker, Fate.BROKEN, f"its process ended by itself, with code {worker.process.exitcode}")
         assert number == worker.numbers[0]
         worker.numbers.popleft()
-        worker.since[0] = time.monotonic()
+        worker.since[0] = elapsed()
         self._finish(number, tried)
         if not worker.numbers:
             self._give(worker)

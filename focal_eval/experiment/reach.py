@@ -7,12 +7,12 @@ same state with the same records, the case is the same up to there, whatever its
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from focal_eval.agent import Agent, Playable
 from focal_eval.agent.turn import Played
+from focal_eval.clock import Clock
 from focal_eval.engines.embedded import EmbeddedEngine
 from focal_eval.experiment.edits import Edited, edits
 from focal_eval.experiment.lab import Lab, Version
@@ -38,9 +38,10 @@ class Reach:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        began = time.monotonic()
+        elapsed = Clock().elapsed  # the lab's own clock stands still
+        began = elapsed()
         self.cases: tuple[Watched, ...] = watch(lab)
-        self.took_s = time.monotonic() - began  # for a watchdog's budget, never for a result
+        self.took_s = elapsed() - began  # for a watchdog's budget, never for a result
         self._first: list[int] = []
         row: list[Exchange] = []
         for case in self.cases:
