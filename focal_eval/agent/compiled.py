@@ -120,7 +120,8 @@ class Playable:
         self.file, self.digest, self.name = file, digest, str(file.agent)
         self.settings = file.settings
         done = _Done(like, file)
-        triggers = self.triggers = done.triggers
+        triggers: Triggers = done.triggers
+        self.triggers = triggers
         self.rules = {str(rule.id): done.rule(rule, order) or self._rule(rule, order) for order, rule in enumerate(file.rules)}
         flows = enumerate(file.scenarios)
         self.scenarios = {str(flow.id): done.scenario(flow, order) or self._scenario(flow, order) for order, flow in flows}
@@ -210,7 +211,7 @@ class _Done:
 
     def __init__(self, like: Playable | None, file: Agent) -> None:
         self.like = like
-        self.triggers = Triggers(file.triggers) if like is None else like.triggers.again(file.triggers)
+        self.triggers: Triggers = Triggers(file.triggers) if like is None else like.triggers.again(file.triggers)
         self.renewed = frozenset[str]() if like is None else self.triggers.renewed
 
     def rule(self, rule: Rule, order: int) -> PlayedRule | None:

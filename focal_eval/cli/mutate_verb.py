@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
     parser.add_argument(
-        "target", nargs="+", metavar="RUN|SUITE", help="a run (its folder, id or latest), or a suite or scripts and their agent"
+        "target", nargs="+", metavar="RUN|SUITE", help="a run (its folder, id or latest), or suites of one agent, or scripts"
     )
     parser.add_argument(
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
@@ -159,7 +159,9 @@ def agent_document(done: AgentMutations, *, everything: bool = False) -> dict[st
     from focal_eval.evaluate.mutation_json import mutation_json
     from focal_eval.experiment.agent_mutants import described
 
-    told = mutation_json(done.tried, scripts=done.scripts, operators=described(), everything=everything)
+    operators = described()
+    scripts = {**done.scripts, done.agent: "(no script)"}
+    told = mutation_json(done.tried, scripts=scripts, operators=operators, everything=everything, cases=done.files)
     reasons = {} if done.explained is None else done.explained.reasons
     for one in told["mutants"]:
         if one["id"] in reasons:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from focal_eval.engines import Setting
 from focal_eval.errors import ExitCode, UsageError
 from focal_eval.evaluate.accepted import Explained, explain, read_accepted
 from focal_eval.evaluate.git import resolved
-from focal_eval.evaluate.laboratory import Opened, open_lab
+from focal_eval.evaluate.laboratory import Opened, open_labs
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.versions import version_at, version_in
 from focal_eval.experiment.agent_mutants import OPERATORS, AgentMutant, agent_mutants
@@ -56,6 +57,7 @@ class AgentMutations:
     scripts: dict[str, str]  # the file of each script with its id
     cases: int
     unfit: tuple[str, ...]  # cases that are not good on the agent itself; they notice nothing
+    files: dict[str, str] = field(default_factory=dict)  # the file of each case's script, by the case's name
     since: str | None = None
     parts: int | None = None  # parts that were edited since
     explained: Explained | None = None
@@ -105,7 +107,7 @@ def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutat
     """Changes the suite's agent and plays the cases it touches. Raises UsageError or Refused as a run does."""
     _known(request.operators)
     entries = None if request.accepted is None else read_accepted(request.accepted)
-    opened = open_lab(request.run)
+    opened = open_labs(request.run)
     lab = opened.lab
     file, path = _file(opened)
     made = agent_mutants(lab.agent, file, request.operators or None)
@@ -127,6 +129,7 @@ def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutat
         scripts={case.script.file: case.script.id for case in lab.cases},
         cases=len(lab.cases),
         unfit=tuple(lab.cases[one.replay.case].name for one in reach.cases if _unfit(one.replay)),
+        files={case.name: case.script.file for case in lab.cases},
         since=request.since,
         parts=None if touched is None else len(touched),
         explained=None if entries is None else explain(entries, trial.tried, name, whole=whole),
@@ -141,7 +144,7 @@ def _unfit(replay: Replay) -> bool:
 
 
 def _lab_of(request: RunRequest) -> Lab:
-    return open_lab(request).lab
+    return open_labs(request).lab
 
 
 def _known(operators: tuple[str, ...]) -> None:

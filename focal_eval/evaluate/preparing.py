@@ -24,6 +24,10 @@ from focal_eval.source import whole_file
 from focal_eval.value import value
 
 
+class NothingChosen(UsageError):
+    """No case fits what was chosen by tag or name."""
+
+
 @value
 class Prepared:
     """What a request comes to; nothing was sent to an engine. The target's warnings are all there are."""
@@ -108,7 +112,7 @@ def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     if plan.cases:
         return plan
     if plan.collected:
-        raise UsageError(f"none of {plan.collected} cases fits --tag, -k or --failed; nothing was run")
+        raise NothingChosen(f"none of {plan.collected} cases fits --tag, -k or --failed; nothing was run")
     place = whole_file(target.suite.file if target.suite else str(request.paths[0]))
     problems = Problems()
     problems.error("no-scripts", "no scripts were collected", place)
@@ -121,4 +125,4 @@ def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> Non
     for tag in request.tags:
         if not tag.startswith("!") and tag not in known:
             fix = did_you_mean(tag, known)
-            raise UsageError(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))
+            raise NothingChosen(f"no script has the tag '{tag}'" + (f"; {fix}" if fix else ""))

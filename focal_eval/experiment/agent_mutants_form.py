@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from focal_eval.agent.authored import authored
@@ -70,6 +71,12 @@ def apart(items: tuple[T, ...], position: int) -> tuple[T, ...]:
 def put(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
     """The items with another one at that position."""
     return (*items[:position], item, *items[position + 1 :])
+
+
+def put_field(part: T, name: str, held: Any) -> T:
+    """The part with another value in the field of that name."""
+    changed: T = replace(part, **{name: held})  # type: ignore[type-var]  # T is one of the agent file's dataclasses
+    return changed
 
 
 def moved(text: str, old: Placed) -> Placed:

@@ -11,7 +11,7 @@ from focal_eval.agent.parts import Part
 from focal_eval.agent.placed import Placed
 from focal_eval.agent.spellings import Requires
 from focal_eval.experiment.agent_mutants_conditions import negated, shifted
-from focal_eval.experiment.agent_mutants_form import GONE, Altered, apart, line, moved, place, put
+from focal_eval.experiment.agent_mutants_form import GONE, Altered, apart, line, moved, place, put, put_field
 
 RELATIONS = ("outranks", "excludes", "implies")
 
@@ -63,7 +63,7 @@ def narrow_scope(part: Part, _: Agent) -> Iterator[Altered]:
     for key in ("scenario", "step"):
         names = getattr(scope, key)
         for number, name in enumerate(names) if len(scope.scenario) + len(scope.step) > 1 else ():
-            less = replace(scope, **{key: apart(names, number)})
+            less = put_field(scope, key, apart(names, number))
             yield Altered(
                 replace(rule, scope=less), name.span, line(key, (name,)), "", f"it does not apply in '{name}' any more"
             )
@@ -80,12 +80,12 @@ def drop_limit(part: Part, _: Agent) -> Iterator[Altered]:
         limit = getattr(rule, key)
         if not limit:
             continue
-        yield Altered(replace(rule, **{key: 0}), part.span, line(key, limit), "", f"'{key}' is not kept")
+        yield Altered(put_field(rule, key, 0), part.span, line(key, limit), "", f"'{key}' is not kept")
         for other in (limit + 1, limit - 1):
             if other:
                 after = line(key, other)
                 yield Altered(
-                    replace(rule, **{key: other}), part.span, line(key, limit), after, f"'{key}' is {other}, not {limit}"
+                    put_field(rule, key, other), part.span, line(key, limit), after, f"'{key}' is {other}, not {limit}"
                 )
 
 
@@ -105,7 +105,7 @@ def drop_constraint(part: Part, _: Agent) -> Iterator[Altered]:
     for key in ("enforce", "forbid"):
         texts = getattr(rule, key)
         for number, text in enumerate(texts):
-            held = replace(rule, **{key: apart(texts, number)})
+            held = put_field(rule, key, apart(texts, number))
             yield Altered(held, text.span, line(key, text), "", f"one entry of '{key}' is lost")
     for number, (name, pattern) in enumerate(rule.extract):
         held = replace(rule, extract=apart(rule.extract, number))
@@ -121,7 +121,7 @@ def drop_relation(part: Part, _: Agent) -> Iterator[Altered]:
     for key in RELATIONS:
         names = getattr(rule, key)
         for number, name in enumerate(names):
-            held = replace(rule, **{key: apart(names, number)})
+            held = put_field(rule, key, apart(names, number))
             yield Altered(held, name.span, line(key, (name,)), "", f"it no longer {key} '{name}'")
     for number, code in enumerate(rule.language):
         held = replace(rule, language=apart(rule.language, number))

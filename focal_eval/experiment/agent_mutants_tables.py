@@ -10,7 +10,7 @@ from focal_eval.agent import Agent
 from focal_eval.agent.model import Languages, Settings, Slot, Tool
 from focal_eval.agent.parts import Part
 from focal_eval.agent.spellings import TextByLanguage
-from focal_eval.experiment.agent_mutants_form import GONE, Altered, apart, line, place, put
+from focal_eval.experiment.agent_mutants_form import GONE, Altered, apart, line, place, put, put_field
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "rule": ("template",),
@@ -95,7 +95,7 @@ def narrow_slot(part: Part, _: Agent) -> Iterator[Altered]:
     for key, noun in (("pattern", "pattern"), ("formats", "format"), ("normalise", "step")):
         items = getattr(slot, key)
         for number, item in enumerate(items):
-            held = replace(slot, **{key: apart(items, number)})
+            held = put_field(slot, key, apart(items, number))
             yield Altered(held, place(item, part), line(key, (item,)), "", f"the {noun} '{item}' is lost")
     for number, (name, said) in enumerate(slot.values):
         held = replace(slot, values=apart(slot.values, number))
@@ -113,7 +113,7 @@ def loosen_slot(part: Part, _: Agent) -> Iterator[Altered]:
         bound = getattr(slot, key)
         if bound is None:
             continue
-        yield Altered(replace(slot, **{key: None}), part.span, line(key, bound), "", f"'{key}' is not kept")
+        yield Altered(put_field(slot, key, None), part.span, line(key, bound), "", f"'{key}' is not kept")
         for other in (bound + 1, bound - 1):
             after = line(key, other)
             yield Altered(

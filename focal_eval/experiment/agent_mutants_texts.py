@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 
 from focal_eval.agent import Agent
 from focal_eval.agent.model import TemplateDef
@@ -36,6 +37,12 @@ _DENIALS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 """How a sentence is denied, or a denial taken back; the first that fits. Other languages: as in English."""
 
+_OTHER_MODE: dict[str, Literal["SUGGEST", "EXCLUSIVE"]] = {
+    "SUGGEST": "EXCLUSIVE",
+    "EXCLUSIVE": "SUGGEST",
+    "FALLBACK": "SUGGEST",
+}
+
 
 def drop_sentence(part: Part, _: Agent) -> Iterator[Altered]:
     """One sentence is not said; where there is one only, it is blank."""
@@ -60,7 +67,7 @@ def negate_sentence(part: Part, _: Agent) -> Iterator[Altered]:
 def change_number(part: Part, _: Agent) -> Iterator[Altered]:
     """One figure is another."""
     for number, code, text in _texts(part):
-        for start, end, _ in _plain(text):
+        for start, end, _inside in _plain(text):
             for match in _NUMBER.finditer(text, start, end):
                 new = _next(match.group())
                 changed = text[: match.start()] + new + text[match.end() :]
@@ -89,7 +96,7 @@ def swap_placeholders(part: Part, _: Agent) -> Iterator[Altered]:
 def change_mode(part: Part, _: Agent) -> Iterator[Altered]:
     """A text that was said alone is said beside others, and one that was said beside others is said alone."""
     template: TemplateDef = part.value
-    other = {"SUGGEST": "EXCLUSIVE", "EXCLUSIVE": "SUGGEST", "FALLBACK": "SUGGEST"}[template.mode]
+    other = _OTHER_MODE[template.mode]
     yield Altered(
         replace(template, mode=other), part.span, line("mode", template.mode), line("mode", other), f"its mode is {other}"
     )

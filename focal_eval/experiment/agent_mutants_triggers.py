@@ -12,7 +12,7 @@ from focal_eval.agent.parts import Part
 from focal_eval.agent.placed import Placed
 from focal_eval.agent.spellings import Requires
 from focal_eval.experiment.agent_mutants_conditions import dropped, negated, shifted
-from focal_eval.experiment.agent_mutants_form import Altered, apart, line, moved, place, put
+from focal_eval.experiment.agent_mutants_form import Altered, apart, line, moved, place, put, put_field
 from focal_eval.source import Span
 from focal_eval.value import value
 
@@ -123,7 +123,7 @@ def widen(part: Part, _: Agent) -> Iterator[Altered]:
         for key in keys:
             if key == "if_":
                 continue  # drop-condition
-            less = replace(trigger, **{key: None if key == "not_" else ()})
+            less = put_field(trigger, key, None if key == "not_" else ())
             held = getattr(trigger, key)
             where = place(held[0] if isinstance(held, tuple) else held, trigger)
             yield Altered(site.put(less), where, line(key, held), "", f"'{key.removesuffix('_')}' is not asked for any more")
@@ -151,7 +151,7 @@ def _narrowed(site: Site, trigger: Trigger, key: str, held: tuple[Placed, ...]) 
             if len(held) > 1:
                 yield Altered(site.put(less), item.span, line(key, (item,)), "", f"'{item}' need not be said any more")
         elif len(held) > 1:
-            less = replace(trigger, **{key: apart(held, number)})
+            less = put_field(trigger, key, apart(held, number))
             yield Altered(
                 site.put(less), item.span, line(key, (item,)), "", f"the {_ONE_OF[key]} '{item}' is not known any more"
             )
@@ -198,16 +198,16 @@ def negate_condition(part: Part, _: Agent) -> Iterator[Altered]:
         yield Altered(site.put(new), site.span, line(site.key, site.held), line(site.key, new), "the condition is negated")
     for number, name, requires in _required_names(part):
         rest = [f"{other}" for other in apart(requires.names, number)]
-        new = Requires(expression=moved(" and ".join([f"not {name}", *rest]), name))
-        after = line("requires", new)
-        held = replace(part.value, requires=new)
+        unset = Requires(expression=moved(" and ".join([f"not {name}", *rest]), name))
+        after = line("requires", unset)
+        held = replace(part.value, requires=unset)
         yield Altered(held, name.span, line("requires", requires), after, f"'{name}' must not be set, instead of must be")
-    for name, others, _ in _required_values(part):
+    for name, others, _rest in _required_values(part):
         wanted = dict(part.value.requires.values)[name]
         text = f"{name} != {wanted!r}" + (f" and {others}" if others else "")
-        new = Requires(expression=moved(text, name))
-        held = replace(part.value, requires=new)
-        before, after = line("requires", part.value.requires), line("requires", new)
+        unlike = Requires(expression=moved(text, name))
+        held = replace(part.value, requires=unlike)
+        before, after = line("requires", part.value.requires), line("requires", unlike)
         yield Altered(held, name.span, before, after, f"'{name}' must have another value")
 
 
@@ -230,13 +230,13 @@ def drop_condition(part: Part, _: Agent) -> Iterator[Altered]:
         if not site.needed:
             yield Altered(site.put(None), site.span, line(site.key, site.held), "", "the condition is not asked for any more")
     for number, name, requires in _required_names(part):
-        new = Requires(names=apart(requires.names, number))
-        after = line("requires", new) if new else ""
-        held = replace(part.value, requires=new)
+        fewer = Requires(names=apart(requires.names, number))
+        after = line("requires", fewer) if fewer else ""
+        held = replace(part.value, requires=fewer)
         yield Altered(held, name.span, line("requires", requires), after, f"'{name}' need not be set any more")
-    for name, _, new in _required_values(part):
-        held = replace(part.value, requires=new)
-        after = line("requires", new) if new else ""
+    for name, _others, rest in _required_values(part):
+        held = replace(part.value, requires=rest)
+        after = line("requires", rest) if rest else ""
         yield Altered(
             held, name.span, line("requires", part.value.requires), after, f"the value of '{name}' does not count any more"
         )

@@ -133,7 +133,7 @@ class _WatchingEngine(EmbeddedEngine):
         """One case, played and judged."""
         self.session = None
         replay = version.play(position)
-        session = self.session
+        session: _WatchedSession | None = self.session  # open() sets it, where the case came so far
         if session is None:
             return Watched(replay, None, None, frozenset(), ())
         return Watched(replay, session.start, session.begun, session.first, tuple(session.exchanges))

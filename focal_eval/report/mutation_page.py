@@ -111,20 +111,21 @@ def _head(document: Document, title: str) -> Iterator[str]:
 
 def _controls(document: Document) -> Iterator[str]:
     """Tabs and the filter are inputs and style; the page runs no script."""
-    bad = sum(one["fate"] in PROBLEMS for one in document["mutants"])
+    bad = sum(map(_is_problem, document["mutants"]))
+    weak = len(_let_through(document["mutants"]))
     yield '<input class="pick" type="radio" name="tab" id="mutants" checked>'
     yield '<input class="pick" type="radio" name="tab" id="scripts">'
     yield '<input class="pick" type="checkbox" id="all">'
-    yield f'<nav><label for="mutants">Mutants ({bad:,})</label><label for="scripts">Scripts</label>'
+    yield f'<nav><label for="mutants">Mutants ({bad:,})</label><label for="scripts">Scripts ({weak:,})</label>'
     yield f'<label for="all">Also the {len(document["mutants"]) - bad:,} without a problem</label></nav>'
 
 
 def _mutants(mutants: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Mutants in the order of the agent's lines."""
-    if not any(one["fate"] in PROBLEMS for one in mutants):
-        yield "<p>No mutant survived.</p>"
+    if not any(map(_is_problem, mutants)):
+        yield "<p>No mutant survived that nobody explained.</p>"
     for one in sorted(mutants, key=lambda item: (item["line"], item["operator"], item["id"])):
-        bad = one["fate"] in PROBLEMS
+        bad = _is_problem(one)
         yield f'<article id="m-{_text(one["id"])}" class="{"bad" if bad else "fine"}">'
         yield f"<h3>{_text(one['what'])}: {_text(one['text'])}</h3>"
         place = f"{one['file']}:{one['line']}"
@@ -158,19 +159,36 @@ def _why(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"<p>This would notice it:</p><pre>{_text(one['proposal'])}</pre>"
 
 
-def _scripts(document: Document) -> Iterator[str]:
-    """Scripts in which a difference first showed and nobody looked at it, most mutants first."""
+def _is_problem(one: Mapping[str, Any]) -> bool:
+    """Whether somebody has to look at the mutant: an explained survivor was looked at."""
+    return one["fate"] in PROBLEMS and not one.get("explained")
+
+
+def _let_through(mutants: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The problems by the file of the script in which a difference first showed and nobody looked at it."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
-    for one in document["mutants"]:
-        if one.get("at") is not None:
+    for one in mutants:
+        if one.get("at") is not None and _is_problem(one):
             groups.setdefault(one["at"]["file"], []).append(one)
+    return groups
+
+
+def _scripts(document: Document) -> Iterator[str]:
+    """Scripts that let mutants through, most first, each with what it missed; then those that missed nothing."""
+    groups = _let_through(document["mutants"])
+    rows = {row["file"]: row for row in document["scripts"]}
     if not groups:
-        yield "<p>No script let a mutant through.</p>"
-        return
-    heads = '<th>script</th><th class="number">survivors</th><th>such as</th>'
-    yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
+        yield "<p>No script let a mutant through that nobody explained.</p>"
     for file, items in sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0])):
-        one = items[0]
-        such = f'<a href="#m-{_text(one["id"])}">{_text(one["what"])}</a>: {_text(one["weak"])}'
-        yield f'<tr><td>{_text(file)}</td><td class="number">{len(items)}</td><td>{such}</td></tr>'
-    yield "</tbody></table></div>"
+        survivors = f"{counted(len(items), 'mutant')} survived; {_noticed(rows[file])}"
+        yield f'<article class="bad"><h3>{_text(file)}</h3><p>{survivors}</p>'
+        yield f"<details><summary>{_text(items[0]['what'])}: {_text(items[0]['weak'])}</summary><ul>"
+        yield from (f"<li>{_text(one['what'])}: {_text(one['text'])} ({_text(one['id'])})</li>" for one in items)
+        yield "</ul></details></article>"
+    for file, row in rows.items():
+        if file not in groups and file != document["agent"]:
+            yield f'<article class="fine"><h3>{_text(file)}</h3><p>{_noticed(row)}</p></article>'
+
+
+def _noticed(row: Mapping[str, Any]) -> str:
+    return f"{row['killed'] + row['timeouts']:,} of {counted(row['tried'], 'mutant')} noticed"

@@ -34,8 +34,8 @@ def masked(value: Any) -> Any:
 def half(odd: bool | None) -> list[Case]:
     """Every other case of the suite, None for all; those few that begin inside a scenario are in both."""
     cases = make_plan(scripts(), repeats=1, variants="first", select=Selection()).cases
-    cases = sorted(cases, key=lambda case: case.script.given.scenario is None)
-    return [case for at, case in enumerate(cases) if odd is None or at % 2 == odd]
+    ordered = sorted(cases, key=lambda case: case.script.given.scenario is None)
+    return [case for at, case in enumerate(ordered) if odd is None or at % 2 == odd]
 
 
 async def journal_of(engine: Engine, cases: list[Case]) -> dict[str, list[Any]]:

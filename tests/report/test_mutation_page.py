@@ -1,0 +1,90 @@
+"""The page of an agent's mutants in a real browser: its two tabs, and problems only until all are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from focal_eval.cli.main import main
+from tests.experiment.kiosk import AGENT, write_kiosk
+from tests.report.reader import DESKTOP, PHONE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a kiosk that says something hostile; some survivors are explained."""
+    folder = tmp_path_factory.mktemp("kiosk")
+    suite, page, file = (
+        write_kiosk(folder, AGENT.replace("How many", f"{HOSTILE} How many")),
+        folder / "m.html",
+        folder / "a.yaml",
+    )
+    file.write_text("accepted: [{part: 'template:pay', reason: a matter of taste}]\n", encoding="utf-8")
+    assert main(["mutate", str(suite), "--html", str(page), "--accepted", str(file), "-q"]) == 1
+    return page.as_uri()
+
+
+def opened(browser: Browser, address: str, size: tuple[int, int], log: list[str]) -> Page:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.on("console", lambda message: log.append(message.text))
+    page.goto(address)
+    return page
+
+
+def shown(page: Page, section: str, kind: str) -> int:
+    """How many articles of a kind are in sight."""
+    return sum(item.is_visible() for item in page.locator(f"section.{section} article.{kind}").all())
+
+
+def test_problems_only_until_all_are_asked_for(chromium: Browser, address: str) -> None:
+    """Both tabs begin with what somebody has to look at; the filter shows the others of both; explained ones are no problem."""
+    log: list[str] = []
+    page = opened(chromium, address, DESKTOP, log)
+    assert shown(page, "mutants", "bad") > 0
+    assert shown(page, "mutants", "fine") == 0
+    assert shown(page, "scripts", "bad") == 0
+    page.click("label[for=all]")
+    assert shown(page, "mutants", "fine") > 0
+    assert page.locator("article.fine", has_text="Explained: a matter of taste").first.is_visible()
+    page.click("label[for=scripts]")
+    assert shown(page, "scripts", "bad") > 0
+    assert shown(page, "mutants", "bad") == 0
+    assert page.locator("article.bad", has_text="Explained").count() == 0
+    assert log == []
+    page.close()
+
+
+def test_the_tabs_are_reached_by_keys(chromium: Browser, address: str) -> None:
+    """Tab and the arrows choose a tab, the space bar the filter."""
+    page = opened(chromium, address, DESKTOP, [])
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert shown(page, "scripts", "bad") > 0
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.locator("#all").is_checked()
+    page.close()
+
+
+@pytest.mark.parametrize("tab", ["mutants", "scripts"])
+def test_a_phone_need_not_scroll_sideways(chromium: Browser, address: str, tab: str) -> None:
+    """Also with everything shown."""
+    page = opened(chromium, address, PHONE, [])
+    page.click(f"label[for={tab}]")
+    page.click("label[for=all]")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    page.close()
+
+
+def test_what_the_agent_says_is_text(chromium: Browser, address: str) -> None:
+    """A tag in a template is shown and not drawn."""
+    page = opened(chromium, address, DESKTOP, [])
+    assert page.locator("img").count() == 0
+    assert page.get_by_text(HOSTILE).count() > 0
+    page.close()
