@@ -22,7 +22,7 @@ from focal_eval.records import UNKNOWN, TurnRecord
 from tests.experiment.random_edits import edited
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBJECTS = ("refunds", "damage", "identity", "returns", "greeting")
+SUBJECTS = ("refunds", "greeting")
 
 
 @lru_cache(maxsize=2)
@@ -45,7 +45,7 @@ def miss(seed: int, count: int, *, every: bool = False) -> Impact:
     return replace(found, verified=verified(base, found, new))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 4))
 def test_no_case_whose_verdict_changes_is_left_out(seed: int, count: int) -> None:
     """After random edits, every case that fails otherwise than before was chosen."""
@@ -124,7 +124,7 @@ def test_every_deleted_rule_that_fails_a_case_has_chosen_it() -> None:
     """Rule by rule: what fails without it is among what was chosen."""
     base = reach()
     lab: Lab = base.lab
-    for part in [one for one in parts(lab.agent) if one.kind == "rule"][::30]:
+    for part in [one for one in parts(lab.agent) if one.kind == "rule"][::10]:
         new = without(lab.agent, "rule", part.name)
         found = impact(base, new)
         assert verified(base, found, new).missed == ()
