@@ -176,7 +176,11 @@ class Wire:
                 raise
 
         try:
-            return await persist(attempt, 1 if self._faults.retry == "off" else self._faults.attempts)
+            try:
+                return await once(), 1
+            except Again as problem:
+                first, waiting = problem, problem.error
+            return await persist(first, attempt, 1 if self._faults.retry == "off" else self._faults.attempts)
         except asyncio.CancelledError:  # the turn's time is over before the next attempt
             if isinstance(waiting, EngineUnreachable):
                 self._sender.breaker.failed(waiting)

@@ -121,12 +121,11 @@ class Again(Exception):
         self.error, self.wait_s = error, wait_s
 
 
-async def persist(once: Callable[[], Awaitable[T]], attempts: int) -> tuple[T, int]:
-    """What `once` returns, and at which attempt. Raises the last attempt's error, which then tells how many there were."""
-    try:
-        return await once(), 1
-    except Again as problem:
-        first = problem
+async def persist(first: Again, once: Callable[[], Awaitable[T]], attempts: int) -> tuple[T, int]:
+    """What `once` returns after a first attempt that failed, and at which attempt it did.
+
+    Raises the last attempt's error, which then tells how many there were.
+    """
     made = 1
     try:
         async for attempt in _attempts(attempts):
