@@ -12,10 +12,8 @@ from focal_eval.cli.arguments import whole
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.whatif import Limit
-    from focal_eval.experiment.whatif_tally import Tally
 
 _MOST_WORKERS = 64
-_EVERY_S = 5.0  # between two plain lines of progress
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +74,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.evaluate.whatif import WhatIfRequest, whatif
     from focal_eval.evaluate.whatif_document import document
+    from focal_eval.report.counting import counting
 
     request = WhatIfRequest(
         paths=tuple(arguments.transcripts),
@@ -88,9 +87,8 @@ def call(arguments: argparse.Namespace) -> int:
         workers=arguments.workers or min(os.cpu_count() or 1, _MOST_WORKERS),
         max_changed=arguments.max_changed,
     )
-    progress = _Progress(quiet=arguments.quiet)
-    result = whatif(request, progress)
-    progress.end()
+    with counting("turn", sys.stderr, quiet=arguments.quiet) as told:
+        result = whatif(request, lambda tally: told(tally.turns))
     scripts = None
     if arguments.scripts is not None:
         from focal_eval.evaluate.whatif_scripts import write_scripts
@@ -129,34 +127,3 @@ def _redactions(*, as_json: bool) -> int:
             )
         )
     return ExitCode.OK
-
-
-class _Progress:
-    """Says on stderr how far it is, once that has taken a second: in place on a terminal, else a line now and then."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from focal_eval.clock import Clock
-
-        self._elapsed = Clock().elapsed
-        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._next = None if quiet else self._elapsed() + (1.0 if self._live else _EVERY_S)
-        self._shown = False
-
-    def __call__(self, tally: Tally) -> None:
-        now = self._elapsed()
-        if self._next is None or now < self._next:
-            return
-        self._next = now + (0.2 if self._live else _EVERY_S)
-        text = f"{tally.turns:,} turns in {tally.conversations:,} conversations, {tally.changed:,} changed"
-        try:
-            sys.stderr.write(f"\r{text}\x1b[K" if self._live else text + "\n")
-            sys.stderr.flush()
-        except OSError:  # nobody reads along any more
-            self._next = None
-        self._shown = True
-
-    def end(self) -> None:
-        """Clears the live line."""
-        if self._shown and self._live and self._next is not None:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
