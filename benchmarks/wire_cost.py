@@ -30,9 +30,9 @@ CONCURRENCIES = (10, 50, 200)
 
 def ours(url: str) -> httpx.AsyncBaseTransport:
     from focal_eval.engines.wire_dial import way_to
-    from focal_eval.engines.wire_transport import Transport
+    from focal_eval.engines.wire_client import HttpxTransport
 
-    return Transport(way_to(urlsplit(url)))
+    return HttpxTransport(way_to(urlsplit(url)))
 
 
 def by_aiohttp(_: str) -> httpx.AsyncBaseTransport:

@@ -62,7 +62,7 @@ class Connections:
 
 
 def _make_pool(origin: SplitResult) -> Pool:
-    from focal_eval.engines.wire_dial import way_to  # they bring httpx
+    from focal_eval.engines.wire_dial import way_to  # they bring httptools and asyncio's TLS
     from focal_eval.engines.wire_proxy import place
     from focal_eval.engines.wire_transport import Transport
 

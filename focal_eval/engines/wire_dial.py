@@ -11,8 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult
 
-from focal_eval.engines.wire_httpx import httpx
-from focal_eval.engines.wire_protocol import Broken, Connection, Malformed
+from focal_eval.engines.wire_protocol import Broken, Connection, Malformed, NotConnected
 from focal_eval.engines.wire_proxy import PORTS, proxy_for, tunnel
 
 NEXT_ADDRESS_S = 0.25  # until another address of the host is tried beside a silent one, as RFC 8305 has it
@@ -27,7 +26,7 @@ class Way:
     context: ssl.SSLContext | None = None
 
     async def dial(self, most_s: float | None) -> Connection:
-        """A new connection. Raises httpx.ConnectTimeout, ConnectError or ProxyError; then no request was sent."""
+        """A new connection. Raises NotConnected; then no request was sent."""
         loop = asyncio.get_running_loop()
         connection = Connection(loop)
         try:
@@ -36,11 +35,11 @@ class Way:
         except BaseException as problem:
             connection.abort()
             if isinstance(problem, TimeoutError):
-                raise httpx.ConnectTimeout(str(problem)) from problem
+                raise NotConnected(str(problem), late=True) from problem
             if isinstance(problem, OSError):
-                raise httpx.ConnectError(str(problem)) from problem
+                raise NotConnected(str(problem)) from problem
             if isinstance(problem, Broken | Malformed):  # before there was an engine to speak to
-                raise httpx.ProxyError(str(problem)) from problem
+                raise NotConnected(str(problem), by_proxy=True) from problem
             raise
         return connection
 
@@ -76,6 +75,8 @@ def way_to(origin: SplitResult) -> Way:
 def tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     """The one TLS context of this process: reading the certificates takes as long as a hundred requests."""
     del file, folder  # httpx reads these variables itself; another value is another context
+    from focal_eval.engines.wire_httpx import httpx  # slow to import, and not needed without TLS
+
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

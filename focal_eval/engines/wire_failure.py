@@ -8,6 +8,7 @@ import socket
 import ssl
 
 from focal_eval.engines.wire_answer import plain
+from focal_eval.engines.wire_protocol import Broken, Malformed, NotConnected
 from focal_eval.errors import EngineError, EngineProtocol, EngineUnreachable
 
 _NUMBER = re.compile(r"\[Errno (\d+)\]")  # in asyncio's words for several failures
@@ -15,31 +16,25 @@ _NUMBER = re.compile(r"\[Errno (\d+)\]")  # in asyncio's words for several failu
 
 def nothing_sent(problem: Exception) -> bool:
     """Whether the request cannot have reached the server: there was no connection yet."""
-    from focal_eval.engines.wire_httpx import httpx
-
-    return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+    return isinstance(problem, NotConnected)
 
 
 def before_answer(problem: Exception, origin: str, proxy: str | None, connect_s: float) -> EngineError | None:
     """The error of a request that got no answer; None for an exception that is no fault of the engine."""
-    from focal_eval.engines.wire_httpx import httpx
-
     detail = plain(str(problem), 500) or None
     if nothing_sent(problem):
         way = "" if proxy is None else f" through the proxy {proxy}"
         return EngineUnreachable(f"cannot connect to {origin}{way}: {_why(problem, connect_s)}", detail=detail)
-    if isinstance(problem, httpx.RemoteProtocolError):
+    if isinstance(problem, Malformed):
         return EngineProtocol(f"{origin} answered something that is not HTTP", detail=detail)
-    if isinstance(problem, httpx.ReadError):
+    if isinstance(problem, Broken):
         return EngineUnreachable(f"{origin} closed the connection before it answered", detail=detail)
     return None
 
 
 def amid_answer(problem: Exception) -> EngineError | None:
     """The error of an answer that broke off; None for an exception that is no fault of the engine."""
-    from focal_eval.engines.wire_httpx import httpx
-
-    broke = isinstance(problem, httpx.RemoteProtocolError | httpx.ReadError)
+    broke = isinstance(problem, Broken | Malformed)
     return EngineProtocol("the answer broke off", detail=plain(str(problem), 500) or None) if broke else None
 
 

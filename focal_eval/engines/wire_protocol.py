@@ -26,6 +26,14 @@ class Malformed(Exception):
     """What came is not HTTP."""
 
 
+class NotConnected(Exception):
+    """There is no connection, so nothing was sent; `late` where time ran out, `by_proxy` where the proxy has none to give."""
+
+    def __init__(self, told: str, *, late: bool = False, by_proxy: bool = False) -> None:
+        super().__init__(told)
+        self.late, self.by_proxy = late, by_proxy
+
+
 def _reader(transport: asyncio.Transport) -> Callable[[], bool]:
     """Asks the system itself whether there is something to read, be it the end."""
     number = transport.get_extra_info("socket").fileno()

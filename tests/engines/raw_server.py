@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
-from focal_eval.engines.wire_transport import Transport
+from focal_eval.engines.wire_client import HttpxTransport
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -64,9 +64,9 @@ def saying(*answers: bytes) -> Talk:
 
 
 @contextlib.asynccontextmanager
-async def transport_to(url: str) -> AsyncIterator[Transport]:
+async def transport_to(url: str) -> AsyncIterator[HttpxTransport]:
     """A transport to a server without TLS, closed afterwards."""
-    transport = Transport(Way(urlsplit(url)))
+    transport = HttpxTransport(Way(urlsplit(url)))
     try:
         yield transport
     finally:
@@ -79,7 +79,7 @@ def request(url: str, method: str = "GET", content: bytes = b"", connect_s: floa
     return httpx.Request(method, f"{url}/", headers=headers, stream=httpx.ByteStream(content), extensions=extensions)
 
 
-async def fetched(transport: Transport, asked: httpx.Request) -> httpx.Response:
+async def fetched(transport: HttpxTransport, asked: httpx.Request) -> httpx.Response:
     """The response with its body."""
     response = await transport.handle_async_request(asked)
     try:

@@ -47,7 +47,7 @@ def test_a_cancelled_request_ends_at_the_server_too() -> None:
             with pytest.raises(asyncio.CancelledError):  # it is the task's end
                 await task
             await asyncio.wait_for(ended.wait(), 1)
-            assert transport.idle == 0
+            assert transport.under.idle == 0
 
     asyncio.run(use(b""))
     asyncio.run(use(HEAD % 100 + b"half"))
@@ -193,13 +193,13 @@ def test_idle_connections_are_closed_after_a_while(monkeypatch: pytest.MonkeyPat
     async def use() -> None:
         async with raw_server(saying(*[OK] * 9)) as raw, transport_to(raw.url) as transport:
             await asyncio.gather(*(fetched(transport, request(raw.url)) for _ in range(3)))
-            assert transport.idle == 3
+            assert transport.under.idle == 3
             await asyncio.sleep(0.03)
             await fetched(transport, request(raw.url))
             await asyncio.sleep(0.03)
-            assert transport.idle == 1
+            assert transport.under.idle == 1
             await asyncio.sleep(0.06)
-            assert (transport.idle, raw.connections) == (0, 3)
+            assert (transport.under.idle, raw.connections) == (0, 3)
 
     asyncio.run(use())
 
@@ -292,7 +292,7 @@ def test_a_body_that_nobody_reads_stays_with_the_server() -> None:
             tracemalloc.stop()
             await response.aclose()
             assert length == BIG
-            assert transport.idle == 1  # it is read to its end
+            assert transport.under.idle == 1  # it is read to its end
         return before, peak
 
     before, peak = asyncio.run(use())
@@ -320,7 +320,7 @@ def test_a_long_request_is_sent_as_fast_as_the_server_reads() -> None:
             response = await fetched(transport, request(raw.url, "POST", content))
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert (response.content, transport.idle) == (b"ok", 1)
+            assert (response.content, transport.under.idle) == (b"ok", 1)
         return got, peak
 
     got, peak = asyncio.run(use())
@@ -350,7 +350,7 @@ def test_an_answer_may_come_before_the_request_is_sent(status: int, all_of_it: b
             response = await fetched(transport, request(raw.url, "POST", bytes(BIG)))
             assert (response.status_code, response.content) == (status, b"ok")
             if not all_of_it:
-                assert transport.idle == 0
+                assert transport.under.idle == 0
                 await asyncio.wait_for(read.wait(), 2)
         return got, raw.connections
 

@@ -14,7 +14,7 @@ import pytest
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
 from focal_eval.engines.wire_protocol import HEAD_BYTES, HEADERS
-from focal_eval.engines.wire_transport import Transport
+from focal_eval.engines.wire_client import HttpxTransport
 from tests.engines.raw_server import OK, fetched, heard, raw_server, request, saying, transport_to
 
 H = b"HTTP/1.1 200 OK\r\n"
@@ -252,7 +252,7 @@ def test_a_client_of_httpx_works_on_it() -> None:
                 yield part
 
         async with raw_server(talk) as raw:
-            async with httpx.AsyncClient(transport=Transport(Way(urlsplit(raw.url))), base_url=raw.url) as client:
+            async with httpx.AsyncClient(transport=HttpxTransport(Way(urlsplit(raw.url))), base_url=raw.url) as client:
                 assert (await client.post("/a?b=c d", json={"x": 1})).json() == {"ok": True}
                 await client.put("/", content=parts())
                 async with client.stream("GET", "/") as response:
@@ -268,8 +268,15 @@ def test_a_client_of_httpx_works_on_it() -> None:
 
 
 def test_nothing_is_loaded_that_is_not_needed() -> None:
-    """Neither another way to send requests nor httpx's command line, which would bring a terminal's colours along."""
-    program = "import sys, focal_eval.engines.wire_transport; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert {"httpx", "httptools", "asyncio"} <= set(loaded)
-    assert {"aiohttp", "httpcore", "h11", "click", "rich", "pygments", "httpx._main"}.isdisjoint(loaded)
+    """Not even httpx by the engines; by its clients, not its command line, which would bring a terminal's colours along."""
+
+    def loaded(module: str) -> set[str]:
+        program = f"import sys, focal_eval.engines.{module}; print(*sys.modules)"
+        return set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+
+    others = {"aiohttp", "httpcore", "h11", "click", "rich", "pygments", "httpx._main"}
+    engine, client = loaded("wire_transport"), loaded("wire_client")
+    assert {"httptools", "asyncio"} <= engine
+    assert (others | {"httpx"}).isdisjoint(engine)
+    assert "httpx" in client
+    assert others.isdisjoint(client)
