@@ -63,5 +63,6 @@ def _as_httpx() -> Iterator[None]:
     except Malformed as problem:
         raise httpx.RemoteProtocolError(str(problem)) from problem
     except Unsendable as problem:
-        kind = httpx.UnsupportedProtocol if isinstance(problem, Elsewhere) else httpx.LocalProtocolError
-        raise kind(str(problem)) from problem
+        if isinstance(problem, Elsewhere):
+            raise httpx.UnsupportedProtocol(str(problem)) from problem
+        raise httpx.LocalProtocolError(str(problem)) from problem

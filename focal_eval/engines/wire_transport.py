@@ -190,4 +190,3 @@ class Idle:
             self._connections.popleft().abort()
         if self._connections:
             self._timer = loop.call_at(self._connections[0].idle_since + IDLE_S, self._sweep)
-

@@ -18,7 +18,7 @@ from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
 from focal_eval.records import Verdict
 from focal_eval.report.base import ReportOptions
-from focal_eval.report.journal import read_run
+from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
@@ -169,7 +169,7 @@ class _Again:
             code = self._end(journal, start)
         finally:
             journal.close()
-        model = read_run(self.folder)
+        model = model_of(self.folder, journal.reading)
         written = render(model, self.request.reports, options=self._options(model))
         result = RunResult(model, code, written, reasons=dict(self.totals.reasons))
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
@@ -197,7 +197,7 @@ class _Again:
             lines.append(judge.attempt_line(b"" if stored is None else dumps(stored)))
             self.totals.add(judge, self.recording.fields.prices)
             verdict = judge.verdict
-        journal.line(b"\n".join(lines))
+        journal.lines(lines)
         self.totals.count(today, verdict, self.repeats)
         if verdict.value != case.verdict:
             self.turned.append(Turned(today.name, case.verdict, verdict.value))
@@ -215,7 +215,7 @@ class _Again:
         if isinstance(limit, CoverageLimit):
             from focal_eval.evaluate.coverage_gate import judged_coverage
 
-            outcome, code = judged_coverage(outcome, limit, read_run(self.folder), strict_flaky=strict)
+            outcome, code = judged_coverage(outcome, limit, model_of(self.folder, journal.reading), strict_flaky=strict)
             journal.end(outcome)
         return code
 

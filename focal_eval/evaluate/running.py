@@ -20,7 +20,7 @@ from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, t
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target
 from focal_eval.report.base import ReportOptions
-from focal_eval.report.journal import read_run
+from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.redact import Redactor
@@ -144,7 +144,7 @@ class _Run:
                 from focal_eval.evaluate.coverage_files import view_of
                 from focal_eval.evaluate.coverage_gate import gated_coverage
 
-                model, strict = read_run(self.folder), self.request.strict_flaky
+                model, strict = model_of(self.folder, journal.reading), self.request.strict_flaky
                 outcome, code, covered = gated_coverage(outcome, limit, model, strict_flaky=strict)
                 options = ReportOptions(coverage=None if covered is None else view_of(covered))
                 journal.end(outcome)
@@ -152,12 +152,12 @@ class _Run:
             if self.reference is not None:
                 from focal_eval.evaluate.comparing import compare_to, judged_with
 
-                compared = compare_to(self.reference, read_run(self.folder))
+                compared = compare_to(self.reference, model_of(self.folder, journal.reading))
                 outcome, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
                 journal.end(outcome)
         finally:
             journal.close()
-        model = read_run(self.folder)
+        model = model_of(self.folder, journal.reading)
         written = render(model, self.request.reports, options=options)
         if compared is not None and "html" in written:
             from focal_eval.evaluate.comparison_page import write_page

@@ -179,8 +179,8 @@ def test_a_journal_without_a_head_is_told(tmp_path: Path) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     """A journal of a later format is not read half."""
-    with pytest.raises(StorageError, match="has format 2; this version reads format 1"):
-        read_run(journal(tmp_path, started() | {"format": 2}))
+    with pytest.raises(StorageError, match="has format 3; this version reads format 1 and 2"):
+        read_run(journal(tmp_path, started() | {"format": 3}))
 
 
 def test_a_case_without_turns_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""`index.jsonl`: the light entries of a journal, so that its cases are listed without reading what was said.
+
+Derived: whoever deletes it loses nothing, and where it does not fit its journal it is not used. First line
+`{"index": 1, "header": {...}}`; then one array for each closed attempt: the case (all its fields the first time, its id
+after that), the attempt, and the byte from which lines of attempts that are still open may stand; last, of a run that
+ended, `{"end": bytes of the journal, "header": {...}, "shared": {digest: [start, end]}, "damaged": n}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from array import array
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from focal_eval.runner.entries import Attempt, Case, Place, Places
+from focal_eval.runner.reading import Reading
+
+INDEX = "index.jsonl"
+VERSION = 1
+
+
+class IndexWriter:
+    """Writes the index of a journal that grows. What it cannot write is left out: the journal does without it."""
+
+    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+        self._path = folder / INDEX
+        self._file: int | None = None
+        self._told: set[str] = set()
+        self._lines: list[bytes] = []
+        with contextlib.suppress(OSError):
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        self._lines.append(orjson.dumps({"index": VERSION, "header": header}))
+
+    def closed(self, case: Case, attempt: Attempt, open_from: int) -> None:
+        """An attempt is over; whatever is open began at `open_from` or later."""
+        if self._file is None:
+            return
+        told: Any = case.id
+        if case.id not in self._told:
+            self._told.add(case.id)
+            told = case_row(case)
+        self._lines.append(orjson.dumps([told, attempt_row(attempt), open_from]))
+
+    def flush(self) -> None:
+        """Hands over what was told so far; call it after the journal's lines were."""
+        if self._file is None or not self._lines:
+            return
+        data = b"\n".join(self._lines) + b"\n"
+        self._lines.clear()
+        try:
+            if os.write(self._file, data) != len(data):
+                self._give_up()
+        except OSError:
+            self._give_up()
+
+    def end(self, reading: Reading, size: int) -> None:
+        """The run is over, and its journal so long."""
+        shared = {digest: list(place) for digest, place in reading.shared.items()}
+        last = {"end": size, "header": reading.header, "shared": shared, "damaged": reading.damaged}
+        self._lines.append(orjson.dumps(last))
+        self.flush()
+
+    def close(self) -> None:
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _give_up(self) -> None:
+        """A torn index is worse than none."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+def read_index(folder: Path, journal_size: int) -> tuple[Reading, int] | None:
+    """What the index knows, and from which byte of the journal on it has to be read; None where it does not fit."""
+    try:
+        data = (folder / INDEX).read_bytes()
+        return _entries(data[: data.rfind(b"\n")].split(b"\n"), journal_size)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _entries(lines: list[bytes], journal_size: int) -> tuple[Reading, int] | None:
+    head = orjson.loads(lines[0])
+    if head["index"] != VERSION:
+        return None
+    reading, start = Reading(), 0
+    reading.begin(head["header"])
+    cases = reading.cases
+    for line in lines[1:]:
+        found = orjson.loads(line)
+        if isinstance(found, dict):
+            if found["end"] != journal_size:  # the journal was written on since then
+                continue
+            reading.begin(found["header"])
+            reading.damaged = int(found["damaged"])
+            reading.shared = {digest: Place(*place) for digest, place in found["shared"].items()}
+            return reading, journal_size
+        told, row, start = found
+        if not isinstance(told, str):
+            case = case_of(told)
+            cases[case.id] = case
+            told = case.id
+        _put(cases[told], attempt_of(row))
+        if row[3] > journal_size:
+            return None
+    return reading, start
+
+
+def _put(case: Case, attempt: Attempt) -> None:
+    for position, known in enumerate(case.attempts):
+        if known.number == attempt.number:
+            case.attempts[position] = attempt
+            return
+    case.attempts.append(attempt)
+
+
+def case_row(case: Case) -> list[Any]:
+    """A case's own fields, in the order of its class."""
+    return [
+        *(case.id, case.name, case.script, case.title, case.file, case.line, case.tags, case.params),
+        *(case.repeat, case.channel, case.planned, case.marks, tuple(case.place)),
+    ]
+
+
+def case_of(row: list[Any]) -> Case:
+    """What `case_row` gave."""
+    id, name, script, title, file, line, tags, params, repeat, channel, planned, marks, place = row
+    return Case(id, name, script, title, file, line, tuple(tags), params, repeat, channel, planned, marks, Place(*place))
+
+
+def attempt_row(attempt: Attempt) -> list[Any]:
+    """An attempt that is over; its places as one flat list, then those of its end."""
+    assert attempt.end is not None
+    row = [attempt.number, attempt.turns.flat, *attempt.end, attempt.verdict, attempt.elapsed_ms, attempt.last]
+    if attempt.reason is None and attempt.message is None and not attempt.soft and not attempt.tolerated:
+        return row
+    return [
+        *row,
+        *(attempt.reason, attempt.failed, attempt.soft, attempt.message, attempt.broke, attempt.tolerated, attempt.broken),
+    ]
+
+
+def attempt_of(row: list[Any]) -> Attempt:
+    """What `attempt_row` gave."""
+    number, flat, start, end, verdict, elapsed, last, *more = row
+    attempt = Attempt(number, Places(array("q", flat)), Place(start, end), verdict, elapsed_ms=elapsed, last=last)
+    if more:
+        attempt.reason, attempt.failed, attempt.soft, attempt.message, attempt.broke, tolerated, attempt.broken = more
+        attempt.tolerated = tuple(tolerated)
+    return attempt

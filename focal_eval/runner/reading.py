@@ -1,0 +1,258 @@
+"""What a journal says, line by line: the header, and a light entry for each case with the places of its lines.
+
+The same whether the lines are read from a file or have just been written.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+import orjson
+
+from focal_eval.runner.entries import Attempt, Case, Place
+from focal_eval.runner.seal import SEAL, is_sealed
+
+SEALED_FROM = 2  # the format whose lines have a checksum
+_TURN = re.compile(rb'\{"t":"turn","case":"([^"\\]+)","attempt":(\d+),"i":(\d+),').match
+_ATTEMPT = re.compile(
+    rb'\{"t":"attempt","case":"([^"\\]+)","attempt":(\d+),"verdict":"passed","elapsed_ms":([\d.]+),"res'
+).match
+
+
+class Reading:
+    """A journal, taken line by line; damaged lines are counted and left out."""
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.cases: dict[str, Case] = {}
+        self.shared: dict[str, Place] = {}  # where what several lines share stands, by digest
+        self.damaged = 0
+        self._ended = False
+        self._sealed = False
+
+    def begin(self, header: dict[str, Any]) -> None:
+        """Takes the header as known."""
+        self.header = header
+        self._sealed = int(header.get("format") or 0) >= SEALED_FROM
+
+    def file(self, file: IO[bytes], start: int = 0) -> int:
+        """Takes every whole line from here on; a torn last line is left alone. Returns where the last whole line ends."""
+        with _collector_off():
+            for line in file:
+                end = start + len(line)
+                if not line.endswith(b"\n"):
+                    break
+                self.take(line, start, end - 1)
+                start = end
+        return start
+
+    def take(self, line: bytes, start: int, end: int) -> None:
+        """Takes one line; it stands at these bytes of the journal."""
+        if self._sealed and not is_sealed(line):
+            self.damaged += 1
+            return
+        if not _tells(line):
+            if (turn := _TURN(line)) is not None:
+                return self._plain_turn(turn, start, end)
+            if (attempt := _ATTEMPT(line)) is not None:
+                return self._plain_attempt(attempt, start, end)
+        self._parsed(line, Place(start, end))
+
+    def _plain_turn(self, found: re.Match[bytes], start: int, end: int) -> None:
+        """A turn of which there is nothing more to know than that it was."""
+        name, number, index = found[1].decode(), int(found[2]), int(found[3])
+        try:
+            attempt = self._attempt_of(name, number)
+        except KeyError:
+            self.damaged += 1
+            return
+        if attempt.end is not None or index <= attempt.last:
+            if attempt.end is not None and start < attempt.end.start:  # known already
+                return
+            attempt = self._renewed(name, attempt)
+        attempt.last = index
+        attempt.turns.append(Place(start, end))
+
+    def _plain_attempt(self, found: re.Match[bytes], start: int, end: int) -> None:
+        try:
+            attempt = self._attempt_of(found[1].decode(), int(found[2]))
+        except KeyError:
+            self.damaged += 1
+            return
+        if attempt.end is not None:
+            if start <= attempt.end.start:  # known already
+                return
+            attempt = self._renewed(found[1].decode(), attempt)
+        attempt.verdict, attempt.elapsed_ms, attempt.end = "passed", float(found[3]), Place(start, end)
+
+    def _parsed(self, line: bytes, place: Place) -> None:
+        try:
+            data = orjson.loads(line)
+            kind = data["t"]
+            if kind == "turn":
+                self._turn(data, place)
+            elif kind == "attempt":
+                self._attempt(data, place)
+            elif kind == "case":
+                self._case(data, place)
+            elif kind == "shared":
+                self.shared.setdefault(data["digest"], place)
+            elif kind == "run":
+                self._run(data)
+            elif kind == "end":
+                self._end(data)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.damaged += 1
+
+    def _run(self, data: dict[str, Any]) -> None:
+        """A resumed run appends its own line; what it set out to do is the first line's."""
+        data.pop(SEAL, None)
+        kept = {key: self.header[key] for key in ("plan", "started_at") if key in self.header}
+        self.begin(data | kept)
+        self._ended = False
+
+    def _end(self, data: dict[str, Any]) -> None:
+        self.header = self.header | {key: value for key, value in data.items() if key not in ("t", SEAL)}
+        self._ended = True
+
+    def _case(self, data: dict[str, Any], place: Place) -> None:
+        self._reopen()
+        known = self.cases.get(data["case"])
+        if known is not None and known.place.start >= place.start:
+            return
+        if known is not None:  # a resumed run plays an unfinished case anew
+            known.attempts = [attempt for attempt in known.attempts if attempt.end is not None]
+            return
+        self.cases[data["case"]] = Case(
+            id=data["case"],
+            name=data["name"],
+            script=data.get("script") or data["name"],
+            title=data.get("title") or data["name"],
+            file=data.get("file") or "",
+            line=data.get("line") or 1,
+            tags=tuple(data.get("tags") or ()),
+            params=data.get("params") or {},
+            repeat=data.get("repeat") or 1,
+            channel=data.get("channel"),
+            planned=data.get("turns") or 0,
+            marks=data.get("marks") or {},
+            place=place,
+        )
+
+    def _reopen(self) -> None:
+        """Cases after an `end` line belong to a resumed run, which is not over before its own `end`."""
+        if self._ended:
+            self._ended = False
+            self.header = self.header | {"state": "running", "verdict": None, "finished_at": None, "exit_code": None}
+
+    def _attempt_of(self, case: str, number: int) -> Attempt:
+        attempts = self.cases[case].attempts
+        for attempt in attempts:
+            if attempt.number == number:
+                return attempt
+        attempt = Attempt(number)
+        attempts.append(attempt)
+        return attempt
+
+    def _turn(self, data: dict[str, Any], place: Place) -> None:
+        attempt = self._attempt_of(data["case"], data["attempt"])
+        index = data["i"]
+        if attempt.end is not None or index <= attempt.last:  # played anew by a resumed run
+            if attempt.end is not None and place.start < attempt.end.start:  # known already
+                return
+            attempt = self._renewed(data["case"], attempt)
+        attempt.last = index
+        fault = data.get("fault")
+        if fault is not None:
+            attempt.failed += 1
+            _tell(attempt, f"turn {index + 1}: {fault['kind']}: {fault['message']}", broke=True)
+        bad = _count(attempt, data.get("results") or ())
+        if fault is not None or bad:
+            attempt.broken.append(len(attempt.turns))
+        attempt.turns.append(place)
+
+    def _renewed(self, case: str, attempt: Attempt) -> Attempt:
+        attempts = self.cases[case].attempts
+        fresh = Attempt(attempt.number)
+        attempts[attempts.index(attempt)] = fresh
+        return fresh
+
+    def _attempt(self, data: dict[str, Any], place: Place) -> None:
+        attempt = self._attempt_of(data["case"], data["attempt"])
+        if attempt.end is not None:
+            if place.start <= attempt.end.start:  # known already
+                return
+            attempt = self._renewed(data["case"], attempt)
+        attempt.verdict = data["verdict"]
+        attempt.reason = data.get("reason")
+        attempt.elapsed_ms = data.get("elapsed_ms") or 0.0
+        attempt.end = place
+        if (fault := data.get("fault")) is not None:  # outside a turn
+            attempt.failed += 1
+            _tell(attempt, f"{fault['kind']}: {fault['message']}", broke=True)
+        results = data.get("results") or ()
+        _count(attempt, results)
+        attempt.tolerated = tuple(_tolerated(results))
+
+
+def _tells(line: bytes) -> bool:
+    """Whether a line may say more than that all went well. A text cannot look so: its quotes are escaped."""
+    return (
+        b'"outcome":"failed"' in line or b'"outcome":"errored"' in line or b',"fault":' in line or b'"tolerated":true' in line
+    )
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Without the cyclic garbage collector: it would walk all that is kept of a big journal again and again, for no cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:
+    """Counts what did not hold; True where something is to be shown."""
+    bad = False
+    for result in results:
+        outcome = result["outcome"]
+        if outcome not in ("failed", "errored"):
+            continue
+        bad = True
+        if result.get("soft"):
+            attempt.soft += 1
+            continue
+        attempt.failed += 1
+        _tell(attempt, first_message(result), broke=outcome == "errored")
+    return bad
+
+
+def _tolerated(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The names of what was found and fails nothing, as the suite lives with it."""
+    for result in results:
+        yield from (
+            str(finding.get("name"))
+            for finding in result.get("findings") or ()
+            if finding.get("tolerated") and finding.get("name")
+        )
+
+
+def _tell(attempt: Attempt, message: str, *, broke: bool) -> None:
+    """Keeps the first message of an attempt; what broke comes before what failed, however late it did."""
+    if attempt.message is None or (broke and not attempt.broke):
+        attempt.message, attempt.broke = message, broke
+
+
+def first_message(result: Mapping[str, Any]) -> str:
+    """Why an expectation did not hold, in one sentence."""
+    findings = result.get("findings")
+    if findings:
+        return str(findings[0]["message"])
+    return str(result.get("reason") or f"did not hold: {result.get('text', result.get('key'))}")
