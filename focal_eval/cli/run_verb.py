@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focal_eval.cli.arguments import MOST, seconds, whole
+from focal_eval.runner.sync import Sync
 
 if TYPE_CHECKING:
     from focal_eval.evaluate import RunResult
@@ -31,6 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--tag", action="append", default=[], metavar="TAG", help="cases with this tag (repeatable); !TAG leaves out"
     )
     what.add_argument("-k", dest="keyword", metavar="EXPR", help="cases whose name holds these words, with and, or, not")
+    what.add_argument("--resume", metavar="RUN", help="go on with a run that was cut off: its folder, id or latest")
+    what.add_argument(
+        "--resume-anyway", action="store_true", help="go on although scripts, agent or settings are not as they were"
+    )
     what.add_argument("--failed", metavar="RUN", help="only what did not pass in that run: a folder, an id's prefix, latest")
     what.add_argument("--cassette", metavar="MODE", help="record, replay, replay-else-record or off, whatever the suite says")
     what.add_argument("--cassette-file", type=Path, metavar="FILE", help="instead of the cassette the suite names")
@@ -54,6 +59,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--baseline", metavar="REF", help="compare the run with this one: a run, a baseline's folder, or the word baseline"
     )
     out.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: reports/<run id>)")
+    out.add_argument(
+        "--sync",
+        choices=[policy.value for policy in Sync],
+        default=Sync.ATTEMPTS.value,
+        help="what outlives a power cut: every closed attempt (default), the run at its end, or what the system writes (off)",
+    )
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
     out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
     out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
@@ -96,6 +107,9 @@ def call(arguments: argparse.Namespace) -> int:
         reports=reports,
         allow_python=not arguments.no_python,
         cache=None if arguments.no_cache else cache_folder(os.environ),
+        sync=Sync(arguments.sync),
+        resume=arguments.resume,
+        resume_anyway=arguments.resume_anyway,
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
     with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result
@@ -110,6 +124,8 @@ def call(arguments: argparse.Namespace) -> int:
 def _check_update(arguments: argparse.Namespace) -> None:
     from focal_eval.errors import UsageError
 
+    if arguments.resume_anyway and arguments.resume is None:
+        raise UsageError("--resume-anyway is for --resume; nothing was run")
     for option in ("dry_run", "update_fragments"):
         if getattr(arguments, option) and not arguments.update_expectations:
             raise UsageError(f"--{option.replace('_', '-')} is for --update-expectations; nothing was run")

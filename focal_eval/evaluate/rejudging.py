@@ -195,7 +195,7 @@ class _Again:
             assert case.last.end is not None
             stored = self.model.document(case.last.end).get("messages")
             lines.append(judge.attempt_line(b"" if stored is None else dumps(stored)))
-            self.totals.add(judge, self.recording.fields.prices)
+            self.totals.add(judge.verdict, judge.reason, judge.turns, self.recording.fields.prices)
             verdict = judge.verdict
         journal.lines(lines)
         self.totals.count(today, verdict, self.repeats)

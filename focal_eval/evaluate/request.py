@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.report.model import ReportModel
+from focal_eval.runner.sync import Sync
 from focal_eval.value import value
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class RunRequest:
     cache: Path | None = None  # the folder of the cache of scripts
     cassette: str | None = None  # the mode of the engine's cassette
     cassette_file: Path | None = None  # instead of the cassette the suite names
+    sync: Sync = Sync.ATTEMPTS  # what of the journal is sure to be on the disk
+    resume: str | None = None  # a run that was cut off; what it was asked comes from there
+    resume_anyway: bool = False  # although something is not as it was
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
@@ -54,6 +58,28 @@ class RunRequest:
         )
         options = [word for option, given in named if given is not None for word in (option, _word(given))]
         return {"paths": [str(path) for path in self.paths], "options": options + ["--no-python"] * (not self.allow_python)}
+
+
+_AGAIN: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "--suite": ("suite", Path),
+    "--agent": ("agent", Path),
+    "--engine": ("engine", str),
+    "--repeats": ("repeats", int),
+    "--timeout": ("timeout_s", float),
+    "--cassette": ("cassette", str),
+    "--cassette-file": ("cassette_file", Path),
+}
+
+
+def of_again(again: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that `again` tells. Raises ValueError, KeyError or TypeError for anything else."""
+    words = list(again["options"])
+    out: dict[str, Any] = {"paths": tuple(Path(path) for path in again["paths"]), "allow_python": "--no-python" not in words}
+    words = [word for word in words if word != "--no-python"]
+    for option, told in zip(words[::2], words[1::2], strict=True):
+        name, read = _AGAIN[option]
+        out[name] = read(told)
+    return out
 
 
 def _word(given: object) -> str:

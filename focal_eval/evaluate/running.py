@@ -13,12 +13,14 @@ from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
-from focal_eval.evaluate.folders import check_reports, render
+from focal_eval.evaluate.folders import check_reports, find_run, render
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
+from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
 from focal_eval.evaluate.target import Target
+from focal_eval.records import Verdict
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
@@ -39,10 +41,18 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
     """
     clock = clock or Clock()
     check_reports(request.reports)
-    with collector_paused():
-        prepared = prepare(request, clock)
-        reference = _reference(request, prepared.target, prepared.plan)
-    return _Run(request, prepared, clock, reference).go(observer)
+    before = None
+    if request.resume is not None:
+        before = continued(request)
+        request = before.request
+    try:
+        with collector_paused():
+            prepared = prepare(request, clock)
+            reference = _reference(request, prepared.target, prepared.plan)
+        return _Run(request, prepared, clock, reference, before).go(observer)
+    finally:
+        if before is not None:
+            before.after.lock.release()
 
 
 def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | None:
@@ -63,13 +73,27 @@ def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
 class _Run:
     """One run under way."""
 
-    def __init__(self, request: RunRequest, prepared: Prepared, clock: Clock, reference: Reference | None = None) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        prepared: Prepared,
+        clock: Clock,
+        reference: Reference | None = None,
+        before: Continued | None = None,
+    ) -> None:
         self.request, self.prepared, self.clock = request, prepared, clock
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
-        self.reference = reference
+        self.reference, self.before = reference, before
+        self.redact = Redactor(self.target.secrets)
         started = clock.now()
-        self.id, self.started_at = new_run_id(clock, started), stamp(started)
-        self.folder = request.out or request.runs / self.id
+        if before is None:
+            self.id, self.started_at = new_run_id(clock, started), stamp(started)
+            self.folder, self.resumed = request.out or request.runs / self.id, []
+        else:
+            self.id, self.started_at = str(before.header["id"]), str(before.header["started_at"])
+            self.folder = before.folder
+            kept = {"at": stamp(started), "kept": len(before.finished)}
+            self.resumed = [*(before.header.get("resumed") or ()), kept]
 
     def header(self) -> dict[str, Any]:
         target, fields, request = self.target, self.fields, self.request
@@ -90,16 +114,21 @@ class _Run:
             "engine": {
                 "kind": target.entry.kind,
                 "name": target.engine_name,
+                "digest": engine_digest(target.entry.config, self.redact),
                 "agent": None if agent is None else agent.as_json(),
                 "reports": sorted(target.engine.abilities.reports),
                 "deterministic": target.engine.abilities.deterministic,
                 **({} if target.cassette is None else {"cassette": target.cassette}),
             },
-            "plan": {"cases": len(self.plan.cases), "turns": self.plan.turns, "collected": self.plan.collected},
+            "scripts": scripts_json(self.plan),
+            "plan": plan_json(self.plan),
+            **({"resumed": self.resumed} if self.resumed else {}),
             "options": {
                 "tags": list(request.tags),
                 "keyword": request.keyword,
-                "failed_of": request.failed_of,
+                "failed_of": None if request.failed_of is None else str(find_run(request.failed_of, request.runs)),
+                "baseline": request.baseline,
+                "strict_flaky": request.strict_flaky,
                 "repeats": fields.repeats.at_most,
                 "until": fields.repeats.until,
                 "concurrency": fields.concurrency,
@@ -127,8 +156,11 @@ class _Run:
 
     def _go(self, runner: asyncio.Runner, observer: Observer) -> RunResult:
         start = self.clock.elapsed()
-        redact, options = Redactor(self.target.secrets), ReportOptions()
-        journal = Journal(self.folder, self.header(), redact)
+        options, header = ReportOptions(), self.header()
+        if self.before is not None:
+            check_same(self.before, header, self.plan)
+        after = None if self.before is None else self.before.after
+        journal = Journal(self.folder, header, self.redact, sync=self.request.sync, after=after)
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
@@ -163,13 +195,13 @@ class _Run:
             from focal_eval.evaluate.comparison_page import write_page
 
             written = {**written, "comparison": write_page(compared, self.folder)}
-        reasons = _redacted(schedule.totals.reasons, redact)
+        reasons = _redacted(schedule.totals.reasons, self.redact)
         told = None if self.target.recorder is None else self.target.recorder.told()
         return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
-        fields = self.fields
-        return Schedule(
+        fields, before = self.fields, self.before
+        schedule = Schedule(
             self.plan,
             terms_of(self.prepared, self.request, self.clock, self.id),
             journal.add,
@@ -177,7 +209,11 @@ class _Run:
             concurrency=fields.concurrency,
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
+            done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
         )
+        if before is not None:
+            add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)
+        return schedule
 
     async def _play(self, schedule: Schedule) -> str:
         loop = asyncio.get_running_loop()

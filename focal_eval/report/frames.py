@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from focal_eval.records import Json
 from focal_eval.report.characters import clip, visible
-from focal_eval.runner.reading import first_message
 from focal_eval.report.model import Failure
+from focal_eval.runner.reading import first_message
 from focal_eval.source import Span, frame
 
 LABELS = ("expected", "observed", "near")

@@ -8,9 +8,9 @@ from pathlib import Path
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
-from focal_eval.runner.reading import first_message
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.wording import WORDS, cases_named, partial_note
+from focal_eval.runner.reading import first_message
 
 NAME = "annotations.txt"
 MAX_MESSAGE = 4_000

@@ -12,7 +12,7 @@ from focal_eval.runner.reading import Reading
 
 
 def read_run(folder: Path) -> ReportModel:
-    """The run in `folder`; a torn last line is ignored, other damaged lines are counted. Raises StorageError without a journal."""
+    """The run in `folder`; a torn last line is ignored, other damaged lines are counted. Raises StorageError where none is."""
     path, reading = folder / JOURNAL, Reading()
     try:
         with path.open("rb") as file:
@@ -25,7 +25,7 @@ def read_run(folder: Path) -> ReportModel:
 
 
 def list_run(folder: Path) -> ReportModel:
-    """The same by the index, where there is one, and what follows it: what was said is not read, and so not looked at for damage."""
+    """The same by the index, where there is one: what was said is not read, and so not looked at for damage."""
     path = folder / JOURNAL
     try:
         with path.open("rb") as file:

@@ -15,9 +15,9 @@ from pathlib import Path
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
-from focal_eval.runner.reading import first_message
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
 from focal_eval.report.wording import facts, partial_note, verdict_words
+from focal_eval.runner.reading import first_message
 from focal_eval.text import counted
 
 NAME = "junit.xml"

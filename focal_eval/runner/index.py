@@ -134,8 +134,8 @@ def case_row(case: Case) -> list[Any]:
 
 def case_of(row: list[Any]) -> Case:
     """What `case_row` gave."""
-    id, name, script, title, file, line, tags, params, repeat, channel, planned, marks, place = row
-    return Case(id, name, script, title, file, line, tuple(tags), params, repeat, channel, planned, marks, Place(*place))
+    key, name, script, title, file, line, tags, params, repeat, channel, planned, marks, place = row
+    return Case(key, name, script, title, file, line, tuple(tags), params, repeat, channel, planned, marks, Place(*place))
 
 
 def attempt_row(attempt: Attempt) -> list[Any]:

@@ -37,11 +37,14 @@ class RunLock:
             os.write(self._file, b"%d\n" % os.getpid())
 
     def release(self) -> None:
-        """Gives the lock back, and takes its file away."""
+        """Gives the lock back, and takes its file away; once it is given back, nothing."""
+        if self._file < 0:
+            return
         with contextlib.suppress(OSError):
             self._path.unlink()
         with contextlib.suppress(OSError):
             os.close(self._file)
+        self._file = -1
 
 
 def _lock(file: int) -> None:

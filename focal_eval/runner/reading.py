@@ -54,13 +54,14 @@ class Reading:
         """Takes one line; it stands at these bytes of the journal."""
         if self._sealed and not is_sealed(line):
             self.damaged += 1
-            return
-        if not _tells(line):
-            if (turn := _TURN(line)) is not None:
-                return self._plain_turn(turn, start, end)
-            if (attempt := _ATTEMPT(line)) is not None:
-                return self._plain_attempt(attempt, start, end)
-        self._parsed(line, Place(start, end))
+        elif _tells(line):
+            self._parsed(line, Place(start, end))
+        elif (turn := _TURN(line)) is not None:
+            self._plain_turn(turn, start, end)
+        elif (attempt := _ATTEMPT(line)) is not None:
+            self._plain_attempt(attempt, start, end)
+        else:
+            self._parsed(line, Place(start, end))
 
     def _plain_turn(self, found: re.Match[bytes], start: int, end: int) -> None:
         """A turn of which there is nothing more to know than that it was."""

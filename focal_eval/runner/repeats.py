@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
@@ -69,15 +69,25 @@ class _Row:
     looked_at: bool = True  # stands among the rows that may have something to start
 
 
+def _row(cases: Iterable[Case], done: Mapping[str, Verdict]) -> _Row:
+    row = _Row(deque())
+    for case in cases:
+        if (verdict := done.get(case.id)) is None:
+            row.waiting.append(case)
+        else:
+            row.tally.add(verdict.value)
+    return row
+
+
 class UntilKnown:
     """Of each case no more repeats than are sure to be needed, in the plan's order.
 
     So the same repeats are run however long each takes and however many run at a time.
     """
 
-    def __init__(self, cases: Iterable[Case], rule: Repeats) -> None:
+    def __init__(self, cases: Iterable[Case], rule: Repeats, done: Mapping[str, Verdict]) -> None:
         self._rule = rule
-        self._rows = {key: _Row(deque(group)) for key, group in groupby(cases, key_of)}
+        self._rows = {key: _row(group, done) for key, group in groupby(cases, key_of)}
         self._open = deque(self._rows.values())
         self._under_way = 0
         self._changed = asyncio.Event()
@@ -122,6 +132,9 @@ class UntilKnown:
         return sum(len(row.waiting) for row in self._rows.values() if not needs_more(row.tally, 0, self._rule))
 
 
-def order_of(cases: Iterable[Case], rule: Repeats) -> Order:
-    """How the cases of a plan are handed out under a rule."""
-    return InTurn(cases) if rule.until is None else UntilKnown(cases, rule)
+def order_of(cases: Iterable[Case], rule: Repeats, done: Mapping[str, Verdict] | None = None) -> Order:
+    """How the cases of a plan are handed out under a rule, without those that are done."""
+    done = done or {}
+    if rule.until is not None:
+        return UntilKnown(cases, rule, done)
+    return InTurn(case for case in cases if case.id not in done)

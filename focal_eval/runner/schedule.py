@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from focal_eval.compare.stats import Tally
-from focal_eval.records import UNKNOWN, Verdict
+from focal_eval.records import UNKNOWN, TurnRecord, Verdict
 from focal_eval.runner.attempt import Attempt
-from focal_eval.runner.judge import CaseJudge, PreparedScript
+from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.lines import skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan
 from focal_eval.runner.repeats import Order, key_of, order_of
 from focal_eval.script.repeats import ONCE, Repeats
+
+DRAIN_S = 5.0
+"""What conversations that are under way have left once a run is interrupted."""
 
 BAD = frozenset({Verdict.FAILED, Verdict.ERRORED, Verdict.XPASSED})
 
@@ -54,11 +57,11 @@ class Totals:
             tally = self.tallies.setdefault(key_of(case), Tally())
             tally.add(verdict.value, sure=case.repeat <= repeats.sure)
 
-    def add(self, judged: CaseJudge, prices: Mapping[str, float]) -> None:
-        """Adds what its turns took, and why it has no verdict where it has none."""
-        if judged.verdict is Verdict.ERRORED and judged.reason:
-            self.reasons[judged.reason] += 1
-        for turn in judged.turns:
+    def add(self, verdict: Verdict, reason: str | None, turns: Iterable[TurnRecord], prices: Mapping[str, float]) -> None:
+        """Adds what a case's turns took, and why it has no verdict where it has none."""
+        if verdict is Verdict.ERRORED and reason:
+            self.reasons[reason] += 1
+        for turn in turns:
             if turn.elapsed_ms is not None:
                 self.latencies.append(turn.elapsed_ms)
             tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
@@ -84,6 +87,7 @@ class Schedule:
         concurrency: int,
         stop_after: int,
         repeats: Repeats = ONCE,
+        done: Mapping[str, Verdict] | None = None,
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
         self.concurrency = max(1, concurrency)
@@ -95,7 +99,8 @@ class Schedule:
         self._bad = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared: tuple[str, PreparedScript] | None = None
-        self._order: Order = order_of(plan.cases, repeats)
+        self.done = done or {}  # cases that an earlier part of the run has finished, by id
+        self._order: Order = order_of(plan.cases, repeats, self.done)
 
     @property
     def spared(self) -> int:
@@ -104,8 +109,9 @@ class Schedule:
 
     async def run(self) -> str:
         """Runs every case; the state the run ended in: finished, stopped, given-up or interrupted."""
-        self.observer.started(len(self.plan.cases), self.plan.turns)
-        count = min(self.concurrency, len(self.plan.cases))
+        coming = [case for case in self.plan.cases if case.id not in self.done] if self.done else self.plan.cases
+        self.observer.started(len(coming), sum(len(case.script.turns) for case in coming))
+        count = min(self.concurrency, len(coming))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(count)]
         try:
             await asyncio.gather(*self._tasks)
@@ -120,8 +126,12 @@ class Schedule:
         return self.state
 
     def interrupt(self) -> None:
-        """Cuts the run off; `run` returns `interrupted`."""
+        """Starts nothing more, gives what is under way DRAIN_S to end, and then cuts it off; `run` returns `interrupted`."""
         self.state = "interrupted"
+        self._order.stop()
+        asyncio.get_running_loop().call_later(DRAIN_S, self._cut_off)
+
+    def _cut_off(self) -> None:
         for task in self._tasks:
             task.cancel()
 
@@ -153,7 +163,7 @@ class Schedule:
             return Verdict.SKIPPED
         attempt = Attempt(case, self._prepare(case), self.terms, self.write)
         verdict = await attempt.play()
-        self.totals.add(attempt, self.terms.prices)
+        self.totals.add(verdict, attempt.reason, attempt.turns, self.terms.prices)
         if attempt.given_up is not None and self.state == "finished":  # further cases could only repeat that
             self.state, self.lost = "given-up", attempt.given_up
         return verdict

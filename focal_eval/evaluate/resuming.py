@@ -1,0 +1,191 @@
+"""Goes on with a run that was cut off: what it was asked, what it has finished, and whether all is as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from focal_eval.clock import content_id
+from focal_eval.errors import UsageError
+from focal_eval.evaluate.folders import find_run
+from focal_eval.evaluate.request import RunRequest, of_again
+from focal_eval.records import Verdict
+from focal_eval.records.codec import turn_from_json
+from focal_eval.report.journal import model_of
+from focal_eval.report.model import Case as Entry
+from focal_eval.report.model import ReportModel
+from focal_eval.runner.journal import Resumed, resume
+from focal_eval.runner.plan import Plan
+from focal_eval.runner.schedule import Totals
+from focal_eval.script.repeats import Repeats
+from focal_eval.value import value
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_OPTIONS = (
+    "tags",
+    "keyword",
+    "failed_of",
+    "repeats",
+    "until",
+    "timeout_s",
+    "case_timeout_s",
+    "variants",
+    "unreported",
+    "compare",
+)
+
+
+@value
+class Continued:
+    """A run that is gone on with; its folder is locked."""
+
+    request: RunRequest
+    after: Resumed
+    model: ReportModel
+    finished: Mapping[str, Entry]  # by id: cases whose attempt counts
+
+    @property
+    def folder(self) -> Path:
+        return self.model.folder
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """As it was when the run began, or was last gone on with."""
+        return self.model.header
+
+
+def continued(request: RunRequest) -> Continued:
+    """The run that `request.resume` names, and what it was asked. Raises UsageError where there is nothing to go on with."""
+    assert request.resume is not None
+    if request.paths or request.suite is not None:
+        raise UsageError("--resume takes what to run from the run itself; name no suite or script beside it")
+    folder = find_run(request.resume, request.runs)
+    after = resume(folder)
+    try:
+        model = model_of(folder, after.reading)
+        header = model.header
+        if header.get("state") == "finished":
+            raise UsageError(f"the run {header.get('id')} is finished; there is nothing to resume")
+        if header.get("rejudged_from"):
+            raise UsageError(f"{folder} was judged again, not played; judge it again with focal-eval rejudge")
+        return Continued(_request(header, request), after, model, _finished(model))
+    except BaseException:
+        after.lock.release()
+        raise
+
+
+def _request(header: Mapping[str, Any], now: RunRequest) -> RunRequest:
+    """What the run was asked; of what is asked now, all that changes no conversation."""
+    options = header.get("options") or {}
+    try:
+        then = of_again(options["again"])
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"the run {header.get('id')} does not tell what it was asked to run") from None
+    return replace(
+        now,
+        **then,
+        tags=tuple(options.get("tags") or ()),
+        keyword=options.get("keyword"),
+        failed_of=options.get("failed_of"),
+        baseline=now.baseline or options.get("baseline"),
+        concurrency=now.concurrency or options.get("concurrency"),
+        strict_flaky=now.strict_flaky or bool(options.get("strict_flaky")),
+    )
+
+
+def _finished(model: ReportModel) -> dict[str, Entry]:
+    """The cases with a closed attempt; where the engine was given up, those it had not answered are played again."""
+    lost = model.header.get("state") == "given-up"
+    return {
+        case.id: case for case in model.cases if case.last.verdict is not None and not (lost and case.last.verdict == "errored")
+    }
+
+
+def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats, prices: Mapping[str, float]) -> None:
+    """Adds to a run's totals what it had finished before."""
+    for case in plan.cases:
+        entry = found.finished.get(case.id)
+        if entry is None:
+            continue
+        verdict = Verdict(entry.verdict)
+        totals.count(case, verdict, repeats)
+        turns = [turn_from_json(found.model.document(place)) for place in entry.last.turns]
+        totals.add(verdict, entry.last.reason, turns, prices)
+
+
+def check_same(found: Continued, header: Mapping[str, Any], plan: Plan) -> None:
+    """Raises UsageError that names the first thing that is not as it was when the run began."""
+    told = next(_differences(found, header, plan), None)
+    if told is not None and not found.request.resume_anyway:
+        name = header.get("id")
+        raise UsageError(f"the run {name} is not resumed: {told}; --resume-anyway mixes both, or run it anew")
+
+
+def _differences(found: Continued, now: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+    then = found.header
+    if then.get("focal_eval") != now.get("focal_eval"):
+        yield f"it was begun by focal-eval {then.get('focal_eval')}, this is {now.get('focal_eval')}"
+    yield from _digests("suite", then, now)
+    yield from _digests("engine", then, now)
+    yield from _digests("agent", then.get("engine") or {}, now.get("engine") or {})
+    if _at(then, "scripts", "digest") != _at(now, "scripts", "digest"):
+        yield _script(found, plan) or "the scripts are not those it began with"
+    for key in _OPTIONS:
+        before, today = _at(then, "options", key), _at(now, "options", key)
+        if before != today:
+            yield f"{key} was {before!r} and is {today!r} now"
+    if _at(then, "plan", "digest") != _at(now, "plan", "digest"):
+        yield f"it set out to play {_at(then, 'plan', 'cases')} cases, and others are planned now: {_at(now, 'plan', 'cases')}"
+
+
+def _digests(what: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    before, today = _at(then, what, "digest"), _at(now, what, "digest")
+    if before != today:
+        named = _at(now, what, "file") or _at(then, what, "file") or _at(now, what, "kind")
+        yield f"the {what} {named} is not the one it began with (digest {_short(before)}, now {_short(today)})"
+
+
+def _script(found: Continued, plan: Plan) -> str | None:
+    """Which script of a case that was begun was edited since."""
+    planned = {case.id: case.script for case in plan.cases}
+    for entry in found.model.cases:
+        digest = found.model.document(entry.place).get("digest")
+        script = planned.get(entry.id)
+        if script is None:
+            return f"the script {entry.file} does not give the case {entry.name} any more"
+        if script.digest != digest:
+            told = f"(digest {_short(digest)}, now {_short(script.digest)})"
+            return f"the script {script.file} is not the one it began with {told}"
+    return None
+
+
+def _at(header: Mapping[str, Any], *keys: str) -> Any:
+    found: Any = header
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _short(digest: Any) -> str:
+    return str(digest)[:12] if digest else "none"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """What a run sets out to do, and the digest of its cases in order."""
+    digest = content_id(*(case.id for case in plan.cases), length=16)
+    return {"cases": len(plan.cases), "turns": plan.turns, "collected": plan.collected, "digest": digest}
+
+
+def scripts_json(plan: Plan) -> dict[str, Any]:
+    """How many scripts are played, and a digest of all that they say."""
+    digests = dict.fromkeys(f"{case.script.file} {case.script.digest}" for case in plan.cases)
+    return {"files": len(digests), "digest": content_id(*digests, length=16)}
+
+
+def engine_digest(config: object, hidden: Callable[[bytes], bytes]) -> str:
+    """A digest of an engine's settings, its secrets left out."""
+    told = _ADDRESS.sub("", repr(config)).encode("utf-8", "replace")
+    return content_id(hidden(told), length=16)
