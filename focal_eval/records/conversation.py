@@ -37,6 +37,8 @@ class Conversation:
     line: int
     turns: tuple[RecordedExchange, ...]
     start: Mapping[str, Json] = field(default_factory=dict)  # variables the session began with, as far as they are known
+    history: tuple[tuple[str | None, str | None], ...] = ()  # what was said before the first turn, user and agent
+    scenario: str | None = None  # where the session began: `returns/confirm`
     metadata: Mapping[str, Json] = field(default_factory=dict)  # of the session: locale, channel, task, ...
 
     def place(self, turn: int) -> str:
