@@ -168,7 +168,7 @@ class SchemaGuided(Reader):
 
 
 @value
-class _Case:
+class RecordedCase:
     """A case of a run: its name, and where its conversation starts."""
 
     name: str
@@ -185,7 +185,7 @@ class RunJournal(Reader):
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin)
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, RecordedCase] = {}
         self._drafts: dict[tuple[str, int], Draft] = {}
 
     @staticmethod
@@ -197,8 +197,8 @@ class RunJournal(Reader):
         key = (str(row.get("case")), row["attempt"] if isinstance(row.get("attempt"), int) else 1)
         if row.get("t") == "case":
             name = str(row.get("name") or key[0])
-            self._cases[key[0]] = _Case(name)  # of a case whose beginning is misshapen the name at least
-            self._cases[key[0]] = _case(name, row)
+            self._cases[key[0]] = RecordedCase(name)  # of a case whose beginning is misshapen the name at least
+            self._cases[key[0]] = recorded_case(name, row)
         elif row.get("t") == "turn":
             if key not in self._drafts:
                 self._drafts[key] = self._begun(key, record.line)
@@ -215,7 +215,7 @@ class RunJournal(Reader):
 
     def _begun(self, key: tuple[str, int], line: int) -> Draft:
         """An attempt's conversation, as its case says where it starts."""
-        case = self._cases.get(key[0], _Case(key[0]))
+        case = self._cases.get(key[0], RecordedCase(key[0]))
         name = case.name + (f" (attempt {key[1]})" if key[1] > 1 else "")
         draft = Draft(self.origin, name, line, tools_known=self.tools_known, metadata=case.metadata)
         draft.start, draft.history, draft.scenario = case.start, case.history, case.scenario
@@ -242,10 +242,11 @@ class RunJournal(Reader):
         _replied(draft, reply, line)
 
 
-def _case(name: str, row: Data) -> _Case:
+def recorded_case(name: str, row: Data) -> RecordedCase:
+    """The case of a journal's line. Raises Misshapen where the line does not say properly where it starts."""
     given = mapping(row.get("given") or {}, "given")
     channel = {"channel": row["channel"]} if isinstance(row.get("channel"), str) else {}
-    return _Case(
+    return RecordedCase(
         name,
         dict(mapping(given.get("variables") or {}, "variables")),
         tuple(_pair(pair) for pair in listed(given.get("history"), "history")),
