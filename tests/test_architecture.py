@@ -20,8 +20,32 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "focal_eval"
 
 HEAVY = frozenset(
-    {"deepdiff", "httptools", "httpx", "jinja2", "jmespath", "jsonschema_rs", "junitparser", "numpy", "py3langid", "pydantic"}
-    | {"jwt", "pytest", "rank_bm25", "rapidfuzz", "regex", "rich", "simpleeval", "starlette", "tabulate", "uvicorn"}
+    {
+        "alembic",
+        "deepdiff",
+        "httptools",
+        "httpx",
+        "jinja2",
+        "jmespath",
+        "jsonschema_rs",
+        "junitparser",
+        "numpy",
+        "py3langid",
+        "pydantic",
+    }
+    | {
+        "jwt",
+        "pytest",
+        "rank_bm25",
+        "rapidfuzz",
+        "regex",
+        "rich",
+        "simpleeval",
+        "sqlalchemy",
+        "starlette",
+        "tabulate",
+        "uvicorn",
+    }
 )
 
 MAX_FILE_LINES = 500
@@ -40,6 +64,7 @@ DOORS = {
     "simpleeval": ("focal_eval.agent.",),
     "httpx": ("focal_eval.engines.wire_httpx",),
     "httptools": ("focal_eval.engines.wire_protocol",),
+    **dict.fromkeys(("alembic", "psycopg", "sqlalchemy"), ("focal_eval.store.",)),
     "aiohttp": (),  # a quarter of a second to start, and five times the work for a request
     "rich": ("focal_eval.cli.", "focal_eval.report."),
     "uuid": ("focal_eval.clock", "focal_eval.server.contract"),  # ids are made in one place; requests hold some
@@ -87,6 +112,7 @@ def test_rooms_import_only_downwards() -> None:
 
 
 @pytest.mark.slow  # some 50 ms a module; rooms are opened alone below, and cycles are refused above
+@pytest.mark.timeout(900)
 def test_every_module_imports_alone() -> None:
     """No module relies on another one having been imported first."""
     program = """

@@ -16,6 +16,7 @@ def steer(work: Work) -> None:
     urgent = [flow for flow in wanted if flow.scenario.interrupts == "always"]
     if work.state.scenario is not None and not urgent:
         _by_message(work)
+        wanted = [flow for flow in wanted if flow.name != work.state.scenario]  # the transition may have led there
     _start_wanted(work, urgent or wanted, [] if not urgent else [flow for flow in wanted if flow not in urgent])
 
 

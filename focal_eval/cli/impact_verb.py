@@ -14,7 +14,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("old", metavar="OLD", type=Path, help="the agent file as it was")
     parser.add_argument("new", metavar="NEW", type=Path, help="the agent file as it is now")
-    parser.add_argument("--suite", metavar="FILE", type=Path, help="the suite (default: that of OLD or NEW in evals/)")
+    parser.add_argument(
+        "--suite",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a suite (default: those in evals/ that play them)",
+    )
+    parser.add_argument("--engine", metavar="NAME", help="one of the suite's `engines:`, instead of its engine")
     parser.add_argument("--run", metavar="RUN", help="also what is new, failed or was edited since that run; latest or none")
     parser.add_argument(
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
@@ -42,7 +50,8 @@ def call(arguments: argparse.Namespace) -> int:
     request = ImpactRequest(
         arguments.old,
         arguments.new,
-        arguments.suite,
+        tuple(arguments.suite),
+        engine=arguments.engine,
         run=arguments.run,
         runs=arguments.runs,
         verify=arguments.verify,

@@ -29,7 +29,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-under", type=per_cent, metavar="P", help="exit code 1 where fewer than P per cent are noticed")
     parser.add_argument("--operators", type=_names, default=(), metavar="NAMES", help="only these changes of the agent")
     parser.add_argument("--since", metavar="REF|AGENT", help="only parts of the agent edited since a commit, or another file")
-    parser.add_argument("--accepted", type=Path, metavar="FILE", help="why survivors may survive; exit code 1 if others do")
+    parser.add_argument(
+        "--accepted",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="why survivors may survive; exit code 1 if others do, or none that it names (may be repeated)",
+    )
     parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="only scripts with this tag; !TAG leaves out")
     parser.add_argument("-k", dest="keyword", metavar="EXPR", help="only cases whose name fits")
     parser.add_argument("--workers", type=whole(), metavar="N", help="processes that play the agent (default: all cores)")
@@ -111,7 +118,7 @@ def _agent(arguments: argparse.Namespace) -> AgentMutations:
         seed=arguments.seed,
         workers=arguments.workers or os.cpu_count() or 1,
         fail_under=arguments.fail_under,
-        accepted=arguments.accepted,
+        accepted=tuple(arguments.accepted),
     )
     with counting("mutant", sys.stderr, quiet=arguments.quiet) as told, contextlib.redirect_stdout(sys.stderr):
         return mutate_agent(request, told)
@@ -175,6 +182,7 @@ def agent_document(done: AgentMutations, *, everything: bool = False) -> dict[st
         "notes": list(done.notes()),
         **told,
         "unexplained": len(done.unexplained),
+        "stale": 0 if done.explained is None else len(done.explained.stale),
         "fail_under": done.fail_under,
         "exit_code": int(done.exit_code),
     }

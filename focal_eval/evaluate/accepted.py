@@ -1,8 +1,9 @@
-"""The file in which a team says why surviving mutants may survive: each entry with its reason."""
+"""Files in which a team says why surviving mutants may survive: each entry with its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,11 +77,12 @@ class _File:
 
 @value
 class Explained:
-    """Survivors held against the file: the reason of each that has one, and entries that explain none."""
+    """Survivors held against the files: the reason of each that has one, and what in the files explains none."""
 
-    file: str
+    files: tuple[str, ...]
     reasons: dict[str, str]  # by the mutant's id
-    unused: tuple[Accepted, ...]
+    counts: tuple[int, ...]  # survivors that each file explains
+    stale: tuple[str, ...]  # entries, and names in entries, that fit no survivor: their place, in words
 
 
 def read_accepted(path: Path) -> tuple[Accepted, ...]:
@@ -101,16 +103,32 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
     return entries
 
 
-def explain(entries: tuple[Accepted, ...], tried: Iterable[Tried], file: str, *, whole: bool) -> Explained:
-    """Each survivor's first reason. Entries are told as unused only where the `whole` agent was tried."""
+def explain(files: Mapping[str, tuple[Accepted, ...]], tried: Iterable[Tried], *, whole: bool) -> Explained:
+    """Each survivor's first reason, by the order of the files and of their entries.
+
+    What explains nothing is told only where the `whole` agent was tried: an entry, or one of the operators and parts it names.
+    """
+    entries = [(name, entry) for name, held in files.items() for entry in held]
     reasons: dict[str, str] = {}
-    used: set[int] = set()
+    used: dict[int, list[Tried]] = {}
     for item in tried:
         if item.fate not in (Fate.SURVIVED, Fate.NOT_COVERED):
             continue
-        number = next((place for place, entry in enumerate(entries) if entry.covers(item)), None)
+        number = next((place for place, (_, entry) in enumerate(entries) if entry.covers(item)), None)
         if number is not None:
-            used.add(number)
-            reasons[item.mutant.id] = entries[number].reason
-    unused = tuple(entry for place, entry in enumerate(entries) if place not in used) if whole else ()
-    return Explained(file, reasons, unused)
+            used.setdefault(number, []).append(item)
+            reasons[item.mutant.id] = entries[number][1].reason
+    counts = Counter(entries[number][0] for number, items in used.items() for _ in items)
+    stale = [text for place, (_, entry) in enumerate(entries) for text in _stale(entry, used.get(place, []))] if whole else []
+    return Explained(tuple(files), reasons, tuple(counts[name] for name in files), tuple(stale))
+
+
+def _stale(entry: Accepted, explained: list[Tried]) -> Iterator[str]:
+    """The entry itself where it explains no survivor; else each of its operators and parts that fits none of them."""
+    if not explained:
+        yield f"{entry.span}: explains no survivor: {entry.reason}"
+        return
+    mutants = [item.mutant for item in explained]
+    lost = [name for name in entry.operator if all(mutant.operator != name for mutant in mutants)]
+    lost += [part for part in entry.part if not any(fnmatchcase(mutant.what, part) for mutant in mutants)]
+    yield from (f"{entry.span}: '{name}' fits no survivor that the entry explains" for name in lost)

@@ -42,7 +42,7 @@ class MutateRequest:
     seed: int = 0
     workers: int = 1
     fail_under: float | None = None  # a share, 0 to 1
-    accepted: Path | None = None
+    accepted: tuple[Path, ...] = ()  # files of survivors that may survive
 
 
 @value
@@ -67,17 +67,17 @@ class AgentMutations:
 
     @property
     def unexplained(self) -> tuple[Tried, ...]:
-        """Survivors that the file of accepted ones does not name."""
+        """Survivors that no file of accepted ones names."""
         reasons = {} if self.explained is None else self.explained.reasons
         survivors = (item for item in self.tried if item.fate in (Fate.SURVIVED, Fate.NOT_COVERED))
         return tuple(item for item in survivors if item.mutant.id not in reasons)
 
     @property
     def exit_code(self) -> ExitCode:
-        """130 where it was interrupted; 1 where the score is too low, or accepted survivors were named and others survive."""
+        """130 where it was interrupted; 1 where the score is too low, or where accepted survivors do not fit the real ones."""
         if self.interrupted:
             return ExitCode.INTERRUPTED
-        if self.explained is not None and self.unexplained:
+        if self.explained is not None and (self.unexplained or self.explained.stale):
             return ExitCode.FAILED
         if self.fail_under is None:
             return ExitCode.OK
@@ -98,15 +98,16 @@ class AgentMutations:
             names = ", ".join(self.unfit[:3]) + (", …" if len(self.unfit) > 3 else "")
             out.append(f"{counted(len(self.unfit), 'case')} not good on the agent itself, so they notice nothing: {names}")
         if self.explained is not None:
-            out.append(f"{counted(len(self.explained.reasons), 'survivor')} explained in {self.explained.file}")
-            out += [f"{entry.span}: explains no survivor: {entry.reason}" for entry in self.explained.unused]
+            told = zip(self.explained.files, self.explained.counts, strict=True)
+            out += [f"{counted(count, 'survivor')} explained in {file}" for file, count in told]
+            out += self.explained.stale
         return tuple(out)
 
 
 def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutations:
     """Changes the suite's agent and plays the cases it touches. Raises UsageError or Refused as a run does."""
     _known(request.operators)
-    entries = None if request.accepted is None else read_accepted(request.accepted)
+    entries = {shown(path): read_accepted(path) for path in request.accepted}
     opened = open_labs(request.run)
     lab = opened.lab
     file, path = _file(opened)
@@ -119,7 +120,6 @@ def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutat
     reach = Reach(lab)
     trial = Trials(reach, partial(_lab_of, request.run), request.workers).run(chosen, told)
     whole = request.since is None and len(chosen) == len(made) and not request.operators and not trial.interrupted
-    name = "" if request.accepted is None else shown(request.accepted)
     return AgentMutations(
         agent=file,
         tried=trial.tried,
@@ -132,7 +132,7 @@ def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutat
         files={case.name: case.script.file for case in lab.cases},
         since=request.since,
         parts=None if touched is None else len(touched),
-        explained=None if entries is None else explain(entries, trial.tried, name, whole=whole),
+        explained=explain(entries, trial.tried, whole=whole) if entries else None,
         interrupted=trial.interrupted,
         wanted=len(chosen),
         fail_under=request.fail_under,

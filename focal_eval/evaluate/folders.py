@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from focal_eval.errors import UsageError
 from focal_eval.registry import did_you_mean, find, names
@@ -43,13 +44,31 @@ def _folders(runs: Path) -> list[Path]:
 
 
 def _started(folder: Path) -> str:
+    return str(_header(folder).get("started_at", ""))
+
+
+def _header(folder: Path) -> Mapping[str, Any]:
+    """What `run.json` says; nothing where it cannot be read."""
     import orjson
 
     try:
         header = orjson.loads((folder / HEADER).read_bytes())
     except (OSError, orjson.JSONDecodeError):
-        return ""
-    return str(header.get("started_at", "")) if isinstance(header, dict) else ""
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def latest_folder(runs: Path, suite: Path, engine: str | None = None) -> Path | None:
+    """The folder of the latest run of a suite, and of the engine that the suite calls so; None where there is none."""
+    fitting = []
+    for folder in _folders(runs):
+        header = _header(folder)
+        recorded, played = header.get("suite") or {}, header.get("engine") or {}
+        if not isinstance(recorded, dict) or not isinstance(played, dict) or not recorded.get("file"):
+            continue
+        if Path(str(recorded["file"])).resolve() == suite and engine in (None, played.get("name")):
+            fitting.append((str(header.get("started_at", "")), folder.name, folder))
+    return max(fitting)[2] if fitting else None
 
 
 def read_folder(ref: str, runs: Path = Path("reports")) -> ReportModel:

@@ -14,7 +14,7 @@ from focal_eval.evaluate.folders import failed_cases
 from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
-from focal_eval.evaluate.target import Target, find_target, unique, with_overrides
+from focal_eval.evaluate.target import Collected, Target, find_target, unique, with_overrides
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
@@ -49,7 +49,7 @@ def prepare(request: RunRequest, clock: Clock) -> Prepared:
         *repeated_in_vain(target, fields),
     )
     target = replace(target, warnings=warnings)
-    return Prepared(target, fields, _plan(target, fields, request))
+    return Prepared(target, fields, plan_of(target, fields, request))
 
 
 def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:
@@ -99,7 +99,8 @@ def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -
     return unique(problems)
 
 
-def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
+def plan_of(target: Target | Collected, fields: SuiteFields, request: RunRequest) -> Plan:
+    """The cases that a request chooses. Raises NothingChosen, UsageError for a broken one, Refused where there is no script."""
     ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
     _known_tags(target, fields, request)
     select = Selection(request.tags, request.keyword, ids)
@@ -119,7 +120,7 @@ def _plan(target: Target, fields: SuiteFields, request: RunRequest) -> Plan:
     raise Refused("nothing was run", problems)
 
 
-def _known_tags(target: Target, fields: SuiteFields, request: RunRequest) -> None:
+def _known_tags(target: Target | Collected, fields: SuiteFields, request: RunRequest) -> None:
     """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
     known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
     for tag in request.tags:

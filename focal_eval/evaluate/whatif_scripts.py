@@ -109,18 +109,28 @@ def _user(turn: RecordedExchange) -> dict[str, Json]:
 
 
 def _from_the_beginning(example: Example, result: WhatIfResult, expected: str) -> dict[str, Any]:
-    turns = list(example.conversation.turns)
+    whole = example.conversation
+    turns = list(whole.turns)
     given: dict[str, Any] = {}
-    if example.conversation.start:
-        given["variables"] = data_said(example.conversation.start)
+    if whole.start:
+        given["variables"] = data_said(whole.start)
+    history = [_pair(*pair) for pair in whole.history]
     greeting = turns[0].agent
     if turns[0].user is None and len(turns) > 1 and greeting is not UNKNOWN:
-        given["history"] = [{"agent": said(greeting)}]
+        history.append({"agent": said(greeting)})
         del turns[0]
+    if history := [turn for turn in history if turn]:
+        given["history"] = history
+    if whole.scenario is not None:
+        given["scenario"] = whole.scenario
     out: dict[str, Any] = {"given": given} if given else {}
     if stubs := _stubs(example, _playable(result, expected)):
         out["tools"] = stubs
     return {**out, "turns": [said(turn.user) if turn.user is not None else {} for turn in turns[:-1]]}
+
+
+def _pair(user: str | None, agent: str | None) -> dict[str, Json]:
+    return {name: said(text) for name, text in (("user", user), ("agent", agent)) if text is not None}
 
 
 def _from_the_middle(example: Example, result: WhatIfResult, expected: str) -> dict[str, Any]:

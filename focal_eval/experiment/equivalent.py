@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from focal_eval.agent import Playable
 from focal_eval.agent.compiled import PlayedGo, PlayedStep
+from focal_eval.agent.lexicon import Token, tokens
 from focal_eval.agent.model import Agent, Rule, Slot
 from focal_eval.agent.walk import triggers
 from focal_eval.experiment.edits import Edited
@@ -69,8 +70,16 @@ def _edges(edited: Edited, old: Playable, new: Playable) -> str | None:
         return None
     flow, _, step = edited.name.partition("/")
     here, there = old.scenarios[flow].steps[step], new.scenarios[flow].steps[step]
+    if _tried(here) == _tried(there):
+        return "one edge reads the message and the other does not, and those are tried at different times"
     reasons = list(_idle_switches(here, there))
     return None if None in reasons else "; ".join(dict.fromkeys(str(reason) for reason in reasons))
+
+
+def _tried(step: PlayedStep) -> tuple[list[object], list[object]]:
+    """The edges in the order in which the message chooses, and in which they are looked at after the step's tools."""
+    told = [(go, (go.go.to, go.test, go.go.early, go.go.at_once, go.go.clear, go.go.sets)) for go in step.go]
+    return [edge for go, edge in told if not go.silent], [edge for go, edge in told if go.silent or go.go.at_once]
 
 
 def _idle_switches(here: PlayedStep, there: PlayedStep) -> Iterator[str | None]:
@@ -136,6 +145,29 @@ def _never_read(edited: Edited, old: Playable, new: Playable) -> str | None:
     return "no step collects the slot" if idle else None
 
 
+def _same_words(edited: Edited, _old: Playable, _new: Playable) -> str | None:
+    """A word for a slot's value that says the value's own name, which is heard anyway."""
+    if edited.fields != {"values"}:
+        return None
+    return "the value's own name says the same" if _meanings(edited.old) == _meanings(edited.new) else None
+
+
+def _meanings(slot: Slot) -> list[tuple[tuple[Token, ...], str]]:
+    """What each word means, in the order in which they count."""
+    said: dict[tuple[Token, ...], str] = {}
+    for name, words in slot.values:
+        said |= {tokens(str(word)): str(name) for word in (name, *words)}
+    return [(key, name) for key, name in said.items() if key]
+
+
+def _asks_for_nothing(edited: Edited, _old: Playable, _new: Playable) -> str | None:
+    """How a scenario interrupts another one is asked where a rule or a trigger starts it."""
+    if edited.fields != {"interrupts"}:
+        return None
+    started = any(flow.enter.rules or flow.enter.match is not None for flow in (edited.old, edited.new))
+    return None if started else "no rule and no trigger starts it, so there is nothing for it to interrupt"
+
+
 def _never_called(edited: Edited, old: Playable, new: Playable) -> str | None:
     names: set[str] = set()
     for agent in (old.file, new.file):
@@ -154,7 +186,8 @@ _PROOFS: dict[str, tuple[Proof, ...]] = {
     "rule": (_same_test, _both_ways, _never_matches),
     "step": (_edges,),
     "template": (_beside_steps, _never_said),
-    "slot": (_never_read,),
+    "slot": (_never_read, _same_words),
+    "scenario": (_asks_for_nothing,),
     "tool": (_never_called,),
     "trigger": (_never_asked,),
 }

@@ -177,13 +177,16 @@ def _serve(pipe: Connection, reach: Reach | None, opener: Callable[[], Lab] | No
         assert opener is not None
         reach = Reach(opener())
     gc.disable()  # mutants are short lives of plain data; the process is one, too
+    parent = multiprocessing.parent_process()
+    assert parent is not None
     try:
-        while True:
+        while pipe in wait([pipe, parent.sentinel]):  # forked workers hold each other's pipes open, also without a parent
             for number in pipe.recv():
                 pipe.send((number, try_mutant(reach, mutants[number])))
             gc.collect(1)
     except (EOFError, ConnectionError):  # nobody listens any more
-        os._exit(0)
+        pass
+    os._exit(0)
 
 
 def _context(lab: Lab) -> BaseContext:

@@ -8,7 +8,7 @@ recorded user would have said something else, so nothing is counted any more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -87,6 +87,14 @@ class WhatIf:
             _Pass(self, out, number, conversation).go()
         return out
 
+    def sides(self, conversation: Conversation) -> Iterator[tuple[Played, Played]]:
+        """Each turn as the old agent, which there must be, takes it, and as the candidate does."""
+        going = _Pass(self, Tally(), 0, conversation)
+        for place, turn in enumerate(conversation.turns):
+            taken = going.turn(place, turn)
+            assert taken.before is not None
+            yield taken.before, taken.after
+
     def in_order(self, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
         """A turn's differences, the one that is its cause first."""
         return nearest_first(found, self._near)
@@ -115,13 +123,13 @@ class _Pass:
         tally.formats[self._conversation.format] += 1
         before = tally.changed
         for place, turn in enumerate(turns):
-            if self._differs(place, self._turn(place, turn)) and self._whatif.free:
+            if self._differs(place, self.turn(place, turn)) and self._whatif.free:
                 tally.off_recording += len(turns) - place - 1
                 break
         tally.changed_conversations += tally.changed > before
         tally.answers.update(self._answers.counts)
 
-    def _turn(self, place: int, turn: RecordedExchange) -> _Taken:
+    def turn(self, place: int, turn: RecordedExchange) -> _Taken:
         """Both sides take the turn, and the states go on."""
         whatif, began, anchors = self._whatif, self._state, self._tally.anchors
         if whatif.old is None:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from focal_eval.agent import Playable, State, begin
+from focal_eval.agent.play import UnknownPlace
 from focal_eval.records import UNKNOWN, ScenarioState
 from focal_eval.records.conversation import Conversation, RecordedExchange
 
 
 def start(agent: Playable, conversation: Conversation) -> State:
-    """The state an agent begins the conversation in."""
+    """The state an agent begins the conversation in; in no scenario where it does not have the one that is recorded."""
     metadata = conversation.metadata
     channel = metadata.get("channel")
-    return begin(
+    begun = partial(
+        begin,
         agent,
         variables=conversation.start,
+        history=conversation.history,
         channel=channel if isinstance(channel, str) else "api",
         metadata={name: item for name, item in metadata.items() if isinstance(item, (str, int, float, bool))},
     )
+    try:
+        return begun(scenario=conversation.scenario)
+    except UnknownPlace:
+        return begun()
 
 
 def recorded(agent: Playable, state: State, turn: RecordedExchange, counts: Counter[str]) -> None:

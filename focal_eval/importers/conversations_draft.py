@@ -62,6 +62,8 @@ class Draft:
         self._full = False
         self.metadata: dict[str, Any] = dict(metadata or {})
         self.start: Data = {}
+        self.history: tuple[tuple[str | None, str | None], ...] = ()
+        self.scenario: str | None = None
 
     def user(self, text: str, line: int) -> None:
         """The user says something, which begins an exchange; nothing where the text is blank."""
@@ -121,7 +123,8 @@ class Draft:
             return None
         turns = tuple(turn.closed(tools_known=self._tools_known) for turn in self._turns)
         origin = self._origin
-        return Conversation(self.id, origin.format, origin.file, self._line, turns, self.start, self.metadata)
+        began = {"start": self.start, "history": self.history, "scenario": self.scenario}
+        return Conversation(self.id, origin.format, origin.file, self._line, turns, metadata=self.metadata, **began)
 
 
 def text_of(content: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from focal_eval.importers.conversations_chat import first
@@ -26,6 +26,7 @@ from focal_eval.importers.conversations_file import Record
 from focal_eval.records import UNKNOWN, Reply, ToolCall
 from focal_eval.records.codec import Misfit, reply_from_json
 from focal_eval.records.conversation import Conversation
+from focal_eval.value import value
 
 _SESSION = re.compile(r"/sessions/([^/?]{1,200})/turns")
 MAX_OPEN = 1_000  # attempts of a run that go on at the same time
@@ -166,12 +167,15 @@ class SchemaGuided(Reader):
                 draft.call(answered(call, frame["service_results"]) if "service_results" in frame else call, line)
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """An attempt of a run while its lines come in."""
+@value
+class RecordedCase:
+    """A case of a run: its name, and where its conversation starts."""
 
-    draft: Draft
-    rows: list[Any] = field(default_factory=list)
+    name: str
+    start: Data = field(default_factory=dict)
+    history: tuple[tuple[str | None, str | None], ...] = ()
+    scenario: str | None = None
+    metadata: Data = field(default_factory=dict)
 
 
 class RunJournal(Reader):
@@ -181,7 +185,7 @@ class RunJournal(Reader):
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin)
-        self._names: dict[str, str] = {}
+        self._cases: dict[str, RecordedCase] = {}
         self._drafts: dict[tuple[str, int], Draft] = {}
 
     @staticmethod
@@ -192,21 +196,30 @@ class RunJournal(Reader):
         row = mapping(data, "a line of the journal")
         key = (str(row.get("case")), row["attempt"] if isinstance(row.get("attempt"), int) else 1)
         if row.get("t") == "case":
-            self._names[key[0]] = str(row.get("name") or key[0])
+            name = str(row.get("name") or key[0])
+            self._cases[key[0]] = RecordedCase(name)  # of a case whose beginning is misshapen the name at least
+            self._cases[key[0]] = recorded_case(name, row)
         elif row.get("t") == "turn":
             if key not in self._drafts:
-                name = self._names.get(key[0], key[0]) + (f" (attempt {key[1]})" if key[1] > 1 else "")
-                self._drafts[key] = Draft(self.origin, name, record.line, tools_known=self.tools_known)
+                self._drafts[key] = self._begun(key, record.line)
             self._turn(self._drafts[key], row, record.line)
             if len(self._drafts) > MAX_OPEN:
                 yield from self._done(next(iter(self._drafts)))
         elif row.get("t") == "attempt":
-            self._names.pop(key[0], None)
+            self._cases.pop(key[0], None)
             yield from self._done(key)
 
     def end(self) -> Iterator[Conversation]:
         for key in list(self._drafts):
             yield from self._done(key)
+
+    def _begun(self, key: tuple[str, int], line: int) -> Draft:
+        """An attempt's conversation, as its case says where it starts."""
+        case = self._cases.get(key[0], RecordedCase(key[0]))
+        name = case.name + (f" (attempt {key[1]})" if key[1] > 1 else "")
+        draft = Draft(self.origin, name, line, tools_known=self.tools_known, metadata=case.metadata)
+        draft.start, draft.history, draft.scenario = case.start, case.history, case.scenario
+        return draft
 
     def _done(self, key: tuple[str, int]) -> Iterator[Conversation]:
         draft = self._drafts.pop(key, None)
@@ -227,6 +240,26 @@ class RunJournal(Reader):
         except Misfit as problem:
             raise Misshapen(f"a reply is not what a journal holds ({str(problem).partition(':')[0]})") from None
         _replied(draft, reply, line)
+
+
+def recorded_case(name: str, row: Data) -> RecordedCase:
+    """The case of a journal's line. Raises Misshapen where the line does not say properly where it starts."""
+    given = mapping(row.get("given") or {}, "given")
+    channel = {"channel": row["channel"]} if isinstance(row.get("channel"), str) else {}
+    return RecordedCase(
+        name,
+        dict(mapping(given.get("variables") or {}, "variables")),
+        tuple(_pair(pair) for pair in listed(given.get("history"), "history")),
+        None if given.get("scenario") is None else text_of(given["scenario"]),
+        {**mapping(given.get("metadata") or {}, "metadata"), **channel},
+    )
+
+
+def _pair(item: Any) -> tuple[str | None, str | None]:
+    """What was said before, user and agent."""
+    if not isinstance(item, list) or len(item) != 2 or any(said is not None and not isinstance(said, str) for said in item):
+        raise Misshapen("a turn of the history is no pair of texts")
+    return item[0], item[1]
 
 
 def _replied(draft: Draft, reply: Reply, line: int) -> None:

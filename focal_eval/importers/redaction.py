@@ -164,6 +164,7 @@ def replace_conversation(found: Conversation, by: Pseudonyms) -> Conversation:
         id=by.text(found.id),
         turns=tuple(_turn(turn, by) for turn in found.turns),
         start=by.data(found.start),
+        history=tuple((_said(user, by), _said(agent, by)) for user, agent in found.history),
         metadata=by.data(found.metadata),
     )
 
@@ -171,11 +172,15 @@ def replace_conversation(found: Conversation, by: Pseudonyms) -> Conversation:
 def _turn(turn: RecordedExchange, by: Pseudonyms) -> RecordedExchange:
     return replace(
         turn,
-        user=None if turn.user is None else by.text(turn.user),
+        user=_said(turn.user, by),
         agent=UNKNOWN if turn.agent is UNKNOWN else by.text(turn.agent),
         tools=UNKNOWN if turn.tools is UNKNOWN else tuple(_call(call, by) for call in turn.tools),
         variables=UNKNOWN if turn.variables is UNKNOWN else by.data(turn.variables),
     )
+
+
+def _said(text: str | None, by: Pseudonyms) -> str | None:
+    return None if text is None else by.text(text)
 
 
 def _call(call: ToolCall, by: Pseudonyms) -> ToolCall:
@@ -190,9 +195,10 @@ def _call(call: ToolCall, by: Pseudonyms) -> ToolCall:
 def _told(conversation: Conversation) -> Iterator[tuple[str, str]]:
     """Values that are personal by their key, or by how they were introduced."""
     yield from _keyed(conversation.start)
-    for turn in conversation.turns:
-        for found in _CALLED.finditer(turn.user or ""):
+    for user in (*(user for user, _ in conversation.history), *(turn.user for turn in conversation.turns)):
+        for found in _CALLED.finditer(user or ""):
             yield "name", found[1] or found[2]
+    for turn in conversation.turns:
         for call in () if turn.tools is UNKNOWN else turn.tools:
             for data in (call.arguments, call.result):
                 if data is not UNKNOWN:

@@ -11,6 +11,9 @@ from focal_eval.report.characters import one_line
 from focal_eval.report.edit_lines import edit_lines, edit_of
 from focal_eval.text import counted, listed
 
+UNDER_EDITS = frozenset({"touched", "recorded"})
+"""Reasons whose cases stand under the edits that show in them."""
+
 
 def print_impact(
     found: Mapping[str, Any], why: Mapping[str, str], stream: TextIO, *, most: int = 20, quiet: bool = False
@@ -58,8 +61,10 @@ def _others(found: Mapping[str, Any], why: Mapping[str, str], most: int) -> Iter
     together = [choice["case"] for choice in found["chosen"] if "touched" in choice["why"] and not choice["edits"]]
     rows = [("only by several edits together, or there were too many to tell apart", together)]
     for key, words in why.items():
+        told = key in UNDER_EDITS  # those with an edit stand under it
         if key != "touched":
-            rows.append((words, [choice["case"] for choice in found["chosen"] if key in choice["why"]]))
+            cases = [choice for choice in found["chosen"] if key in choice["why"] and not (told and choice["edits"])]
+            rows.append((words, [choice["case"] for choice in cases]))
     for words, names in rows:
         if names:
             yield ""
@@ -68,11 +73,17 @@ def _others(found: Mapping[str, Any], why: Mapping[str, str], most: int) -> Iter
 
 
 def _last(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:
-    chosen, total = len(found["chosen"]), len(found["chosen"]) + len(found["skipped"])
-    run = "" if found["run"] is None else f", beside run {one_line(found['run'], 80)}"
-    yield (
-        paint(f"{chosen:,} of {counted(total, 'case')}", "bold") + f" in {counted(len(found['scripts']), 'script')} to run{run}"
-    )
+    suites = found["suites"]
+    for suite in suites:
+        yield from (paint(f"! {one_line(note, 200)}", "yellow") for note in suite["notes"])
+    if len(suites) > 1:
+        yield from (f"{one_line(suite['suite'], 80)}: {_count(suite, paint)}{_beside(suite)}" for suite in suites)
+    whole = {
+        "chosen": len(found["chosen"]),
+        "cases": len(found["chosen"]) + len(found["skipped"]),
+        "scripts": found["scripts"],
+    }
+    yield _count(whole, paint) + (_beside(suites[0]) if len(suites) == 1 else "")
     checked = found["verified"]
     if checked is not None:
         changed, missed = len(checked["changed"]), len(checked["missed"])
@@ -80,3 +91,12 @@ def _last(found: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield paint(words, "red" if missed else "green")
         if missed:
             yield "    " + listed([one_line(name, 100) for name in checked["missed"]])
+
+
+def _count(found: Mapping[str, Any], paint: Paint) -> str:
+    chosen = paint(f"{found['chosen']:,} of {counted(found['cases'], 'case')}", "bold")
+    return f"{chosen} in {counted(len(found['scripts']), 'script')} to run"
+
+
+def _beside(suite: Mapping[str, Any]) -> str:
+    return "" if suite["run"] is None else f", beside run {one_line(suite['run'], 80)}"

@@ -9,6 +9,8 @@ from focal_eval.records import UNKNOWN, MessageRecord
 from focal_eval.records.codec import message_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
+from focal_eval.script.templates import Filler
+from focal_eval.template import TemplateProblem
 
 MAX_MESSAGES = 10_000  # stored messages of one conversation
 MAX_MESSAGES_BYTES = 16_000_000  # of their JSON; more breaks the engine's contract
@@ -35,7 +37,26 @@ def case_line(case: Case, channel: str) -> bytes:
     marks = {name: mark.reason for name, mark in (("xfail", script.xfail), ("skip", script.skip)) if mark is not None}
     if marks:
         data["marks"] = marks
+    if given := _given(case):
+        data["given"] = given
     return dumps(data)
+
+
+def _given(case: Case) -> dict[str, Any]:
+    """Where the conversation starts, as far as the script says it; nothing where its templates cannot be filled."""
+    script = case.script
+    given = script.given
+    filler = Filler({**given.variables, **case.row})
+    try:
+        found = {
+            "variables": filler.data(dict(given.variables)) if given.variables else None,
+            "history": [[None if said is None else filler.said(said) for said in pair] for pair in given.history],
+            "scenario": given.scenario,
+            "metadata": filler.data(dict(script.metadata)) if script.metadata else None,
+        }
+    except TemplateProblem:  # the attempt breaks on it, and says so
+        return {}
+    return {name: item for name, item in found.items() if item}
 
 
 def skipped_lines(case: Case, channel: str) -> tuple[bytes, bytes]:

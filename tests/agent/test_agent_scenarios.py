@@ -161,6 +161,20 @@ def test_two_intents_in_one_message_are_served_one_after_the_other() -> None:
     assert talk.reply("yes") == "refunded"
 
 
+def test_a_scenario_that_a_transition_led_into_does_not_begin_again() -> None:
+    """A message that both takes an edge into a scenario and asks for it starts it once, not once more when it ends."""
+    edge = "go: [{to: cancel/, when: {any_words: [cancel]}}, {to: done, when: {any_words: [yes]}}]"
+    talk = Talk(
+        TWO.replace("go: [{to: done, when: {any_words: [yes]}}]", edge, 1)
+        .replace("    RESUME\n", "")
+        .replace("    INTERRUPTS\n", "")
+    )
+    talk.say("refund")
+    assert talk.reply("rather cancel") == "cancel?"
+    played = talk.say("yes")
+    assert (played.messages, played.outcome) == (("cancelled",), "resolved")
+
+
 def test_without_a_queue_the_second_intent_is_dropped() -> None:
     """`queue: false` serves the first scenario only."""
     talk = two(settings="settings: {queue: false}\n")

@@ -47,18 +47,55 @@ def test_a_score_below_the_limit_fails(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_accepted_survivors_are_held_against_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1 while one survives that the file does not explain; what explains nothing is told of the whole agent."""
+    """Exit code 1 while one survives that the file does not explain, 0 when each is; the document has the reasons."""
     suite, file = str(write_kiosk(tmp_path)), tmp_path / "accepted.yaml"
     file.write_text("accepted:\n  - {operator: drop-sentence, part: 'template:pay', reason: wording}\n", encoding="utf-8")
     assert mutate(suite, "--accepted", str(file), "--json") == 1
-    assert document(capsys)["unexplained"] > 0
-    more = "  - {part: '*', reason: all of it}\n  - {mutant: nothing, reason: gone}\n"
-    file.write_text(file.read_text(encoding="utf-8") + more, encoding="utf-8")
+    found = document(capsys)
+    assert found["unexplained"] > 0
+    assert found["stale"] == 0
+    file.write_text(file.read_text(encoding="utf-8") + "  - {part: '*', reason: all of it}\n", encoding="utf-8")
     assert mutate(suite, "--accepted", str(file), "--json") == 0
     found = document(capsys)
     assert found["unexplained"] == 0
-    assert any("explains no survivor: gone" in note for note in found["notes"])
     assert {one["explained"] for one in found["mutants"] if "explained" in one} == {"wording", "all of it"}
+
+
+def test_survivors_may_be_explained_in_several_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first file that names a survivor explains it; each file is told with how many it explains."""
+    suite, one, other = str(write_kiosk(tmp_path)), tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text("accepted: [{operator: drop-sentence, part: 'template:pay', reason: wording}]\n", encoding="utf-8")
+    other.write_text("accepted: [{part: '*', reason: all of it}]\n", encoding="utf-8")
+    assert mutate(suite, "--accepted", str(one), "--accepted", str(other), "--json") == 0
+    found = document(capsys)
+    survived = [held for held in found["mutants"] if held["fate"] in ("survived", "not-covered")]
+    reasons = [held["explained"] for held in survived]
+    assert {held["what"] for held in survived if held["explained"] == "wording"} == {"template:pay"}
+    told = [note.split(" explained in ")[0] for note in found["notes"] if " explained in " in note]
+    assert [int(note.split()[0]) for note in told] == [reasons.count("wording"), reasons.count("all of it")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{mutant: nothing, reason: gone}", "explains no survivor: gone"),
+        ("{operator: drop-sentence, part: 'rule:*', reason: rules say nothing}", "explains no survivor: rules say nothing"),
+        ("{part: ['template:pay', 'template:pray'], reason: wording}", "'template:pray' fits no survivor"),
+        ("{operator: [drop-sentence, drop-argumant], reason: wording}", "'drop-argumant' fits no survivor"),
+    ],
+)
+def test_an_entry_that_explains_nothing_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], entry: str, said: str
+) -> None:
+    """Exit code 1 and the entry's place, and a part of the agent tells nothing."""
+    suite, file = str(write_kiosk(tmp_path)), tmp_path / "accepted.yaml"
+    file.write_text(f"accepted:\n  - {entry}\n  - {{part: '*', reason: all of it}}\n", encoding="utf-8")
+    assert mutate(suite, "--accepted", str(file), "--json") == 1
+    found = document(capsys)
+    assert (found["unexplained"], found["stale"]) == (0, 1)
+    assert any("/accepted.yaml:2:5: " in note and said in note for note in found["notes"]), found["notes"]
+    assert mutate(suite, "--accepted", str(file), "--operators", "drop-sentence", "--json") == 0
+    assert document(capsys)["stale"] == 0
 
 
 @pytest.mark.parametrize(

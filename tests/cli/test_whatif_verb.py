@@ -215,6 +215,54 @@ turns:
     assert call(capsys, "run", "--candidate", "new.yaml", "-q")[1] == "of 6 turns 0 change\n"
 
 
+GIVEN = """\
+title: Begun in the middle
+params: {order: [L-7]}
+metadata: {shop: north}
+given:
+  variables: {order: "{{ order }}", window: 14}
+  scenario: returns/confirm
+  history:
+    - {user: I send back the lamp, agent: Which order?}
+turns:
+  - user: "yes"
+    expect: {scenario: returns/done}
+"""
+
+
+def test_a_run_is_taken_up_where_its_scripts_began(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A conversation that began at a step, with variables and a history, is taken from there by both agents."""
+    (folder / "begun.yaml").write_text(GIVEN, encoding="utf-8")
+    assert main(["run", "begun.yaml", "--agent", "agent.yaml", "--report", "none", "--out", "run", "-q"]) == 0
+    lines = [json.loads(line) for line in Path("run/journal.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert next(line for line in lines if line["t"] == "case")["given"] == {
+        "variables": {"order": "L-7", "window": 14},
+        "history": [["I send back the lamp", "Which order?"]],
+        "scenario": "returns/confirm",
+        "metadata": {"shop": "north"},
+    }
+    agent_file(folder, ("{to: done, when", "{to: kept, when"), name="kept.yaml")
+    capsys.readouterr()
+    code, out, _ = call(capsys, "run", "--agent", "agent.yaml", "--candidate", "kept.yaml", "--scripts", "guards")
+    assert (code, out.splitlines()[0]) == (0, "of 1 turn 1 changes: 1 stands at returns/kept")
+    script = next(Path("guards").glob("*.yaml")).read_text(encoding="utf-8")
+    for words in ("scenario: returns/confirm", "order: L-7", "agent: 'Which order?'"):
+        assert words in script
+    assert main(["run", "guards", "--agent", "agent.yaml", "--report", "none", "-q"]) == 0
+    assert main(["run", "guards", "--agent", "kept.yaml", "--report", "none", "-q"]) == 1
+
+
+def test_a_run_begins_nowhere_where_the_candidate_lacks_the_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An agent without the recorded scenario begins the conversation in none; the turn is a change like any other."""
+    (folder / "begun.yaml").write_text(GIVEN, encoding="utf-8")
+    assert main(["run", "begun.yaml", "--agent", "agent.yaml", "--report", "none", "--out", "run", "-q"]) == 0
+    agent_file(folder, ("scenarios:\n  returns:", "scenarios:\n  refunds:"), name="other.yaml")
+    capsys.readouterr()
+    code, out, _ = call(capsys, "run", "--agent", "agent.yaml", "--candidate", "other.yaml")
+    assert code == 0
+    assert out.startswith("of 1 turn 1 changes")
+
+
 def test_any_number_of_processes_tells_the_same(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,58 +12,14 @@ from focal_eval.cli import main
 from focal_eval.evaluate.impacting import WHY, Impacted, ImpactRequest, find
 from focal_eval.experiment.impact import Verified
 from focal_eval.report.impact_text import print_impact
-
-AGENT = """\
-agent: shop
-rules:
-  - {id: greet, match: {any_words: [hello, hi]}, template: hello}
-  - {id: refund, match: {any_words: [refund]}, tools: pay, template: refund}
-  - {id: chat, match: {any_words: [weather]}, template: chat}
-tools:
-  - {id: pay, args: {amount: {value: 20}}, returns: {ok: true}}
-templates:
-  - {id: hello, text: Welcome.}
-  - {id: refund, text: You get 18.50.}
-  - {id: chat, text: How nice.}
-  - {id: pardon, text: Pardon?, mode: FALLBACK}
-"""
-SCRIPTS = {"hello": ("hi", "Welcome"), "refund": ("a refund, please", "18.50"), "chat": ("nice weather", "nice")}
-SUITE = "title: Shop\nscripts: [scripts/*.yaml]\nengine: {kind: embedded, agent: agent.yaml}\n"
+from tests.evaluate.impact_shop import AGENT, SCRIPTS, SUITE, chosen, edited, shop_in, write_script
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A suite of three scripts in `evals/`."""
-    evals = tmp_path / "evals"
-    (evals / "scripts").mkdir(parents=True)
-    (evals / "agent.yaml").write_text(AGENT, encoding="utf-8")
-    (evals / "shop.yaml").write_text(SUITE, encoding="utf-8")
-    for name, (said, told) in SCRIPTS.items():
-        write_script(evals, name, said, told)
     monkeypatch.chdir(tmp_path)
-    return evals
-
-
-def write_script(evals: Path, name: str, said: str, told: str) -> None:
-    text = f"title: {name}\nturns:\n  - user: {said}\n    expect: {{response: {{contains: '{told}'}}}}\n"
-    (evals / "scripts" / f"{name}.yaml").write_text(text, encoding="utf-8")
-
-
-def edited(shop: Path, *swaps: tuple[str, str]) -> str:
-    """Another agent file with these texts swapped."""
-    text = AGENT
-    for old, new in swaps:
-        assert old in text, old
-        text = text.replace(old, new)
-    (shop / "new.yaml").write_text(text, encoding="utf-8")
-    return "evals/new.yaml"
-
-
-def chosen(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """The cases that are chosen, by name."""
-    capsys.readouterr()
-    assert main(["impact", "evals/agent.yaml", "evals/new.yaml", *words, "--json"]) == 0
-    return {choice["case"]: choice for choice in json.loads(capsys.readouterr().out)["chosen"]}
+    return shop_in(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +127,9 @@ def test_a_miss_is_told_and_fails(shop: Path) -> None:
     """Had a case been left out that changes, it would be named, the rate told, and the exit code be 1."""
     found = impacted(shop)
     assert not found.missed
-    wrong = replace(found, impact=replace(found.impact, chosen=(), verified=Verified(("refund", "x"), ("refund",))))
+    (of,) = found.suites
+    missing = replace(of.impact, chosen=(), verified=Verified(("refund", "x"), ("refund",)))
+    wrong = replace(found, suites=(replace(of, impact=missing),))
     assert wrong.missed
     assert wrong.as_json()["verified"]["rate"] == 0.5
     stream = io.StringIO()
@@ -189,7 +145,9 @@ def test_a_miss_is_told_and_fails(shop: Path) -> None:
         (["evals/agent.yaml", "evals/new.yaml", "--run", "nosuch"], "nosuch"),
         (["evals/agent.yaml", "evals/new.yaml", "--suite", "evals/shpo.yaml"], "there is no"),
         (["evals/agent.yaml", "evals/new.yaml", "-k", "nothing-like-it"], "none of 3 cases fits"),
-        (["evals/agent.yaml", "evals/new.yaml", "--suite", "evals/python.yaml"], "needs the engine 'embedded', not 'callable'"),
+        (["evals/agent.yaml", "evals/new.yaml", "--suite", "evals/python.yaml", "--verify"], "the engine 'callable' of evals/"),
+        (["evals/agent.yaml", "evals/new.yaml", "--engine", "served"], "has no engine 'served'"),
+        (["evals/agent.yaml", "evals/new.yaml", "--run", "latest"], "there is no run of evals/shop.yaml below reports"),
     ],
 )
 def test_a_wrong_command_is_refused(shop: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
@@ -209,15 +167,3 @@ def test_a_wrong_command_is_refused(shop: Path, capsys: pytest.CaptureFixture[st
     assert said in err
     if "broken" in words[1]:
         assert "evals/broken.yaml:4" in err, "every error is told"
-
-
-def test_several_suites_have_to_be_told_apart(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where two suites have the agent they are named; where one has it, that one is meant."""
-    edited(shop, ("You get 18.50.", "You get it."))
-    (shop / "second.yaml").write_text(SUITE, encoding="utf-8")
-    assert main(["impact", "evals/agent.yaml", "evals/new.yaml"]) == 2
-    assert (
-        "name the suite with --suite FILE; in evals/ there is evals/second.yaml and evals/shop.yaml" in capsys.readouterr().err
-    )
-    (shop / "second.yaml").write_text(SUITE.replace("agent.yaml", "../elsewhere.yaml"), encoding="utf-8")
-    assert list(chosen(capsys)) == ["refund"]

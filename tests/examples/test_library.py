@@ -117,6 +117,7 @@ def test_a_trigger_that_is_gone_is_noticed(place: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow  # half a second a trigger
+@pytest.mark.timeout(900)
 def test_no_trigger_can_go_unnoticed(tmp_path: Path) -> None:
     """The suite holds every single trigger of the brain."""
     assert [place for place in triggers() if not noticed(place, tmp_path / place.replace(":", "-"))] == []

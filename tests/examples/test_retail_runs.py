@@ -82,6 +82,7 @@ def test_deleting_a_rule_changes_what_the_agent_does(rule: str, script: str, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_switching_any_rule_off_fails_a_script(tmp_path: Path) -> None:
     """There is no rule whose loss goes unnoticed."""
     unnoticed = [str(rule.id) for rule in agent().rules if not failing_without(str(rule.id), tmp_path / str(rule.id))]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -121,6 +124,31 @@ def pay_back(amount=None):
         pass
     return {"ok": True}
 """
+
+
+ABANDONED = """
+import os, signal, sys
+from pathlib import Path
+from functools import partial
+from focal_eval.experiment.agent_mutants import agent_mutants
+from focal_eval.experiment.mutate_pool import Trials
+from focal_eval.experiment.reach import Reach
+from tests.experiment.kiosk import lab_of
+
+suite = Path(sys.argv[1])
+reach = Reach(lab_of(suite))
+Trials(reach, partial(lab_of, suite), workers=3).run(
+    agent_mutants(reach.lab.agent, "agent.yaml"), lambda done, _: os.kill(os.getpid(), signal.SIGKILL) if done == 20 else None
+)
+"""
+
+
+def test_workers_end_with_the_process_that_hired_them(tmp_path: Path) -> None:
+    """Killed, it leaves nobody behind who holds its output open."""
+    suite = write_kiosk(tmp_path)
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", ABANDONED, str(suite)], capture_output=True, timeout=60, cwd=root, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
 @pytest.mark.slow

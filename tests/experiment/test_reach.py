@@ -53,6 +53,7 @@ def test_a_case_that_is_left_out_leaves_the_same_records(some: Reach) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_no_case_of_the_whole_suite_is_left_out_wrongly() -> None:
     """Over hundreds of changes, with every case of the suite played in full."""
     reach = Reach(open_lab(RunRequest((SUITE,))).lab)

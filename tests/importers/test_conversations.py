@@ -298,6 +298,26 @@ def test_a_run_folder_is_read_by_its_journal_alone(tmp_path: Path) -> None:
     assert not over.counts
 
 
+def test_a_run_tells_where_its_conversations_begin(tmp_path: Path) -> None:
+    """Variables, history, place, channel, metadata; a case whose beginning is misshapen is told and read without it."""
+    given = {"variables": {"a": 1}, "history": [["hi", None]], "scenario": "returns/ask", "metadata": {"locale": "de"}}
+    lines = [
+        {"t": "run", "id": "r"},
+        {"t": "case", "case": "c1", "name": "one", "channel": "web", "given": given},
+        {"t": "case", "case": "c2", "name": "two", "given": {"history": [["hi"]]}},
+        *(
+            {"t": "turn", "case": case, "attempt": 1, "i": 0, "user": "hey", "reply": {"response": "?"}}
+            for case in ("c1", "c2")
+        ),
+    ]
+    over = PassedOver()
+    one, two = told(written(tmp_path, lines, "journal.jsonl"), over=over)
+    assert (one.id, one.start, one.history, one.scenario) == ("one", {"a": 1}, (("hi", None),), "returns/ask")
+    assert one.metadata == {"locale": "de", "channel": "web"}
+    assert (two.id, two.start, two.history, two.scenario) == ("two", {}, (), None)
+    assert over.counts == {"a turn of the history is no pair of texts": 1}
+
+
 def test_a_torn_line_is_told_with_its_place_and_passed_over(tmp_path: Path) -> None:
     """The lines before and after it are read."""
     path = tmp_path / "torn.jsonl"
