@@ -24,6 +24,7 @@ from focal_eval.engines.sse import EventDecoder
 from focal_eval.engines.wire_answer import Answer, Event, plain
 from focal_eval.engines.wire_body import LineDecoder, Unpacker
 from focal_eval.engines.wire_connections import Connections
+from focal_eval.engines.wire_deadlines import Deadlines
 from focal_eval.engines.wire_exchange import Call, Exchange, Sender
 from focal_eval.engines.wire_limits import Again, Faults, persist
 from focal_eval.errors import EngineError, EngineGivenUp, EngineProtocol, EngineTimeout, EngineUnreachable, UsageError
@@ -57,6 +58,7 @@ class Wire:
         self._headers = {"user-agent": f"focal-eval/{__version__}", "accept-encoding": "identity", **_lower(given)}
         self._faults = faults or Faults()
         self._clock = clock
+        self._deadlines = Deadlines(self._faults.request_timeout_s)
         self._connections = Connections(url)
         self._sender = Sender(f"{url.scheme}://{url.netloc}", self._connections, self._faults, clock, given)
 
@@ -83,8 +85,7 @@ class Wire:
         """The whole answer, of a 2xx status. `safe` says that doing it twice changes nothing more than doing it once."""
         call = self._call(method, path, body, params, safe, headers, _JSON)
         try:
-            async with asyncio.timeout(self._faults.request_timeout_s):
-                answer, attempts = await self._tried(lambda: self._whole(call))
+            answer, attempts = await self._deadlines.within(self._tried(lambda: self._whole(call)))
         except TimeoutError:
             raise self._too_slow() from None
         return answer if attempts == 1 else Answer(answer.status, answer.headers, answer.content, attempts)
@@ -132,6 +133,7 @@ class Wire:
 
     async def close(self) -> None:
         """Closes the connections; a later request would open new ones."""
+        self._deadlines.close()
         await self._connections.close()
 
     async def _whole(self, call: Call) -> Answer:

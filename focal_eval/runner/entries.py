@@ -34,6 +34,11 @@ class Places:
         """Adds a place at the end."""
         self._flat.extend(place)
 
+    def add(self, start: int, end: int) -> None:
+        """The same, without a place."""
+        self._flat.append(start)
+        self._flat.append(end)
+
     def __len__(self) -> int:
         return len(self._flat) // 2
 

@@ -22,6 +22,7 @@ from focal_eval.runner.reading import Reading
 
 INDEX = "index.jsonl"
 VERSION = 1
+TOGETHER = 100  # attempts that are written at once; those not written yet are read from the journal
 
 
 class IndexWriter:
@@ -45,6 +46,11 @@ class IndexWriter:
             self._told.add(case.id)
             told = case_row(case)
         self._lines.append(orjson.dumps([told, attempt_row(attempt), open_from]))
+
+    def written(self) -> None:
+        """The journal's lines of all that was told are written; what waits is handed over where it is much."""
+        if len(self._lines) >= TOGETHER:
+            self.flush()
 
     def flush(self) -> None:
         """Hands over what was told so far; call it after the journal's lines were."""

@@ -176,7 +176,7 @@ class Journal:
         end = start + len(line)
         self._lines.append(line)
         self._size = end + 1
-        self.reading.take(line, start, end)
+        self.reading.note(line, start, end)
         if line.startswith(_ATTEMPT):
             name = _case_in(line, _ATTEMPT)
             self._open_from.pop(name, None)
@@ -209,7 +209,7 @@ class Journal:
                 os.ftruncate(self._file, self._written)  # no torn line where it can be helped
             raise StorageError(f"the journal cannot be written: {problem.strerror or problem}") from None
         self._written = self._size
-        self._index.flush()
+        self._index.written()
         if self._closed:
             self._closed = False
             self._look_at_disk()
@@ -219,7 +219,7 @@ class Journal:
         if self._syncer.problem is not None:
             told = self._syncer.problem.strerror or self._syncer.problem
             raise StorageError(f"the disk does not keep the journal: {told}")
-        if not os.fstat(self._file).st_nlink:
+        if self._syncer.deleted:
             raise self._rescued()
 
     def _rescued(self) -> StorageError:
@@ -265,6 +265,7 @@ class Journal:
         try:
             self._write()
             self._syncer.finish()
+            self._look_at_disk()
         finally:
             self._syncer.stop()
             self._index.close()

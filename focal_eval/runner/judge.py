@@ -22,6 +22,10 @@ from focal_eval.value import value
 CHANGED = "conversation-changed"
 """The kind of fault of a recorded case whose script would have another conversation now."""
 
+CLOSING = b"]}"
+PLAIN = b'],"plain":true}'
+"""How the results of a line end that says no more than that all was as expected: a list of cases need not read it."""
+
 Write = Callable[[bytes], None]
 Said = tuple[str | None, str | None]  # by the user, and the golden reply
 
@@ -174,7 +178,8 @@ class CaseJudge:
             line += b',"first_token_ms":%.3f' % record.first_token_ms
         if saved:
             line += b',"saved":' + dumps(saved)
-        self.write(line + b',"results":[' + self.judging.tally.take() + b"]}")
+        end = CLOSING if self.judging.tally.telling or record.fault is not None else PLAIN
+        self.write(line + b',"results":[' + self.judging.tally.take() + end)
 
     def _keep_bad(self, index: int | None) -> None:
         tally = self.judging.tally
@@ -236,12 +241,13 @@ class CaseJudge:
             line += b',"reason":' + dumps(self.reason)
         if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
             line += b',"fault":' + dumps(fault_to_json(self.fault))
+        plain = self.verdict is Verdict.PASSED and not self.judging.tally.telling
         line += b',"results":[' + self.judging.tally.take() + b"]"
         if self.before:
             line += b',"before":' + dumps([_replayed(record) for record in self.before])
         if messages:
             line += b',"messages":' + messages
-        return line + b"}"
+        return line + (PLAIN if plain else CLOSING)[1:]
 
 
 def _observed(record: TurnRecord) -> bytes:

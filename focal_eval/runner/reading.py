@@ -14,8 +14,9 @@ from typing import IO, Any
 import orjson
 
 from focal_eval.runner.entries import Attempt, Case, Place
-from focal_eval.runner.seal import SEAL, is_sealed
+from focal_eval.runner.seal import SEAL, SEAL_LENGTH, is_sealed
 
+_PLAIN = b',"plain":true'  # says no more than that all was as expected
 SEALED_FROM = 2  # the format whose lines have a checksum
 _TURN = re.compile(rb'\{"t":"turn","case":"([^"\\]+)","attempt":(\d+),"i":(\d+),').match
 _ATTEMPT = re.compile(
@@ -51,10 +52,15 @@ class Reading:
         return start
 
     def take(self, line: bytes, start: int, end: int) -> None:
-        """Takes one line; it stands at these bytes of the journal."""
+        """Takes one line that was read; it stands at these bytes of the journal."""
         if self._sealed and not is_sealed(line):
             self.damaged += 1
-        elif _tells(line):
+        else:
+            self.note(line, start, end)
+
+    def note(self, line: bytes, start: int, end: int) -> None:
+        """Takes one line that is known to be whole."""
+        if not line.endswith(_PLAIN, 0, -SEAL_LENGTH):
             self._parsed(line, Place(start, end))
         elif (turn := _TURN(line)) is not None:
             self._plain_turn(turn, start, end)
@@ -76,7 +82,7 @@ class Reading:
                 return
             attempt = self._renewed(name, attempt)
         attempt.last = index
-        attempt.turns.append(Place(start, end))
+        attempt.turns.add(start, end)
 
     def _plain_attempt(self, found: re.Match[bytes], start: int, end: int) -> None:
         try:
@@ -198,13 +204,6 @@ class Reading:
         results = data.get("results") or ()
         _count(attempt, results)
         attempt.tolerated = tuple(_tolerated(results))
-
-
-def _tells(line: bytes) -> bool:
-    """Whether a line may say more than that all went well. A text cannot look so: its quotes are escaped."""
-    return (
-        b'"outcome":"failed"' in line or b'"outcome":"errored"' in line or b',"fault":' in line or b'"tolerated":true' in line
-    )
 
 
 @contextmanager

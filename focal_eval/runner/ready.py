@@ -96,6 +96,7 @@ class Tally:
     """What judging one attempt gave so far."""
 
     results: list[bytes] = field(default_factory=list)
+    telling: bool = False  # one of `results` says more than that an expectation held or was skipped
     judged: int = 0  # passed or failed, soft ones too
     failed: int = 0  # soft ones not
     errored: int = 0
@@ -108,6 +109,7 @@ class Tally:
         """The results since the last call, as the inside of a JSON list."""
         out = b",".join(self.results)
         self.results.clear()
+        self.telling = False
         return out
 
 
@@ -143,6 +145,7 @@ class Judging:
         """Records a result that no check gave."""
         tally = self.tally
         tally.results.append(dumps(result_to_json(result)))
+        tally.telling |= bool(result.findings) or result.outcome in (FAILED, ERRORED)
         if result.outcome in (PASSED, FAILED):
             tally.judged += 1
         if result.outcome is SKIPPED:

@@ -6,7 +6,7 @@ from zlib import crc32
 
 SEAL = "crc"
 _BEGINS = b',"crc":"'
-_LENGTH = 18  # of the seal, with what closes the line's object
+SEAL_LENGTH = 18  # of the seal, with what closes the line's object
 
 
 def sealed(line: bytes) -> bytes:
@@ -18,7 +18,7 @@ def sealed(line: bytes) -> bytes:
 def is_sealed(line: bytes) -> bool:
     """Whether a line, with or without its line feed, is as it was written."""
     end = len(line) - 1 if line.endswith(b"\n") else len(line)
-    at = end - _LENGTH
+    at = end - SEAL_LENGTH
     if at < 1 or line[at : at + 8] != _BEGINS:
         return False
     try:

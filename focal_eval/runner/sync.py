@@ -22,11 +22,15 @@ class Sync(StrEnum):
 
 
 class Syncer:
-    """Carries out a policy for one open file. `problem` is what the disk answered where it could not."""
+    """Carries out a policy for one open file, and looks whether it is still there.
+
+    `problem` is what the disk answered where it could not keep it, `deleted` whether nobody can find the file any more.
+    """
 
     def __init__(self, file: int, policy: Sync) -> None:
         self._file, self._policy = file, policy
         self.problem: OSError | None = None
+        self.deleted = False
         self.count = 0  # times the disk was asked
         self._wanted = threading.Event()
         self._over = threading.Event()
@@ -39,13 +43,15 @@ class Syncer:
         if self._thread is None:  # not before: a process that is split in two should have one thread
             self._thread = threading.Thread(target=self._go, name="fsync", daemon=True)
             self._thread.start()
-        self._wanted.set()
+        if not self._wanted.is_set():
+            self._wanted.set()
 
     def finish(self) -> None:
         """Everything written so far is on the disk when this returns, unless the policy is OFF."""
         self.stop()
         if self._policy is not Sync.OFF:
             self._now()
+        self.deleted = not os.fstat(self._file).st_nlink
 
     def stop(self) -> None:
         """Ends the thread; what it has not done is not done."""
@@ -62,6 +68,7 @@ class Syncer:
                 return
             self._wanted.clear()
             self._now()
+            self.deleted = not os.fstat(self._file).st_nlink
             self._over.wait(AT_MOST_EVERY_S)
 
     def _now(self) -> None:

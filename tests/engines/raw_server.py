@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from focal_eval.engines.wire_client import HttpxTransport
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
-from focal_eval.engines.wire_client import HttpxTransport
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from focal_eval.engines.wire_client import HttpxTransport
 from focal_eval.engines.wire_dial import Way
 from focal_eval.engines.wire_httpx import httpx
 from focal_eval.engines.wire_protocol import HEAD_BYTES, HEADERS
-from focal_eval.engines.wire_client import HttpxTransport
 from tests.engines.raw_server import OK, fetched, heard, raw_server, request, saying, transport_to
 
 H = b"HTTP/1.1 200 OK\r\n"
