@@ -9,6 +9,7 @@ from typing import Any
 
 from focal_eval.compare.align import Said, align, align_turns, text_likeness
 from focal_eval.compare.cause import Found, cause_of
+from focal_eval.compare.keys import case_key
 from focal_eval.compare.lanes import replies, unknown
 from focal_eval.compare.mask import Masks
 from focal_eval.compare.model import (
@@ -19,7 +20,6 @@ from focal_eval.compare.model import (
     RecordedCase,
     RecordedTurn,
     TurnPair,
-    case_key,
     is_as_flaky,
 )
 from focal_eval.compare.structure import equal_json, structural

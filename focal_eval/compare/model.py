@@ -83,12 +83,6 @@ class RecordedCase:
     id: str = ""  # the case's id in its run; empty in a baseline
 
 
-def case_key(name: str, script: str, repeat: int) -> str:
-    """What the repeats of one case have in common: `returns/mug[item=cup]` of `returns/mug[item=cup]#2`."""
-    end = f"#{repeat}"
-    return name.removesuffix(end) if name != script else name
-
-
 def is_as_flaky(tried: tuple[int, int, int, int]) -> bool:
     """Whether repeats disagree on both sides, and as often; `tried` are the good and the judged ones of each side."""
     good_before, judged_before, good_after, judged_after = tried

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from focal_eval.compare.model import RecordedCase, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import RecordedCase
 from focal_eval.value import value
 
 

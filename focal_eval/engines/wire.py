@@ -58,6 +58,7 @@ class Wire:
         self._headers = {"user-agent": f"focal-eval/{__version__}", "accept-encoding": "identity", **_lower(given)}
         self._faults = faults or Faults()
         self._clock = clock
+        self._usual = lru_cache(maxsize=256)(self._usual_of)
         self._deadlines = Deadlines(self._faults.request_timeout_s)
         self._connections = Connections(url)
         self._sender = Sender(f"{url.scheme}://{url.netloc}", self._connections, self._faults, clock, given)
@@ -213,6 +214,16 @@ class Wire:
             raise EngineProtocol(f"the stream holds more than {self._faults.max_events:,} events (max_events)")
         return count + 1
 
+    def _usual_of(self, path: str, accept: str, has_body: bool) -> tuple[str, Mapping[str, str]]:
+        """The URL and the headers of a request without any of its own."""
+        url = self._base + path
+        if not _is_path(path) or len(url) > _LONGEST_URL:
+            raise _no_path(path)
+        sent = {**self._headers, "accept": accept}
+        if has_body:
+            sent["content-type"] = _JSON
+        return url, sent
+
     def _call(
         self,
         method: str,
@@ -224,17 +235,24 @@ class Wire:
         accept: str,
     ) -> Call:
         """The request. Raises EngineProtocol where an id of the engine's would make it another one."""
-        url = f"{self._base}{path}?{urlencode(params)}" if params else self._base + path
-        if not _is_path(path) or len(url) > _LONGEST_URL:
-            raise EngineProtocol(f"{plain(repr(path), 80)} is no path to ask for; an id in it is not one")
-        sent = {**self._headers, "accept": accept}
-        if body is not None:
-            sent["content-type"] = _JSON
+        if not params and not headers:
+            url, sent = self._usual(path, accept, body is not None)
+            return Call(method, url, sent, None if body is None else _json(body), safe)
+        url, usual = self._usual(path, accept, body is not None)
+        if params:
+            url = f"{url}?{urlencode(params)}"
+            if len(url) > _LONGEST_URL:
+                raise _no_path(path)
+        sent = dict(usual)
         for name, value in (headers or {}).items():
             if not _fits(name, value):
                 raise EngineProtocol(f"{plain(repr(value), 80)} is no value of a header ({plain(name, 60)})")
             sent[name.lower()] = value
         return Call(method, url, sent, None if body is None else _json(body), safe)
+
+
+def _no_path(path: str) -> EngineProtocol:
+    return EngineProtocol(f"{plain(repr(path), 80)} is no path to ask for; an id in it is not one")
 
 
 @lru_cache(maxsize=64)

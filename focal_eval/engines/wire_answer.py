@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -16,6 +16,34 @@ from focal_eval.text import shorten
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SHOWN = 200  # characters of an answer in a message
 _DETAIL = 2_000
+
+
+class Headers(Mapping[str, str]):
+    """An answer's headers, names in lower case; read when somebody asks for one, which hardly ever happens."""
+
+    __slots__ = ("_raw", "_read")
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._read: dict[str, str] | None = None
+
+    def raw(self, name: bytes) -> bool:
+        """Whether a header of this name, in lower case, is there."""
+        return any(known.lower() == name for known, _ in self._raw)
+
+    def _all(self) -> dict[str, str]:
+        if self._read is None:
+            self._read = {name.decode("latin-1").lower(): said.decode("latin-1") for name, said in self._raw}
+        return self._read
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 @dataclass(frozen=True, slots=True)

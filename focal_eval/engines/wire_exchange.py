@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
-from focal_eval.engines.wire_answer import Answer, refusal
+from focal_eval.engines.wire_answer import Answer, Headers, refusal
 from focal_eval.engines.wire_body import Unpacker
 from focal_eval.engines.wire_connections import Connections, Pool
 from focal_eval.engines.wire_failure import amid_answer, before_answer, nothing_sent
@@ -48,7 +47,7 @@ class Exchange:
         self._body = begun.body
         self._pool, self._connections, self.started = pool, connections, started
         self.status = begun.status
-        self.headers = {name.decode("latin-1").lower(): said.decode("latin-1") for name, said in begun.headers}
+        self.headers = Headers(begun.headers)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes over the wire. Raises EngineProtocol where it breaks off."""
@@ -64,7 +63,7 @@ class Exchange:
     async def whole(self, most: int) -> Answer:
         """The whole answer, at most so many bytes of it."""
         content = self._body.at_once()
-        if content is not None and len(content) <= most and "content-encoding" not in self.headers:
+        if content is not None and len(content) <= most and not self.headers.raw(b"content-encoding"):
             return Answer(self.status, self.headers, content)  # as most: there is nothing to unpack and nothing to count
         unpacker = Unpacker(self.headers, most)
         if content is None:
@@ -156,6 +155,8 @@ class Sender:
         """The seconds of a Retry-After header, which may be a date; None where there is none to be read."""
         if text.isascii() and text.isdigit():
             return float(text[:9])
+        from email.utils import parsedate_to_datetime  # a module that most runs never need
+
         try:
             at = parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):

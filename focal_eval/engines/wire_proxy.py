@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from base64 import b64encode
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from focal_eval.errors import EngineUnreachable
 
 PORTS = {"http": 80, "https": 443}
+_ASKED = ("darwin", "win32", "cygwin")  # systems that know of proxies outside the environment
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def proxy_for(origin: SplitResult) -> SplitResult | None:
     """The proxy to be asked; None where the server is. Raises EngineUnreachable, without the proxy's password."""
+    if sys.platform not in _ASKED and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # slow to import
+
     host = origin.hostname or ""
     url = None if host in _HERE or proxy_bypass(host) else getproxies().get(origin.scheme)
     if not url:

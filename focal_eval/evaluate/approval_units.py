@@ -14,7 +14,8 @@ from focal_eval.compare import Masks, compare_repeats, masks_of
 from focal_eval.compare.baseline_model import BaselineFile, Kept, content, path_of, short
 from focal_eval.compare.baseline_reading import from_file, paths_below
 from focal_eval.compare.baseline_writing import text_of
-from focal_eval.compare.model import CaseChange, Change, RecordedCase, RecordedTurn, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import CaseChange, Change, RecordedCase, RecordedTurn
 from focal_eval.compare.renames import Trace, renames, trace_of
 from focal_eval.compare.staleness import is_over
 from focal_eval.errors import Refused, UsageError

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from focal_eval.compare import Masks, baseline, compare_repeats, grouped, masks_of
 from focal_eval.compare.baseline_model import AGENT, short
-from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import CaseChange, Change, Comparison, Edit, RecordedCase, Side
 from focal_eval.compare.renames import Trace, renames, trace_of
 from focal_eval.compare.staleness import Staleness
 from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from focal_eval.compare import baseline
-from focal_eval.compare.model import CaseChange, RecordedCase, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import CaseChange, RecordedCase
 from focal_eval.evaluate.comparing import Compared
 from focal_eval.evaluate.recorded_cases import recorded
 from focal_eval.report.comparison import ComparisonView, write

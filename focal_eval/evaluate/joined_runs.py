@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.errors import UsageError
 from focal_eval.records import Json
 from focal_eval.report.model import Attempt, Case, Place, Places, ReportModel

@@ -9,7 +9,7 @@ from typing import Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.errors import StorageError, UsageError
 from focal_eval.evaluate.folders import check_reports, read_folder, render
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp

@@ -56,7 +56,7 @@ def statistics_json(tallies: Mapping[str, Tally], rule: Repeats, folder: Path) -
 
 def _repeats(cases: Iterable[Case], wanted: set[str]) -> dict[str, list[Case]]:
     """The repeats of some cases, in their order."""
-    from focal_eval.compare.model import case_key
+    from focal_eval.compare.keys import case_key
 
     out: dict[str, list[Case]] = {key: [] for key in wanted}
     for case in sorted(cases, key=lambda case: case.repeat):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.folders import check_reports, find_run, render
 from focal_eval.evaluate.listed import check_listed

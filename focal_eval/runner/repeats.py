@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.compare.stats import Tally, needs_more
 from focal_eval.records import Verdict
 from focal_eval.runner.plan import Case

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from focal_eval.compare import align as aligning
 from focal_eval.compare.align import Pair, Said, align, align_turns, likeness
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 
 TEXTS = st.sampled_from(
     ["yes", "no", "I want a refund for order A-1001", "Where is my parcel?", "It arrived broken", "thanks", "ok"]

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from focal_eval.clock import seeded
-from focal_eval.compare.model import RecordedCase, RecordedTurn, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import RecordedCase, RecordedTurn
 from focal_eval.compare.stats import Measured, Statistics, measured, statistics_of
 from focal_eval.compare.stats.bootstrap import quantile_differences
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from focal_eval.compare.model import RecordedCase, RecordedTurn, case_key
+from focal_eval.compare.keys import case_key
+from focal_eval.compare.model import RecordedCase, RecordedTurn
 from focal_eval.records import Json
 from focal_eval.value import value
 
