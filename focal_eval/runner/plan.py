@@ -27,6 +27,11 @@ class Case:
     pick: int  # which variant of each turn's `user`, modulo their number
     repeat: int  # from 1
 
+    @property
+    def turns(self) -> int:
+        """How many messages the user has."""
+        return len(self.script.turns)
+
 
 @value
 class Selection:
