@@ -71,7 +71,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
     """Reads everything a request names. Raises Refused with all diagnostics, or UsageError."""
     problems = Problems()
     suite, named = _suite_of_request(request, problems)
-    fields = suite.fields if suite is not None else _bare_fields()
+    fields = suite.fields if suite is not None else bare_fields()
     entry, engine_name = entry_of(request, suite)
     folder = suite.folder if suite is not None else Path.cwd()
     used = cassette_of(entry, folder, request)
@@ -89,7 +89,7 @@ def find_target(request: RunRequest, clock: Clock) -> Target:
         problems.extend(check_idle(script, able))
     if problems.errors:
         raise Refused("nothing was run", problems)
-    engine, recorder = _connected(entry, setting, used, agent, problems)
+    engine, recorder = connected(entry, setting, used, agent, problems)
     warnings = tuple(item for item in problems if item.severity == "warning")
     return Target(
         fields,
@@ -120,7 +120,7 @@ def collected(request: RunRequest) -> Collected:
     scripts, root = _loaded(request, suite, named, problems)
     if problems.errors:
         raise Refused("the scripts cannot be read", problems)
-    return Collected(suite, suite.fields if suite is not None else _bare_fields(), scripts, root)
+    return Collected(suite, suite.fields if suite is not None else bare_fields(), scripts, root)
 
 
 class NoSuite(UsageError):
@@ -145,7 +145,7 @@ def _loaded(request: RunRequest, suite: Suite | None, named: list[Path], problem
     return tuple(loaded.scripts), root
 
 
-def _connected(
+def connected(
     entry: EngineEntry, setting: Setting, used: Used | None, agent: AgentFile | None, problems: Problems
 ) -> tuple[Engine, Recorder | None]:
     """The engine, with its cassette before it where there is one."""
@@ -176,7 +176,8 @@ def agent_beside(entry: EngineEntry, setting: Setting, problems: Problems) -> Ag
     return agent_of(entry, setting, problems) if path is None else read_agent(path)
 
 
-def _bare_fields() -> SuiteFields:
+def bare_fields() -> SuiteFields:
+    """The settings of a run without a suite."""
     from focal_eval.source import Span
 
     nowhere = EngineEntry("embedded", None, Span("", 1, 1, 1, 1))

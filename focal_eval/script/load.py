@@ -143,13 +143,17 @@ class Loader:
             script = _with_digest(script, digests)
         return script
 
+    def shown(self, path: Path) -> str:
+        """What messages call a fragment."""
+        return shown(path)
+
     def fragment(self, path: Path, stack: tuple[Path, ...]) -> _Fragment:
         if path not in self._fragments:
             self._read_fragment(path, stack)
         return self._fragments[path]
 
     def _read_fragment(self, path: Path, stack: tuple[Path, ...]) -> None:
-        document = read_file(path, shown(path))
+        document = read_file(path, self.shown(path))
         reader = Reader(document)
         reader.scratch["include"] = _Splice(self, path, (*stack, path)).include
         value: Any = INVALID
