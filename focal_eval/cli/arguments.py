@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
+MOST_WORKERS = 512  # processes on one machine
 _LONGEST_S = 86_400
 
 
@@ -34,6 +35,11 @@ def seconds(text: str) -> float:
     if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and {_LONGEST_S}")
     return value
+
+
+def workers(text: str) -> int:
+    """Reads a number of worker processes; 0 for `auto`, as many as there are cores."""
+    return 0 if text == "auto" else whole(MOST_WORKERS)(text)
 
 
 def per_cent(text: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focal_eval.cli.arguments import MOST, seconds, whole
+from focal_eval.cli.arguments import MOST, seconds, whole, workers
 from focal_eval.runner.sync import Sync
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times, whatever the suite says")
     how.add_argument("--strict-flaky", action="store_true", help="exit code 4 where gates pass but cases were flaky")
     how.add_argument("--concurrency", type=whole(MOST), metavar="N", help="conversations at the same time")
+    how.add_argument(
+        "--workers", type=workers, metavar="N", help="processes that play the conversations, auto for one a core (default: 1)"
+    )
     how.add_argument("--timeout", type=seconds, metavar="S", help="time limit of a turn, in seconds")
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
     how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
@@ -101,6 +104,7 @@ def call(arguments: argparse.Namespace) -> int:
         repeats=arguments.repeats,
         strict_flaky=arguments.strict_flaky,
         concurrency=arguments.concurrency,
+        workers=arguments.workers,
         timeout_s=arguments.timeout,
         stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,
         out=arguments.out,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.folders import check_reports, find_run, render
+from focal_eval.evaluate.hands import Pool, pool_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
@@ -25,8 +26,9 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
+from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
-from focal_eval.runner.schedule import Observer, Schedule
+from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
 from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.suite_compare import masks_to_json
 
@@ -49,7 +51,9 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         with collector_paused():
             prepared = prepare(request, clock)
             reference = _reference(request, prepared.target, prepared.plan)
-        return _Run(request, prepared, clock, reference, before).go(observer)
+        one = _Run(request, prepared, clock, reference, before)
+        with pool_of(request, prepared, clock, one.id) as pool:
+            return one.go(observer, pool)
     finally:
         if before is not None:
             before.after.lock.release()
@@ -68,6 +72,20 @@ def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | N
 
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
+
+
+def _told(observer: Observer) -> Callable[[Played | Lost], None]:
+    """Tells an observer who played what, where it wants to know."""
+    told: Callable[[Played | Lost], None] = getattr(observer, "heard", lambda _: None)
+    return told
+
+
+def _keep(journal: Journal) -> Callable[[tuple[bytes, ...]], None]:
+    def keep(lines: tuple[bytes, ...]) -> None:
+        for line in lines:
+            journal.add(line[:-18] + b"}")
+
+    return keep
 
 
 class _Run:
@@ -149,12 +167,12 @@ class _Run:
             "elapsed_ms": None,
         }
 
-    def go(self, observer: Observer) -> RunResult:
+    def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
-            return replace(self._go(runner, observer), warnings=warnings)
+            return replace(self._go(runner, observer, pool), warnings=warnings)
 
-    def _go(self, runner: asyncio.Runner, observer: Observer) -> RunResult:
+    def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
         start = self.clock.elapsed()
         options, header = ReportOptions(), self.header()
         if self.before is not None:
@@ -164,7 +182,7 @@ class _Run:
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
-            schedule = self._schedule(journal, observer)
+            schedule = self._schedule(journal, observer, pool)
             state = runner.run(self._play(schedule))
             if self.target.recorder is not None:
                 self.target.recorder.save()
@@ -196,10 +214,10 @@ class _Run:
 
             written = {**written, "comparison": write_page(compared, self.folder)}
         reasons = _redacted(schedule.totals.reasons, self.redact)
-        told = None if self.target.recorder is None else self.target.recorder.told()
+        told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
         return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
 
-    def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
+    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before
         schedule = Schedule(
             self.plan,
@@ -210,6 +228,7 @@ class _Run:
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
+            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, _keep(journal), _told(observer)),
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)

@@ -127,6 +127,10 @@ class Worker:
         await self.play(coming, out.append)
         return tuple(out)
 
+    async def close(self) -> None:
+        """Lets go of the engine."""
+        await self._player.terms.engine.close()
+
     async def _one(self, case: Case) -> Played:
         lines: list[bytes] = []
         played = await self._player.play(case, lines.append)
