@@ -6,6 +6,10 @@ import argparse
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from focal_eval.runner.shard import Shard
 
 MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
 MOST_WORKERS = 512  # processes on one machine
@@ -24,6 +28,16 @@ def whole(most: int | None = None) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def shard(text: str) -> Shard:
+    """Reads which shard of how many."""
+    from focal_eval.runner.shard import shard_from
+
+    try:
+        return shard_from(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def seconds(text: str) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
@@ -23,6 +24,9 @@ from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
 from focal_eval.value import value
 
+if TYPE_CHECKING:
+    from focal_eval.evaluate.sharding import Sharded
+
 
 class NothingChosen(UsageError):
     """No case fits what was chosen by tag or name."""
@@ -35,6 +39,7 @@ class Prepared:
     target: Target
     fields: SuiteFields
     plan: Plan
+    part: Sharded | None = None  # where the plan is one shard of the whole
 
 
 def prepare(request: RunRequest, clock: Clock) -> Prepared:
@@ -49,7 +54,13 @@ def prepare(request: RunRequest, clock: Clock) -> Prepared:
         *repeated_in_vain(target, fields),
     )
     target = replace(target, warnings=warnings)
-    return Prepared(target, fields, plan_of(target, fields, request))
+    plan = plan_of(target, fields, request)
+    if request.shard is None:
+        return Prepared(target, fields, plan)
+    from focal_eval.evaluate.sharding import sharded
+
+    part = sharded(plan, fields, request, None if target.suite is None else target.suite.file)
+    return Prepared(target, fields, part.cut.plan, part)
 
 
 def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:

@@ -20,6 +20,7 @@ from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Resumed, resume
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.schedule import Totals
+from focal_eval.runner.shard import Shard
 from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
@@ -93,7 +94,16 @@ def _request(header: Mapping[str, Any], now: RunRequest) -> RunRequest:
         baseline=now.baseline or options.get("baseline"),
         concurrency=now.concurrency or options.get("concurrency"),
         strict_flaky=now.strict_flaky or bool(options.get("strict_flaky")),
+        **_shard(header),
     )
+
+
+def _shard(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the cases that a run was asked for, where it was one."""
+    told = header.get("shard")
+    if not told:
+        return {}
+    return {"shard": Shard(int(told["index"]), int(told["of"])), "durations": told.get("durations")}
 
 
 def _finished(model: ReportModel) -> dict[str, Entry]:

@@ -20,12 +20,10 @@ from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
-from focal_eval.evaluate.target import Target
 from focal_eval.records import Verdict
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
-from focal_eval.runner.plan import Plan
 from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
@@ -50,7 +48,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
     try:
         with collector_paused():
             prepared = prepare(request, clock)
-            reference = _reference(request, prepared.target, prepared.plan)
+            reference = _reference(request, prepared)
         one = _Run(request, prepared, clock, reference, before)
         with pool_of(request, prepared, clock, one.id) as pool:
             return one.go(observer, pool)
@@ -59,15 +57,20 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
             before.after.lock.release()
 
 
-def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | None:
-    """What the run will be compared with. Raises UsageError before anything is sent where it is not there."""
+def _reference(request: RunRequest, prepared: Prepared) -> Reference | None:
+    """What the run will be compared with. Raises UsageError before anything is sent where it is not there.
+
+    A shard is not compared, its merged run is: of a shard it is only seen to that it can be.
+    """
     if request.baseline is None:
         return None
     from focal_eval.evaluate.comparing import check_overlap, find_reference
 
-    reference = find_reference(request.baseline, request.runs, None if target.suite is None else target.suite.file)
+    suite, part = prepared.target.suite, prepared.part
+    plan = prepared.plan if part is None else part.cut.whole
+    reference = find_reference(request.baseline, request.runs, None if suite is None else suite.file)
     check_overlap(reference, {case_key(case.name, case.script.id, case.repeat) for case in plan.cases})
-    return reference
+    return reference if part is None else None
 
 
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
@@ -140,6 +143,7 @@ class _Run:
             },
             "scripts": scripts_json(self.plan),
             "plan": plan_json(self.plan),
+            **self._shard(),
             **({"resumed": self.resumed} if self.resumed else {}),
             "options": {
                 "tags": list(request.tags),
@@ -167,6 +171,13 @@ class _Run:
             "elapsed_ms": None,
         }
 
+    def _shard(self) -> dict[str, Any]:
+        if self.prepared.part is None:
+            return {}
+        from focal_eval.evaluate.sharding import shard_json
+
+        return {"shard": shard_json(self.prepared.part)}
+
     def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
@@ -190,7 +201,7 @@ class _Run:
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
             limit = self.fields.gates.get("coverage")
-            if isinstance(limit, CoverageLimit):
+            if isinstance(limit, CoverageLimit) and self.prepared.part is None:
                 from focal_eval.evaluate.coverage_files import view_of
                 from focal_eval.evaluate.coverage_gate import gated_coverage
 
@@ -257,9 +268,13 @@ class _Run:
 
     def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
         ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
-        strict = self.request.strict_flaky
+        totals, strict, part = schedule.totals, self.request.strict_flaky, None
+        if self.prepared.part is not None:
+            from focal_eval.evaluate.sharding import part_of
+
+            part = part_of(self.prepared.part, totals.counts)
         outcome, code = outcome_of(
-            schedule.totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict
+            totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict, part=part
         )
         elapsed = round((self.clock.elapsed() - start) * 1000, 3)
         return {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}, code
