@@ -115,7 +115,12 @@ def _passed(run: ReportModel) -> Said:
     return Said(f"{counts['passed']:,} of {counted(total, 'case')} passed, {rest}", _ALL)
 
 
-_BEGIN = {"interrupted": "Interrupted", "stopped": "Stopped at a failure", "given-up": "No verdict: the engine was lost"}
+_BEGIN = {
+    "interrupted": "Interrupted",
+    "stopped": "Stopped at a failure",
+    "given-up": "No verdict: the engine was lost",
+    "workers-lost": "No verdict: the workers were lost",
+}
 
 
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
@@ -132,6 +137,7 @@ def partial_note(run: ReportModel) -> str | None:
             "interrupted": "it was interrupted",
             "stopped": "it was told to stop at the first failure",
             "given-up": f"the engine gave no answer any more ({run.header.get('lost')}), so {_rest(run)}",
+            "workers-lost": f"{run.header.get('lost')}, so {_rest(run)}, and `focal-eval run --resume {run.header.get('id')}` goes on",
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
