@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Ended:
     """How the cases were gone through."""
 
-    state: str  # finished | stopped | given-up | interrupted
+    state: str  # finished | stopped | given-up | workers-lost | interrupted
     planned: int
     spared: int = 0
-    lost: str | None = None  # why the engine was given up
+    lost: str | None = None  # why the engine was given up, or who was to play
 
 
 def outcome_of(

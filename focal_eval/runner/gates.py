@@ -227,6 +227,8 @@ def conclude(
     """
     if state == "interrupted":
         return "interrupted", ExitCode.INTERRUPTED
+    if state == "workers-lost":  # the rest is still to be played
+        return "no-verdict", ExitCode.NO_VERDICT
     if any(gate.passed is False and gate.observed is not None and gate.name != "errored" for gate in gates):
         return "failed", ExitCode.FAILED
     if state == "given-up":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from focal_eval.compare.stats import Tally
+from focal_eval.errors import WorkersLost
 from focal_eval.records import TurnRecord, Verdict
 from focal_eval.runner.handout import MOST_DEATHS, Handout
 from focal_eval.runner.opening import Terms
@@ -109,7 +110,7 @@ class Schedule:
         self.repeats = repeats
         self.totals = Totals(deterministic=terms.engine.abilities.deterministic)
         self.state = "finished"
-        self.lost: str | None = None  # why the engine was given up
+        self.lost: str | None = None  # why the engine was given up, or who was to play
         self.elsewhere = elsewhere
         self._bad = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,7 +125,7 @@ class Schedule:
         return self._order.spared
 
     async def run(self) -> str:
-        """Runs every case; the state the run ended in: finished, stopped, given-up or interrupted."""
+        """Runs every case; the state the run ended in: finished, stopped, given-up, workers-lost or interrupted."""
         coming = [case for case in self.plan.cases if case.id not in self.done] if self.done else self.plan.cases
         self.observer.started(len(coming), sum(case.turns for case in coming))
         if self.elsewhere is not None:
@@ -176,14 +177,21 @@ class Schedule:
         stop = asyncio.Event()
         handout = self._handout = Handout(self._order, cases, elsewhere.workers, stop)
         async with aclosing(elsewhere.executor.run(handout, stop)) as results:
-            async for news in results:
-                elsewhere.told(news)
-                if isinstance(news, Lost):
-                    for case in handout.lost(news):
-                        self._over(case, broken(case, self.terms, _died(news.why), self.write))
-                elif (found := handout.done(news.case)) is not None:  # None where a worker that was given up answered after all
-                    elsewhere.keep(news.lines)
-                    self._over(found, news)
+            try:
+                async for news in results:
+                    self._heard(news, elsewhere, handout)
+            except WorkersLost as problem:
+                if self.state == "finished":
+                    self.state, self.lost = "workers-lost", str(problem)
+
+    def _heard(self, news: Played | Lost, elsewhere: Elsewhere, handout: Handout) -> None:
+        elsewhere.told(news)
+        if isinstance(news, Lost):
+            for case in handout.lost(news):
+                self._over(case, broken(case, self.terms, _died(news.why), self.write))
+        elif (found := handout.done(news.case)) is not None:  # None where a worker that was given up answered after all
+            elsewhere.keep(news.lines)
+            self._over(found, news)
 
     def _over(self, case: Case, played: Played) -> None:
         """Takes note of a case that is over, and decides whether others are begun."""

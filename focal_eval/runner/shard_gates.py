@@ -63,6 +63,8 @@ def conclude_part(counts: Mapping[str, int], gates: Sequence[GateResult], state:
     """
     if state == "interrupted":
         return "interrupted", ExitCode.INTERRUPTED
+    if state == "workers-lost":  # the rest is still to be played
+        return "no-verdict", ExitCode.NO_VERDICT
     if any(gate.passed is False and gate.name != "errored" for gate in gates):
         return "failed", ExitCode.FAILED
     tolerated = any(gate.name == "errored" and gate.passed is None for gate in gates)

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from focal_eval.errors import UsageError
-from focal_eval.evaluate.cluster.executor import ASKED_S, ClusterLost, WorkerLost
+from focal_eval.errors import UsageError, WorkersLost
+from focal_eval.evaluate.cluster.executor import ASKED_S, BatchLost
 from focal_eval.evaluate.cluster.player import play, stop
 from focal_eval.text import counted
 
@@ -32,7 +32,7 @@ class DaskLink:
 
     @classmethod
     async def connect(cls, url: str) -> DaskLink:
-        """Raises UsageError where the library is missing, ClusterLost where nobody answers or there is no worker."""
+        """Raises UsageError where the library is missing, WorkersLost where nobody answers or there is no worker."""
         try:
             from distributed import Client
         except ImportError:
@@ -48,7 +48,7 @@ class DaskLink:
                 running = client.status == "running"
                 await client.close(timeout=1)
                 what = "has no worker" if running else "cannot be reached"
-                raise ClusterLost(f"the cluster at {url} {what}; is it running?") from problem
+                raise WorkersLost(f"the cluster at {url} {what}; is it running?") from problem
         return cls(client, url)
 
     @property
@@ -78,7 +78,7 @@ class DaskLink:
         except KilledWorker as problem:
             last = problem.last_worker
             why = f"ended, as {counted(problem.allowed_failures, 'worker')} before it did with the same cases"
-            raise WorkerLost(str(last.address), why) from None
+            raise BatchLost(str(last.address), why) from None
         except asyncio.CancelledError:
             with contextlib.suppress(Exception):
                 await future.cancel(force=True)
@@ -88,7 +88,7 @@ class DaskLink:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Turns what the client raises once its scheduler is gone into ClusterLost."""
+        """Turns what the client raises once its scheduler is gone into WorkersLost."""
         from distributed.client import FutureCancelledError
 
         try:
@@ -100,12 +100,12 @@ class DaskLink:
                 raise
             raise self._gone() from problem
 
-    def _gone(self) -> ClusterLost:
-        return ClusterLost(f"the scheduler at {self._url} is gone")
+    def _gone(self) -> WorkersLost:
+        return WorkersLost(f"the scheduler at {self._url} is gone")
 
-    async def stop(self, run: str, *, at_once: bool) -> None:
+    async def stop(self, token: str, *, at_once: bool) -> None:
         with contextlib.suppress(Exception):  # a worker that is gone plays nothing
-            await asyncio.wait_for(self._client.run(stop, run, at_once, on_error="ignore"), 2.0)
+            await asyncio.wait_for(self._client.run(stop, token, at_once, on_error="ignore"), 2.0)
 
     async def close(self) -> None:
         with _quiet(), contextlib.suppress(Exception):

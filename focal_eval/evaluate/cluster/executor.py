@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Protocol
 
-from focal_eval.errors import FocalEvalError, Refused
+from focal_eval.errors import Refused, WorkersLost
 from focal_eval.evaluate.cluster.player import unpacked
 from focal_eval.evaluate.cluster.probe import SOURCE, Wanted, differences, here
 from focal_eval.evaluate.cluster.shipping import Shipment, task_of
@@ -16,11 +16,7 @@ from focal_eval.runner.played import Batch, Lost, Played
 ASKED_S = 60.0  # how long a worker may take to tell what it has, and to read what it is sent
 
 
-class ClusterLost(FocalEvalError):
-    """The cluster cannot be reached, or went away."""
-
-
-class WorkerLost(Exception):
+class BatchLost(Exception):
     """A worker ended while it had a batch, as often as the cluster tries that."""
 
     def __init__(self, worker: str, why: str) -> None:
@@ -41,11 +37,11 @@ class Link(Protocol):
         ...
 
     def submit(self, task: bytes, worker: str | None = None) -> asyncio.Task[bytes]:
-        """What `player.play` makes of a task, on any worker or on this one. Raises WorkerLost and ClusterLost."""
+        """What `player.play` makes of a task, on any worker or on this one. Raises BatchLost and WorkersLost."""
         ...
 
-    async def stop(self, run: str, *, at_once: bool) -> None:
-        """Has every worker begin no further case of a run."""
+    async def stop(self, token: str, *, at_once: bool) -> None:
+        """Has every worker begin no further case of a run; `at_once` ends it there."""
         ...
 
     async def close(self) -> None: ...
@@ -54,8 +50,8 @@ class Link(Protocol):
 class ClusterExecutor:
     """Plays the cases of one run on a cluster's workers."""
 
-    def __init__(self, link: Link, shipment: Shipment, cases: Mapping[str, Case], run: str, *, ahead: bool, most: int) -> None:
-        self.link, self.shipment, self.cases, self.run_id = link, shipment, cases, run
+    def __init__(self, link: Link, shipment: Shipment, cases: Mapping[str, Case], *, ahead: bool, most: int) -> None:
+        self.link, self.shipment, self.cases = link, shipment, cases
         slots = sum(link.slots.values())
         self.most = min(slots, most)
         self._most = 2 * self.most if ahead and self.most == slots else self.most
@@ -71,7 +67,7 @@ class ClusterExecutor:
         for worker, answer in answers.items():
             try:
                 said, _ = unpacked(await asyncio.wait_for(answer, ASKED_S))
-            except (WorkerLost, TimeoutError):
+            except (BatchLost, TimeoutError):
                 said = {"wrong": "it ended, or did not answer, when it was sent the suite"}
             if "wrong" in said:
                 wrong.append((worker, str(said["wrong"])))
@@ -93,14 +89,14 @@ class ClusterExecutor:
                 done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 if stopped in done and not ended:
                     ended = True
-                    await self.link.stop(self.run_id, at_once=False)
+                    await self.link.stop(self.shipment.token, at_once=False)
                 if coming is not None and coming.done():
                     batch, coming = _next(coming), None
                     ended = ended or batch is None
                     if batch is not None:
                         away[self._sent(batch.cases)] = batch
                 for answer in [task for task in done if task in away]:
-                    for news in self._taken(answer, away):
+                    for news in self._taken(answer, away, stop):
                         yield news
         finally:
             stopped.cancel()
@@ -108,24 +104,26 @@ class ClusterExecutor:
                 coming.cancel()
             for task in away:
                 task.cancel()
-            if away:
-                await asyncio.gather(self.link.stop(self.run_id, at_once=True), *away, return_exceptions=True)
+            await asyncio.gather(self.link.stop(self.shipment.token, at_once=True), *away, return_exceptions=True)
 
     def _sent(self, cases: tuple[str, ...], *, whole: bool = False) -> asyncio.Task[bytes]:
-        batch = [self.cases[id] for id in cases]
+        batch = [self.cases[name] for name in cases]
         return self.link.submit(task_of(self.shipment.digest, batch, self.shipment.base if whole else None))
 
-    def _taken(self, answer: asyncio.Task[bytes], away: dict[asyncio.Task[bytes], Batch]) -> list[Played | Lost]:
+    def _taken(self, answer: asyncio.Task[bytes], away: dict[asyncio.Task[bytes], Batch], stop: asyncio.Event) -> list[Played | Lost]:
         batch = away.pop(answer)
         try:
             said, played = unpacked(answer.result())
-        except WorkerLost as problem:
+        except BatchLost as problem:
             return [Lost(problem.worker, batch.cases, problem.why)]
         if "wrong" in said:
-            raise ClusterLost(f"the worker {said['worker']} cannot go on: {said['wrong']}")
+            raise WorkersLost(f"the worker {said['worker']} cannot go on: {said['wrong']}")
         if said.get("need"):  # a worker that joined, or was started again
             away[self._sent(batch.cases, whole=True)] = batch
-        return list(played)
+            return []
+        over = {case.case for case in played}
+        left = tuple(name for name in batch.cases if name not in over)
+        return [*played, *([Lost(said["worker"], left, "left it unplayed")] if left and not stop.is_set() else [])]
 
 
 def _next(coming: asyncio.Task[Batch]) -> Batch | None:

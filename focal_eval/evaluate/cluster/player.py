@@ -44,9 +44,9 @@ def play(task: bytes) -> bytes:
     return answer if redact is None else redact(answer)
 
 
-def stop(run: str, at_once: bool) -> None:
-    """Begins no further case of a run in this process."""
-    _STAGES.stop(run, at_once=at_once)
+def stop(token: str, at_once: bool) -> None:
+    """Begins no further case of a run in this process; `at_once` ends it here."""
+    _STAGES.stop(token, at_once=at_once)
 
 
 def _said(**what: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""What is installed here, told to whoever wants to run a suite with it; the same on both sides, so that they can be compared."""
+"""What is installed here, told to whoever wants to run a suite with it; on both sides, so that they can be compared."""
 
 from __future__ import annotations
 

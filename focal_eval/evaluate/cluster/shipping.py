@@ -17,7 +17,7 @@ import orjson
 
 from focal_eval.clock import content_id
 from focal_eval.errors import UsageError
-from focal_eval.evaluate.cluster.probe import Wanted, plugins_of
+from focal_eval.evaluate.cluster.probe import Wanted, code_digest, plugins_of
 from focal_eval.evaluate.preparing import Prepared
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.runner.plan import Case
@@ -40,11 +40,15 @@ class Shipment:
 
     base: bytes  # JSON
     digest: str
+    token: str
     wanted: Wanted
 
 
-def shipment_of(prepared: Prepared, request: RunRequest, run: str, code: str, slots: int) -> Shipment:
-    """What workers need to play cases of a run, `slots` of them at the same time. Raises UsageError where it cannot be sent."""
+def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str, slots: int) -> Shipment:
+    """What workers need to play cases of a run, `slots` of them at the same time. Raises UsageError where it cannot be sent.
+
+    The token is another one each time a run is gone on with: workers may still know that it was stopped before.
+    """
     target, entry, suite = prepared.target, prepared.target.entry, prepared.target.suite
     folder = Path.cwd() if suite is None else suite.folder
     _check_cassette(prepared)
@@ -54,7 +58,8 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, code: str, sl
     base = orjson.dumps(
         {
             "run": run,
-            "code": code,
+            "token": token,
+            "code": code_digest(),
             "suite": None if suite is None else {"path": str(suite.path), "file": suite.file},
             "agent": _path(request.agent),
             "engine": request.engine,
@@ -71,7 +76,7 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, code: str, sl
             "linked": list(secret),
         }
     )
-    return Shipment(base, content_id(base, length=32), _wanted(prepared, secret))
+    return Shipment(base, content_id(base, length=32), token, _wanted(prepared, secret))
 
 
 def script_json(script: Script) -> dict[str, Any]:
@@ -84,10 +89,13 @@ def task_of(digest: str, cases: Iterable[Case], base: bytes | None = None) -> by
     """A batch as it travels; with `base` what every batch needs goes along."""
     batch = list(cases)
     scripts = {case.script.id: case.script for case in batch}
+    rows = {name: {id(row): number for number, row in enumerate(script.rows)} for name, script in scripts.items()}
     task = {
         "base": digest,
         "scripts": [script_json(script) for script in scripts.values()],
-        "cases": [[case.id, case.script.id] for case in batch],
+        "cases": [
+            [case.id, case.name, case.script.id, rows[case.script.id][id(case.row)], case.pick, case.repeat] for case in batch
+        ],
     }
     told = orjson.dumps(task)
     return told if base is None else told[:-1] + b',"files":' + base + b"}"

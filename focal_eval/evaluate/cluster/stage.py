@@ -25,7 +25,7 @@ from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.preparing import Prepared, terms_of
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.target import Target, bare_fields, connected, entry_of, unset, with_overrides
-from focal_eval.runner.plan import Case, Plan, cases_of
+from focal_eval.runner.plan import Case, Plan
 from focal_eval.runner.played import Played, Worker
 from focal_eval.runner.redact import Redactor
 from focal_eval.script.load import Loader
@@ -39,10 +39,11 @@ class Stage:
     """Plays batches of one run in one thread."""
 
     def __init__(self, base: Mapping[str, Any], digest: str) -> None:
-        self.digest, self.run = digest, str(base["run"])
+        self.digest, self.token = digest, str(base["token"])
         self.folder = Path(tempfile.mkdtemp(prefix="focal-eval-")).resolve()
         self.runner = asyncio.Runner()
         self.stopped = False
+        self._playing = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._scripts: dict[tuple[str, str], Script] = {}
@@ -50,7 +51,7 @@ class Stage:
             self._lay_out(base)
             self._prepare(base)
         except BaseException:
-            self._remove()
+            self.remove()
             raise
 
     def _lay_out(self, base: Mapping[str, Any]) -> None:
@@ -97,7 +98,7 @@ class Stage:
         root = self.at(base["root"])
         target = Target(fields, suite, (), root, entry, name, engine, None, (), secrets, recorder)
         self.fields, self.engine, self.concurrency = fields, engine, int(base["concurrency"])
-        self.terms = terms_of(Prepared(target, fields, Plan((), 0)), request, Clock(), self.run)
+        self.terms = terms_of(Prepared(target, fields, Plan((), 0)), request, Clock(), str(base["run"]))
         self.redact = Redactor(secrets)
         self._loader = _SentLoader(self)
 
@@ -111,10 +112,12 @@ class Stage:
             raise Refused("the suite cannot be read", document.problems)
         return suite
 
-    def play(self, scripts: list[dict[str, Any]], cases: list[list[str]]) -> list[Played]:
+    def play(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> list[Played]:
         """Plays these cases; those that were not begun before `stop` are left out."""
-        if self.stopped:
-            return []
+        with self._playing:
+            return [] if self.stopped else self._play(scripts, cases)
+
+    def _play(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> list[Played]:
         found = self._cases(scripts, cases)
         played: list[Played] = []
         left = iter(found)
@@ -136,15 +139,12 @@ class Stage:
                 raise
         return played
 
-    def _cases(self, scripts: list[dict[str, Any]], cases: list[list[str]]) -> dict[str, Case]:
-        wanted: dict[str, list[str]] = {}
-        for id, script in cases:
-            wanted.setdefault(script, []).append(id)
-        found: dict[str, Case] = {}
-        for sent in scripts:
-            script = self._script(sent)
-            found.update({case.id: case for case in cases_of(script, self.fields.repeats.at_most, self.fields.variants)})
-        return {id: found[id] for id, _ in cases}
+    def _cases(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> dict[str, Case]:
+        found = {sent["id"]: self._script(sent) for sent in scripts}
+        out: dict[str, Case] = {}
+        for name, shown, script, row, pick, repeat in cases:
+            out[name] = Case(name, shown, found[script], found[script].rows[row], pick, repeat)
+        return out
 
     def _script(self, sent: dict[str, Any]) -> Script:
         key = (sent["id"], sent["digest"])
@@ -163,14 +163,16 @@ class Stage:
             loop.call_soon_threadsafe(task.cancel)
 
     def close(self) -> None:
-        """Gives up the connections and the files; nothing may be playing."""
-        try:
-            self.runner.run(self.engine.close())
-        finally:
-            self.runner.close()
-            self._remove()
+        """Gives up the connections and the files, once nothing is playing."""
+        with self._playing:
+            try:
+                self.runner.run(self.engine.close())
+            finally:
+                self.runner.close()
+                self.remove()
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Removes what was laid out."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -209,8 +211,8 @@ class Stages:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_thread: dict[int, Stage] = {}
-        self._over: set[str] = set()  # runs that were stopped
-        atexit.register(self.clear)
+        self._over: set[str] = set()  # tokens of runs that were stopped
+        atexit.register(self._clear)
 
     def of(self, digest: str, base: Mapping[str, Any] | None) -> Stage | None:
         """This thread's stage for a run, made of `base` where it is another run's; None where that did not come along."""
@@ -224,20 +226,23 @@ class Stages:
         made = Stage(base, digest)
         with self._lock:
             self._by_thread[thread] = made
-            made.stopped = made.run in self._over
+            made.stopped = made.token in self._over
         if stage is not None:
             stage.close()
         return made
 
-    def stop(self, run: str, *, at_once: bool) -> None:
-        """Stops a run in all threads."""
+    def stop(self, token: str, *, at_once: bool) -> None:
+        """Stops a run in all threads; `at_once` ends it, and what it laid out goes as soon as nothing plays there."""
         with self._lock:
-            self._over.add(run)
-            stages = [stage for stage in self._by_thread.values() if stage.run == run]
-        for stage in stages:
+            self._over.add(token)
+            stages = {thread: stage for thread, stage in self._by_thread.items() if stage.token == token}
+            for thread in stages if at_once else ():
+                del self._by_thread[thread]
+        for stage in stages.values():
             stage.stop(at_once=at_once)
+            if at_once:
+                threading.Thread(target=stage.close, name="focal-eval-close", daemon=True).start()
 
-    def clear(self) -> None:
-        """Removes what stages laid out; for the end of the process."""
+    def _clear(self) -> None:
         for stage in self._by_thread.values():
-            stage._remove()
+            stage.remove()
