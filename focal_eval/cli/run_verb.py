@@ -50,6 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--workers", type=workers, metavar="N", help="processes that play the conversations, auto for one a core (default: 1)"
     )
+    how.add_argument("--cluster", metavar="URL", help="play on the workers of a cluster: dask://HOST:PORT, ray://HOST:PORT")
     how.add_argument("--timeout", type=seconds, metavar="S", help="time limit of a turn, in seconds")
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
     how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
@@ -110,6 +111,7 @@ def call(arguments: argparse.Namespace) -> int:
         strict_flaky=arguments.strict_flaky,
         concurrency=arguments.concurrency,
         workers=arguments.workers,
+        cluster=arguments.cluster,
         timeout_s=arguments.timeout,
         stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,
         out=arguments.out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def workers_of(request: RunRequest, prepared: Prepared) -> int:
 @contextmanager
 def pool_of(request: RunRequest, prepared: Prepared, clock: Clock, run: str) -> Iterator[Pool | None]:
     """The processes a request asks for, None where it is this one. To be entered before the first thread is begun."""
-    workers = workers_of(request, prepared)
+    workers = 1 if request.cluster is not None else workers_of(request, prepared)
     if workers == 1:
         yield None
         return
@@ -65,6 +66,20 @@ def pool_of(request: RunRequest, prepared: Prepared, clock: Clock, run: str) -> 
         yield Pool(Processes(nursery, shares), workers)
     finally:
         nursery.close()
+
+
+@contextmanager
+def cluster_of(
+    request: RunRequest, prepared: Prepared, clock: Clock, run: str, runner: asyncio.Runner
+) -> Iterator[Pool | None]:
+    """The workers of the cluster that a request names, None where it names none."""
+    if request.cluster is None:
+        yield None
+        return
+    from focal_eval.evaluate.cluster.pool import cluster_pool
+
+    with cluster_pool(request, prepared, clock, run, runner) as pool:
+        yield pool
 
 
 @value

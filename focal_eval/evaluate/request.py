@@ -35,6 +35,7 @@ class RunRequest:
     strict_flaky: bool = False  # exit code 4 where the gates passed and flaky cases were seen
     concurrency: int | None = None
     workers: int | None = None  # processes that play, 0 for as many as there are cores
+    cluster: str | None = None  # the address of a cluster whose workers play
     timeout_s: float | None = None
     stop_after: int = 0
     out: Path | None = None

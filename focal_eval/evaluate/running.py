@@ -14,7 +14,7 @@ from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.folders import check_reports, find_run, render
-from focal_eval.evaluate.hands import Pool, pool_of
+from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
@@ -181,7 +181,8 @@ class _Run:
     def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
-            return replace(self._go(runner, observer, pool), warnings=warnings)
+            with cluster_of(self.request, self.prepared, self.clock, self.id, runner) as cluster:
+                return replace(self._go(runner, observer, cluster or pool), warnings=warnings)
 
     def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
         start = self.clock.elapsed()

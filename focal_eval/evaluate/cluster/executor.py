@@ -110,7 +110,9 @@ class ClusterExecutor:
         batch = [self.cases[name] for name in cases]
         return self.link.submit(task_of(self.shipment.digest, batch, self.shipment.base if whole else None))
 
-    def _taken(self, answer: asyncio.Task[bytes], away: dict[asyncio.Task[bytes], Batch], stop: asyncio.Event) -> list[Played | Lost]:
+    def _taken(
+        self, answer: asyncio.Task[bytes], away: dict[asyncio.Task[bytes], Batch], stop: asyncio.Event
+    ) -> list[Played | Lost]:
         batch = away.pop(answer)
         try:
             said, played = unpacked(answer.result())
