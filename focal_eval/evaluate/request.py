@@ -14,7 +14,6 @@ from focal_eval.value import value
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Compared
     from focal_eval.runner.shard import Shard
-    from focal_eval.runner.shard import Shard
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
@@ -48,8 +47,6 @@ class RunRequest:
     sync: Sync = Sync.ATTEMPTS  # what of the journal is sure to be on the disk
     resume: str | None = None  # a run that was cut off; what it was asked comes from there
     resume_anyway: bool = False  # although something is not as it was
-    shard: Shard | None = None  # only this part of the cases
-    durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
     shard: Shard | None = None  # only this part of the cases
     durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
 
