@@ -25,7 +25,7 @@ from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_OPTIONS = (
+OPTIONS = (
     "tags",
     "keyword",
     "failed_of",
@@ -143,7 +143,7 @@ def _differences(found: Continued, now: Mapping[str, Any], plan: Plan) -> Iterat
     yield from _digests("agent", then.get("engine") or {}, now.get("engine") or {})
     if _at(then, "scripts", "digest") != _at(now, "scripts", "digest"):
         yield _script(found, plan) or "the scripts are not those it began with"
-    for key in _OPTIONS:
+    for key in OPTIONS:
         before, today = _at(then, "options", key), _at(now, "options", key)
         if before != today:
             yield f"{key} was {before!r} and is {today!r} now"

@@ -13,7 +13,8 @@ from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
-from focal_eval.evaluate.folders import check_reports, find_run, render
+from focal_eval.evaluate.finishing import finish, rendered
+from focal_eval.evaluate.folders import check_reports, find_run
 from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
@@ -21,13 +22,11 @@ from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, t
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
 from focal_eval.records import Verdict
-from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
-from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class _Run:
             return {}
         from focal_eval.evaluate.sharding import shard_json
 
-        return {"shard": shard_json(self.prepared.part)}
+        return {"shard": shard_json(self.prepared.part, self.fields)}
 
     def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
@@ -186,7 +185,7 @@ class _Run:
 
     def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
         start = self.clock.elapsed()
-        options, header = ReportOptions(), self.header()
+        header = self.header()
         if self.before is not None:
             check_same(self.before, header, self.plan)
         after = None if self.before is None else self.before.after
@@ -199,35 +198,20 @@ class _Run:
             if self.target.recorder is not None:
                 self.target.recorder.save()
             journal.flush()
-            outcome, code = self._outcome(schedule, state, start)
-            journal.end(outcome)
-            limit = self.fields.gates.get("coverage")
-            if isinstance(limit, CoverageLimit) and self.prepared.part is None:
-                from focal_eval.evaluate.coverage_files import view_of
-                from focal_eval.evaluate.coverage_gate import gated_coverage
-
-                model, strict = model_of(self.folder, journal.reading), self.request.strict_flaky
-                outcome, code, covered = gated_coverage(outcome, limit, model, strict_flaky=strict)
-                options = ReportOptions(coverage=None if covered is None else view_of(covered))
-                journal.end(outcome)
-            compared = None
-            if self.reference is not None:
-                from focal_eval.evaluate.comparing import compare_to, judged_with
-
-                compared = compare_to(self.reference, model_of(self.folder, journal.reading))
-                outcome, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
-                journal.end(outcome)
+            done = finish(
+                journal,
+                self._outcome(schedule, state, start),
+                coverage=None if self.prepared.part is not None else self.fields.gates.get("coverage"),
+                reference=self.reference,
+                strict_flaky=self.request.strict_flaky,
+            )
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
-        written = render(model, self.request.reports, options=options)
-        if compared is not None and "html" in written:
-            from focal_eval.evaluate.comparison_page import write_page
-
-            written = {**written, "comparison": write_page(compared, self.folder)}
+        written = rendered(model, self.request.reports, done)
         reasons = _redacted(schedule.totals.reasons, self.redact)
         told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
-        return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
+        return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared)
 
     def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before

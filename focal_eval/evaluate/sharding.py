@@ -8,6 +8,7 @@ from typing import Any
 from focal_eval.evaluate.durations import find_durations
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.resuming import plan_json, scripts_json
+from focal_eval.runner.gates import not_judged
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.repeats import key_of
 from focal_eval.runner.shard import Cut, cut
@@ -34,9 +35,9 @@ def sharded(plan: Plan, fields: SuiteFields, request: RunRequest, suite: str | N
     return Sharded(cut(plan, request.shard, times), None if found is None or not recorded else found.told, recorded)
 
 
-def shard_json(made: Sharded) -> dict[str, Any]:
-    """`shard` of a run's header: what `merge` needs to know that all shards are parts of one plan."""
-    part = made.cut
+def shard_json(made: Sharded, fields: SuiteFields) -> dict[str, Any]:
+    """`shard` of a run's header: what `merge` needs to know that all shards are parts of one plan, and to judge the whole."""
+    part, rule = made.cut, fields.repeats
     return {
         "index": part.shard.index,
         "of": part.shard.of,
@@ -46,6 +47,9 @@ def shard_json(made: Sharded) -> dict[str, Any]:
         "durations": made.durations,
         "recorded": made.recorded,
         "share": round(part.weight / part.weights, 4) if part.weights else 0.0,
+        "rule": {"at_most": rule.at_most, "until": rule.until, "flaky_from": rule.flaky_from, "alpha": rule.alpha},
+        "gates": [not_judged(name, limit).as_json() for name, limit in fields.gates.items()],
+        "prices": dict(fields.prices),
     }
 
 

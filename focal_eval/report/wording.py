@@ -120,6 +120,7 @@ _BEGIN = {
     "stopped": "Stopped at a failure",
     "given-up": "No verdict: the engine was lost",
     "workers-lost": "No verdict: the workers were lost",
+    "incomplete": "No verdict: merged",
 }
 
 
@@ -137,6 +138,7 @@ def partial_note(run: ReportModel) -> str | None:
             "interrupted": "it was interrupted",
             "stopped": "it was told to stop at the first failure",
             "given-up": f"the engine gave no answer any more ({run.header.get('lost')}), so {_rest(run)}",
+            "incomplete": str(run.header.get("lost")),
             "workers-lost": f"{run.header.get('lost')}, so {_rest(run)}, and `focal-eval run --resume {run.header.get('id')}` goes on",
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
