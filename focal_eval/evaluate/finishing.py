@@ -37,23 +37,25 @@ def finish(
     reference: Reference | None,
     strict_flaky: bool,
 ) -> Finished:
-    """Writes the outcome, and judges what is read off the whole journal: the gate on coverage, and those on a comparison."""
+    """Judges what is read off the whole journal, the gate on coverage and those on a comparison, and writes the outcome.
+
+    It is written once all gates are judged: a run that is killed here is not over, and has no verdict.
+    """
     (outcome, code), options, compared = concluded, ReportOptions(), None
-    journal.end(outcome)
+    journal.flush()
     if isinstance(coverage, CoverageLimit):
         from focal_eval.evaluate.coverage_files import view_of
         from focal_eval.evaluate.coverage_gate import gated_coverage
 
-        model = model_of(journal.folder, journal.reading)
+        model = model_of(journal.folder, journal.reading, outcome)
         outcome, code, covered = gated_coverage(outcome, coverage, model, strict_flaky=strict_flaky)
         options = ReportOptions(coverage=None if covered is None else view_of(covered))
-        journal.end(outcome)
     if reference is not None:
         from focal_eval.evaluate.comparing import compare_to, judged_with
 
-        compared = compare_to(reference, model_of(journal.folder, journal.reading))
+        compared = compare_to(reference, model_of(journal.folder, journal.reading, outcome))
         outcome, code = judged_with(outcome, compared, strict_flaky=strict_flaky)
-        journal.end(outcome)
+    journal.end(outcome)
     return Finished(code, options, compared)
 
 

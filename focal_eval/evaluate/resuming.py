@@ -61,21 +61,44 @@ class Continued:
 def continued(request: RunRequest) -> Continued:
     """The run that `request.resume` names, and what it was asked. Raises UsageError where there is nothing to go on with."""
     assert request.resume is not None
-    if request.paths or request.suite is not None:
-        raise UsageError("--resume takes what to run from the run itself; name no suite or script beside it")
+    _told_already(request)
     folder = find_run(request.resume, request.runs)
     after = resume(folder)
     try:
         model = model_of(folder, after.reading)
         header = model.header
         if header.get("state") == "finished":
-            raise UsageError(f"the run {header.get('id')} is finished; there is nothing to resume")
+            raise UsageError(f"the run {header.get('id')} is finished; focal-eval report {folder} renders it")
         if header.get("rejudged_from"):
             raise UsageError(f"{folder} was judged again, not played; judge it again with focal-eval rejudge")
         return Continued(_request(header, request), after, model, _finished(model))
     except BaseException:
         after.lock.release()
         raise
+
+
+_FROM_THE_RUN = (
+    ("paths", "a suite or script"),
+    ("suite", "--suite"),
+    ("agent", "--agent"),
+    ("engine", "--engine"),
+    ("tags", "--tag"),
+    ("keyword", "-k"),
+    ("failed_of", "--failed"),
+    ("repeats", "--repeats"),
+    ("timeout_s", "--timeout"),
+    ("cassette", "--cassette"),
+    ("cassette_file", "--cassette-file"),
+    ("out", "--out"),
+    ("shard", "--shard"),
+)
+
+
+def _told_already(request: RunRequest) -> None:
+    """Raises UsageError where more is asked than the run that is gone on with was."""
+    for name, word in _FROM_THE_RUN:
+        if getattr(request, name):
+            raise UsageError(f"--resume takes what to run from the run itself; {word} cannot be given beside it")
 
 
 def _request(header: Mapping[str, Any], now: RunRequest) -> RunRequest:
@@ -107,11 +130,18 @@ def _shard(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finished(model: ReportModel) -> dict[str, Entry]:
-    """The cases with a closed attempt; where the engine was given up, those it had not answered are played again."""
+    """The cases with a closed attempt of which every turn is there.
+
+    Where the engine was given up, those it had not answered are played again.
+    """
     lost = model.header.get("state") == "given-up"
-    return {
-        case.id: case for case in model.cases if case.last.verdict is not None and not (lost and case.last.verdict == "errored")
-    }
+    return {case.id: case for case in model.cases if case.last.end and _whole(case) and not (lost and case.last.verdict == "errored")}
+
+
+def _whole(case: Entry) -> bool:
+    """Whether an attempt is closed, and none of its turns was damaged; one that broke or was skipped at its start has none."""
+    last = case.last
+    return len(last.turns) == case.planned or (not last.turns and last.verdict in ("errored", "skipped"))
 
 
 def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats, prices: Mapping[str, float]) -> None:

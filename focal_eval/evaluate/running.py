@@ -49,7 +49,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
             prepared = prepare(request, clock)
             reference = _reference(request, prepared)
         one = _Run(request, prepared, clock, reference, before)
-        with pool_of(request, prepared, clock, one.id) as pool:
+        with pool_of(request, prepared, clock, one.talks) as pool:
             return one.go(observer, pool)
     finally:
         if before is not None:
@@ -82,14 +82,6 @@ def _told(observer: Observer) -> Callable[[Played | Lost], None]:
     return told
 
 
-def _keep(journal: Journal) -> Callable[[tuple[bytes, ...]], None]:
-    def keep(lines: tuple[bytes, ...]) -> None:
-        for line in lines:
-            journal.add(line[:-18] + b"}")
-
-    return keep
-
-
 class _Run:
     """One run under way."""
 
@@ -114,6 +106,11 @@ class _Run:
             self.folder = before.folder
             kept = {"at": stamp(started), "kept": len(before.finished)}
             self.resumed = [*(before.header.get("resumed") or ()), kept]
+
+    @property
+    def talks(self) -> str:
+        """What names this part of the run to an engine that remembers users: an attempt that was cut off is of another part."""
+        return f"{self.id}-{len(self.resumed)}" if self.resumed else self.id
 
     def header(self) -> dict[str, Any]:
         target, fields, request = self.target, self.fields, self.request
@@ -148,7 +145,7 @@ class _Run:
                 "tags": list(request.tags),
                 "keyword": request.keyword,
                 "failed_of": None if request.failed_of is None else str(find_run(request.failed_of, request.runs)),
-                "baseline": request.baseline,
+                "baseline": self._baseline(),
                 "strict_flaky": request.strict_flaky,
                 "repeats": fields.repeats.at_most,
                 "until": fields.repeats.until,
@@ -170,6 +167,11 @@ class _Run:
             "elapsed_ms": None,
         }
 
+    def _baseline(self) -> str | None:
+        """What the run is compared with, so named that it means the same later."""
+        found = self.reference
+        return self.request.baseline if found is None or found.is_baseline else str(found.folder)
+
     def _shard(self) -> dict[str, Any]:
         if self.prepared.part is None:
             return {}
@@ -180,7 +182,7 @@ class _Run:
     def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
-            with cluster_of(self.request, self.prepared, self.clock, self.id, runner) as cluster:
+            with cluster_of(self.request, self.prepared, self.clock, self.talks, runner) as cluster:
                 return replace(self._go(runner, observer, cluster or pool), warnings=warnings)
 
     def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
@@ -217,14 +219,14 @@ class _Run:
         fields, before = self.fields, self.before
         schedule = Schedule(
             self.plan,
-            terms_of(self.prepared, self.request, self.clock, self.id),
+            terms_of(self.prepared, self.request, self.clock, self.talks),
             journal.add,
             observer,
             concurrency=fields.concurrency,
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
-            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, _keep(journal), _told(observer)),
+            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, _told(observer)),
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)

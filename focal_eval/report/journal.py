@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
@@ -31,12 +33,12 @@ def list_run(folder: Path) -> ReportModel:
     return model_of(folder, reading)
 
 
-def model_of(folder: Path, reading: Reading) -> ReportModel:
-    """The run that a journal was read of, or is still written of."""
+def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None = None) -> ReportModel:
+    """The run that a journal was read of, or is still written of; `outcome` is what its last line will say."""
     path = folder / JOURNAL
     if not reading.header:
         raise StorageError(f"{path} does not begin with a line of kind 'run'")
     if reading.header.get("format") not in FORMATS:
         known = " and ".join(map(str, FORMATS))
         raise StorageError(f"{path} has format {reading.header.get('format')!r}; this version reads format {known}")
-    return ReportModel(folder, reading.header, list(reading.cases.values()), reading.damaged, path)
+    return ReportModel(folder, {**reading.header, **(outcome or {})}, list(reading.cases.values()), reading.damaged, path)
