@@ -18,7 +18,7 @@ from focal_eval.text import counted
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-CONNECT_S = 10.0
+CONNECT_S = 5.0
 _CALL = "(lambda space: (exec({source!r}, space), space['probe']({wanted!r}))[1])({{}})"
 
 

@@ -61,7 +61,7 @@ class ClusterExecutor:
     async def check(self) -> None:
         """Has every worker say what it has, and read what it is sent. Raises Refused that names all that cannot play."""
         await check_workers(self.link, self.shipment.wanted)
-        task = task_of(self.shipment.digest, (), self.shipment.base)
+        task = task_of(self.shipment, (), whole=True)
         answers = {worker: self.link.submit(task, worker) for worker in self.link.slots}
         wrong = []
         for worker, answer in answers.items():
@@ -108,7 +108,7 @@ class ClusterExecutor:
 
     def _sent(self, cases: tuple[str, ...], *, whole: bool = False) -> asyncio.Task[bytes]:
         batch = [self.cases[name] for name in cases]
-        return self.link.submit(task_of(self.shipment.digest, batch, self.shipment.base if whole else None))
+        return self.link.submit(task_of(self.shipment, batch, whole=whole))
 
     def _taken(
         self, answer: asyncio.Task[bytes], away: dict[asyncio.Task[bytes], Batch], stop: asyncio.Event

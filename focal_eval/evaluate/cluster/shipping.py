@@ -1,7 +1,7 @@
 """What goes to a cluster's workers: texts, and the ids of cases. No object of ours, and no secret of the engine's.
 
-The texts that every batch needs, the suite with all that its engine names, go to a worker once; those of scripts go with each
-batch that has cases of them.
+The texts that every batch needs, the suite with all that its engine names and long scripts, go to a worker once; those of
+other scripts go with each batch that has cases of them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from focal_eval.value import value
 
 MOST_FILES = 2_000
 MOST_BYTES = 64 * 2**20
+LONG = 32 * 1024  # characters of a script that does not go with every batch
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _SECRET_FILES = ("token_file",)  # keys of an engine's entry
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
@@ -41,6 +42,7 @@ class Shipment:
     base: bytes  # JSON
     digest: str
     token: str
+    scripts: frozenset[str]  # ids of those that are in `base`
     wanted: Wanted
 
 
@@ -54,6 +56,7 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str
     _check_cassette(prepared)
     _check_literals(prepared)
     secret = tuple(str(folder / name) for key in _SECRET_FILES if (name := getattr(entry.config, key, None)))
+    long = {case.script.id: case.script for case in prepared.plan.cases if _size(case.script) > LONG}
     files = _contents(_files(prepared, request, folder), leave={str(real(Path(name))) for name in secret})
     base = orjson.dumps(
         {
@@ -73,10 +76,11 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str
             "concurrency": max(1, prepared.fields.concurrency // slots),
             "share": slots,
             "files": files,
+            "scripts": [script_json(script) for script in long.values()],
             "linked": list(secret),
         }
     )
-    return Shipment(base, content_id(base, length=32), token, _wanted(prepared, secret))
+    return Shipment(base, content_id(base, length=32), token, frozenset(long), _wanted(prepared, secret))
 
 
 def script_json(script: Script) -> dict[str, Any]:
@@ -85,20 +89,24 @@ def script_json(script: Script) -> dict[str, Any]:
     return {"id": script.id, "digest": script.digest, "file": script.file, "texts": texts}
 
 
-def task_of(digest: str, cases: Iterable[Case], base: bytes | None = None) -> bytes:
-    """A batch as it travels; with `base` what every batch needs goes along."""
+def _size(script: Script) -> int:
+    return sum(map(len, script.texts.values()))
+
+
+def task_of(shipment: Shipment, cases: Iterable[Case], *, whole: bool = False) -> bytes:
+    """A batch as it travels; `whole` with what every batch needs."""
     batch = list(cases)
     scripts = {case.script.id: case.script for case in batch}
     rows = {name: {id(row): number for number, row in enumerate(script.rows)} for name, script in scripts.items()}
     task = {
-        "base": digest,
-        "scripts": [script_json(script) for script in scripts.values()],
+        "base": shipment.digest,
+        "scripts": [script_json(script) for name, script in scripts.items() if name not in shipment.scripts],
         "cases": [
             [case.id, case.name, case.script.id, rows[case.script.id][id(case.row)], case.pick, case.repeat] for case in batch
         ],
     }
     told = orjson.dumps(task)
-    return told if base is None else told[:-1] + b',"files":' + base + b"}"
+    return told[:-1] + b',"files":' + shipment.base + b"}" if whole else told
 
 
 def _path(path: Path | None) -> str | None:

@@ -101,6 +101,7 @@ class Stage:
         self.terms = terms_of(Prepared(target, fields, Plan((), 0)), request, Clock(), str(base["run"]))
         self.redact = Redactor(secrets)
         self._loader = _SentLoader(self)
+        self._long = {sent["id"]: self._read(sent) for sent in base["scripts"]}
 
     def _suite(self, told: Mapping[str, str] | None) -> Suite | None:
         if told is None:
@@ -140,7 +141,7 @@ class Stage:
         return played
 
     def _cases(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> dict[str, Case]:
-        found = {sent["id"]: self._script(sent) for sent in scripts}
+        found = self._long | {sent["id"]: self._script(sent) for sent in scripts}
         out: dict[str, Case] = {}
         for name, shown, script, row, pick, repeat in cases:
             out[name] = Case(name, shown, found[script], found[script].rows[row], pick, repeat)
@@ -150,10 +151,13 @@ class Stage:
         key = (sent["id"], sent["digest"])
         script = self._scripts.get(key)
         if script is None:
-            script = self._scripts[key] = with_golden(self._loader.sent(sent), self.fields.golden)
+            script = self._scripts[key] = self._read(sent)
             while len(self._scripts) > _KEPT:
                 del self._scripts[next(iter(self._scripts))]
         return script
+
+    def _read(self, sent: Mapping[str, Any]) -> Script:
+        return with_golden(self._loader.sent(sent), self.fields.golden)
 
     def stop(self, *, at_once: bool) -> None:
         """Begins no further case; `at_once` cuts off those under way. Called from another thread."""
