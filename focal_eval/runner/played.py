@@ -76,6 +76,7 @@ class Player:
 
     async def play(self, case: Case, write: Write) -> Played:
         """One case; its journal lines go to `write` as they are finished."""
+        case = case.opened()
         if case.script.skip is not None:
             for line in skipped_lines(case, self.terms.channel):
                 write(line)
@@ -139,6 +140,7 @@ class Worker:
 
 def broken(case: Case, terms: Terms, why: str, write: Write) -> Played:
     """The end of a case that nobody could play: it errored, and says why."""
+    case = case.opened()
     judge = CaseJudge(case, PreparedScript(case.script), terms.policy, write)
     judge.fault = Fault("worker-lost", why)
     write(case_line(case, terms.channel))

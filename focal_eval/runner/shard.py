@@ -73,7 +73,7 @@ def cut(plan: Plan, shard: Shard, durations: Mapping[str, float] | None = None) 
     weights = weigh({key: sum(_turns(case) for case in cases) for key, cases in groups.items()}, durations or {})
     shards = assign(weights, shard.of)
     mine = [case for case in plan.cases if shards[key_of(case)] == shard.index - 1]
-    part = replace(plan, cases=tuple(mine), turns=sum(len(case.script.turns) for case in mine))
+    part = replace(plan, cases=tuple(mine), turns=sum(case.turns for case in mine))
     cuts = content_id(*(f"{shards[key]} {key}" for key in sorted(groups)), length=16)
     weight = math.fsum(weights[key] for key in groups if shards[key] == shard.index - 1)
     return Cut(shard, part, plan, cuts, weight, math.fsum(weights.values()))
@@ -81,7 +81,7 @@ def cut(plan: Plan, shard: Shard, durations: Mapping[str, float] | None = None) 
 
 def _turns(case: Case) -> int:
     """What a case costs at least: its turns, and to open and close a conversation; nothing is asked of one that is skipped."""
-    return 0 if case.script.skip is not None else len(case.script.turns) + 1
+    return 0 if case.script.skip is not None else case.turns + 1
 
 
 def weigh(turns: Mapping[str, int], durations: Mapping[str, float]) -> dict[str, float]:
