@@ -11,7 +11,7 @@ from focal_eval.errors import UsageError
 from focal_eval.evaluate.cluster import connect
 from focal_eval.evaluate.cluster.address import address_of
 from focal_eval.evaluate.cluster.executor import ClusterExecutor
-from focal_eval.evaluate.cluster.shipping import shipment_of
+from focal_eval.evaluate.cluster.shipping import check_sendable, shipment_of
 from focal_eval.evaluate.hands import Pool
 from focal_eval.evaluate.preparing import Prepared
 from focal_eval.evaluate.request import RunRequest
@@ -27,6 +27,7 @@ def cluster_pool(request: RunRequest, prepared: Prepared, clock: Clock, run: str
     if request.workers is not None:
         raise UsageError("--workers are processes of this machine, and --cluster has its own; give one of them")
     address = address_of(request.cluster)
+    check_sendable(prepared)
     link = runner.run(connect(address))
     try:
         slots = min(sum(link.slots.values()), prepared.fields.concurrency)

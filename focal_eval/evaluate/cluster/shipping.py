@@ -47,14 +47,12 @@ class Shipment:
 
 
 def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str, slots: int) -> Shipment:
-    """What workers need to play cases of a run, `slots` of them at the same time. Raises UsageError where it cannot be sent.
+    """What workers need to play cases of a run, `slots` of them at the same time. Raises UsageError where it is too much.
 
     The token is another one each time a run is gone on with: workers may still know that it was stopped before.
     """
     target, entry, suite = prepared.target, prepared.target.entry, prepared.target.suite
     folder = Path.cwd() if suite is None else suite.folder
-    _check_cassette(prepared)
-    _check_literals(prepared)
     secret = tuple(str(folder / name) for key in _SECRET_FILES if (name := getattr(entry.config, key, None)))
     long = {case.script.id: case.script for case in prepared.plan.cases if _size(case.script) > LONG}
     files = _contents(_files(prepared, request, folder), leave={str(real(Path(name))) for name in secret})
@@ -111,6 +109,12 @@ def task_of(shipment: Shipment, cases: Iterable[Case], *, whole: bool = False) -
 
 def _path(path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
+
+
+def check_sendable(prepared: Prepared) -> None:
+    """Raises UsageError where workers cannot have what the engine needs, whatever is installed there."""
+    _check_cassette(prepared)
+    _check_literals(prepared)
 
 
 def _check_cassette(prepared: Prepared) -> None:

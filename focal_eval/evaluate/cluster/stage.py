@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -90,9 +91,8 @@ class Stage:
         if problems.errors:
             raise Refused("the engine cannot be asked", problems)
         setting = Setting(folder, Clock(), base["allow_python"])
+        entry = replace(entry, config=paced(entry.config, base["share"]))
         engine, recorder = connected(entry, setting, used, None, problems)
-        if (shared := getattr(engine, "shared", None)) is not None:
-            shared(base["share"])
         fields = with_overrides(bare_fields() if suite is None else suite.fields, request)
         secrets = (*entry.secrets, *setting.secrets)
         root = self.at(base["root"])
@@ -207,6 +207,13 @@ class _SentLoader(Loader):
 
     def shown(self, path: Path) -> str:
         return self._names.get(path) or super().shown(path)
+
+
+def paced(config: Any, sharing: int) -> Any:
+    """An engine's settings with one part of the requests that all who share them may send in a second."""
+    faults = getattr(config, "faults", None)
+    rate = getattr(faults, "max_requests_per_s", None)
+    return config if rate is None else replace(config, faults=replace(faults, max_requests_per_s=rate / sharing))
 
 
 class Stages:
