@@ -120,7 +120,7 @@ _BEGIN = {
     "stopped": "Stopped at a failure",
     "given-up": "No verdict: the engine was lost",
     "workers-lost": "No verdict: the workers were lost",
-    "incomplete": "No verdict: merged",
+    "incomplete": "No verdict: the shards end",
 }
 
 
