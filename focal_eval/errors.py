@@ -11,7 +11,8 @@ FocalEvalError
 │   │   └── EngineUnauthorised   it does not let the suite's token in
 │   └── EngineProtocol the engine answered something its contract does not allow
 │       └── CassetteMiss   the recording holds no answer to what was said
-└── StorageError       a journal, report or baseline could not be written or read    (exit 3)
+├── StorageError       a journal, report or baseline could not be written or read    (exit 3)
+└── WorkersLost        those who play a run cannot be reached, or are gone           (exit 3)
 
 `Diagnostic` is the value behind every message that points into a file.
 """
@@ -169,6 +170,10 @@ class CassetteMiss(EngineProtocol):
 
 class StorageError(FocalEvalError):
     """Something could not be written or read back: disk full, read-only folder, damaged file."""
+
+
+class WorkersLost(FocalEvalError):
+    """Those who were to play a run cannot be reached, or are gone; what they played is kept, and the rest can be resumed."""
 
 
 def told(problem: BaseException) -> str:

@@ -6,8 +6,13 @@ import argparse
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from focal_eval.runner.shard import Shard
 
 MOST = 10_000  # repeats of a case, and conversations at the same time; a suite has the same bounds
+MOST_WORKERS = 512  # processes on one machine
 _LONGEST_S = 86_400
 
 
@@ -25,6 +30,16 @@ def whole(most: int | None = None) -> Callable[[str], int]:
     return read
 
 
+def shard(text: str) -> Shard:
+    """Reads which shard of how many."""
+    from focal_eval.runner.shard import shard_from
+
+    try:
+        return shard_from(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
 def seconds(text: str) -> float:
     """Reads a time limit."""
     try:
@@ -34,6 +49,11 @@ def seconds(text: str) -> float:
     if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds between 0 and {_LONGEST_S}")
     return value
+
+
+def workers(text: str) -> int:
+    """Reads a number of worker processes; 0 for `auto`, as many as there are cores."""
+    return 0 if text == "auto" else whole(MOST_WORKERS)(text)
 
 
 def per_cent(text: str) -> float:

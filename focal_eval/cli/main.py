@@ -17,6 +17,7 @@ from focal_eval.errors import EngineError, ExitCode, FocalEvalError, Refused, St
 
 VERBS = {
     "run": "replay scripts on an engine, judge them, write the reports",
+    "merge": "put the shards of a run together",
     "rejudge": "judge a recorded run again with today's scripts; no engine",
     "check": "read scripts, suites and agents; every error of every file",
     "compare": "what changed between two runs, why, and whether it matters",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focal_eval.cli.arguments import MOST, seconds, whole
+from focal_eval.cli.arguments import MOST, seconds, shard, whole, workers
 from focal_eval.runner.sync import Sync
 
 if TYPE_CHECKING:
@@ -37,12 +37,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--resume-anyway", action="store_true", help="go on although scripts, agent or settings are not as they were"
     )
     what.add_argument("--failed", metavar="RUN", help="only what did not pass in that run: a folder, an id's prefix, latest")
+    what.add_argument("--shard", type=shard, metavar="I/N", help="only the I-th of N parts of the cases, for merge")
+    what.add_argument(
+        "--durations", metavar="FILE|RUN", help="recorded times that balance shards (default: durations.json beside the suite)"
+    )
     what.add_argument("--cassette", metavar="MODE", help="record, replay, replay-else-record or off, whatever the suite says")
     what.add_argument("--cassette-file", type=Path, metavar="FILE", help="instead of the cassette the suite names")
     how = parser.add_argument_group("how")
     how.add_argument("--repeats", type=whole(MOST), metavar="N", help="run each case N times, whatever the suite says")
     how.add_argument("--strict-flaky", action="store_true", help="exit code 4 where gates pass but cases were flaky")
     how.add_argument("--concurrency", type=whole(MOST), metavar="N", help="conversations at the same time")
+    how.add_argument(
+        "--workers", type=workers, metavar="N", help="processes that play the conversations, auto for one a core (default: 1)"
+    )
+    how.add_argument("--cluster", metavar="URL", help="play on the workers of a cluster: dask://HOST:PORT, ray://HOST:PORT")
     how.add_argument("--timeout", type=seconds, metavar="S", help="time limit of a turn, in seconds")
     how.add_argument("-x", "--exitfirst", action="store_true", help="start no new case after the first failure")
     how.add_argument("--maxfail", type=whole(), metavar="N", help="start no new case after N failures")
@@ -65,6 +73,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=Sync.ATTEMPTS.value,
         help="what outlives a power cut: every closed attempt (default), the run at its end, or what the system writes (off)",
     )
+    out.add_argument("--write-durations", type=Path, metavar="FILE", help="keep what each case took, for --durations")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
     out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
     out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
@@ -101,6 +110,8 @@ def call(arguments: argparse.Namespace) -> int:
         repeats=arguments.repeats,
         strict_flaky=arguments.strict_flaky,
         concurrency=arguments.concurrency,
+        workers=arguments.workers,
+        cluster=arguments.cluster,
         timeout_s=arguments.timeout,
         stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,
         out=arguments.out,
@@ -110,6 +121,8 @@ def call(arguments: argparse.Namespace) -> int:
         sync=Sync(arguments.sync),
         resume=arguments.resume,
         resume_anyway=arguments.resume_anyway,
+        shard=arguments.shard,
+        durations=arguments.durations,
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
     with contextlib.redirect_stdout(sys.stderr):  # what the user's own functions print is no part of the result
@@ -118,7 +131,21 @@ def call(arguments: argparse.Namespace) -> int:
         show(arguments, result)
     if arguments.update_expectations:
         _update(arguments, result)
+    if arguments.write_durations is not None:
+        keep_durations(arguments, result)
     return int(result.exit_code)
+
+
+def keep_durations(arguments: argparse.Namespace, result: RunResult) -> None:
+    """Writes what the cases took where `--write-durations` says, and says so."""
+    from focal_eval.cli.output import printing
+    from focal_eval.evaluate.durations import write_durations
+    from focal_eval.text import counted
+
+    changed = write_durations(arguments.write_durations, result.model)
+    if not arguments.quiet:
+        with printing(sys.stderr):
+            print(f"{arguments.write_durations}: {counted(changed, 'time')} changed", file=sys.stderr)
 
 
 def _check_update(arguments: argparse.Namespace) -> None:
@@ -126,6 +153,10 @@ def _check_update(arguments: argparse.Namespace) -> None:
 
     if arguments.resume_anyway and arguments.resume is None:
         raise UsageError("--resume-anyway is for --resume; nothing was run")
+    if arguments.shard is not None and arguments.resume is not None:
+        raise UsageError("--resume takes its shard from the run; leave --shard out")
+    if arguments.durations is not None and arguments.shard is None:
+        raise UsageError("--durations is for --shard; nothing was run")
     for option in ("dry_run", "update_fragments"):
         if getattr(arguments, option) and not arguments.update_expectations:
             raise UsageError(f"--{option.replace('_', '-')} is for --update-expectations; nothing was run")

@@ -89,6 +89,14 @@ class Breaker:
             self._last, self._since = problem, self._clock.elapsed()
 
 
+_processes = [1]
+
+
+def share_pace(processes: int) -> None:
+    """Says how many processes play the run this one plays: each sends its part of what `max_requests_per_s` allows."""
+    _processes[0] = max(1, processes)
+
+
 class Pace:
     """Spreads requests evenly, in the order they come."""
 
@@ -108,7 +116,7 @@ class Pace:
             self._loop, self._next = loop, 0.0
         now = loop.time()
         slot = max(now, self._next)
-        self._next = slot + self._gap
+        self._next = slot + self._gap * _processes[0]
         if slot > now:
             await asyncio.sleep(slot - now)
 

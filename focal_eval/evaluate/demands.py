@@ -15,18 +15,32 @@ from focal_eval.script.suite import SuiteFields
 from focal_eval.text import counted
 
 
+class Demands:
+    """What scripts ask of one engine: errors for what it cannot be asked, unreported fields only under `refuse`; warnings of
+    unheard stubs.
+    """
+
+    def __init__(self, abilities: Abilities, kind: str, *, unreported: str) -> None:
+        self._abilities, self._kind, self._unreported = abilities, kind, unreported
+        self._sound: Sound = {}
+        self.problems = Problems()
+
+    def look(self, script: Script) -> None:
+        """Looks at one script more."""
+        if self._unreported == "refuse":
+            _reported(script, self._abilities, self.problems, self._sound)
+        _seeded(script, self._abilities, self._kind, self.problems)
+        if script.stubs and not self._abilities.stubs:
+            text = f"the engine '{self._kind}' takes no stubs: its tools answer what they will"
+            self.problems.warning("stubs-unheard", text, script.stubs[0].span)
+
+
 def check_demands(scripts: Iterable[Script], abilities: Abilities, kind: str, *, unreported: str) -> list[Diagnostic]:
-    """Errors for what this engine cannot be asked, unreported fields only under `refuse`; warnings of unheard stubs."""
-    problems = Problems()
-    sound: Sound = {}
+    """The same of several scripts."""
+    demands = Demands(abilities, kind, unreported=unreported)
     for script in scripts:
-        if unreported == "refuse":
-            _reported(script, abilities, problems, sound)
-        _seeded(script, abilities, kind, problems)
-        if script.stubs and not abilities.stubs:
-            text = f"the engine '{kind}' takes no stubs: its tools answer what they will"
-            problems.warning("stubs-unheard", text, script.stubs[0].span)
-    return problems.items
+        demands.look(script)
+    return demands.problems.items
 
 
 def _reported(script: Script, abilities: Abilities, problems: Problems, sound: Sound) -> None:
@@ -60,15 +74,12 @@ def _seeded(script: Script, abilities: Abilities, kind: str, problems: Problems)
         problems.error("cannot-seed", f"the engine '{kind}' cannot start in a scenario", given.scenario_span or place)
 
 
-def unsaid_variants(scripts: Iterable[Script], fields: SuiteFields) -> list[Diagnostic]:
+def unsaid_variants(script: Script, fields: SuiteFields, problems: Problems) -> None:
     """Warnings for texts of `user` that no case of this run says: they rotate over rows and repeats, and there are too few."""
-    problems = Problems()
     if fields.variants == "all":
-        return []
-    for script in scripts:
-        cases = len(script.rows) + fields.repeats.sure - 1
-        for turn in script.turns:
-            if len(turn.user) > cases:
-                text = f"no case says this: {len(turn.user)} texts rotate over {counted(cases, 'case')}"
-                problems.warning("variant-never-said", text, turn.user[cases].span, help="set 'variants: all' in the suite")
-    return problems.items
+        return
+    cases = len(script.rows) + fields.repeats.sure - 1
+    for turn in script.turns:
+        if len(turn.user) > cases:
+            text = f"no case says this: {len(turn.user)} texts rotate over {counted(cases, 'case')}"
+            problems.warning("variant-never-said", text, turn.user[cases].span, help="set 'variants: all' in the suite")

@@ -35,7 +35,7 @@ def open_lab(request: RunRequest, clock: Clock | None = None) -> Opened:
     """
     clock = clock or fixed_clock()
     with collector_paused():
-        prepared = prepare(replace(request, repeats=1, cassette="off"), clock)
+        prepared = prepare(replace(request, repeats=1, cassette="off"), clock, held=None)
     engine = prepared.target.engine
     if not isinstance(engine, EmbeddedEngine):
         kind = prepared.target.entry.kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.clock import Clock, content_id
 from focal_eval.errors import ExitCode
@@ -17,15 +17,18 @@ from focal_eval.script.gates import Limit
 from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
+if TYPE_CHECKING:
+    from focal_eval.runner.shard_gates import Part
+
 
 @value
 class Ended:
     """How the cases were gone through."""
 
-    state: str  # finished | stopped | given-up | interrupted
+    state: str  # finished | stopped | given-up | workers-lost | interrupted
     planned: int
     spared: int = 0
-    lost: str | None = None  # why the engine was given up
+    lost: str | None = None  # why the engine was given up, or who was to play
 
 
 def outcome_of(
@@ -36,10 +39,20 @@ def outcome_of(
     folder: Path,
     *,
     strict_flaky: bool = False,
+    part: Part | None = None,
 ) -> tuple[dict[str, Any], ExitCode]:
-    """The outcome as the header holds it, but for its times, and the exit code. The journal has to be written that far."""
-    decided = decide(gates, totals)
-    verdict, code = conclude(totals.counts, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
+    """The outcome as the header holds it, but for its times, and the exit code. The journal has to be written that far.
+
+    `part` is given of a shard, of which only what is lost already is judged.
+    """
+    if part is None:
+        decided = decide(gates, totals)
+        verdict, code = conclude(totals.counts, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
+    else:
+        from focal_eval.runner.shard_gates import conclude_part, decide_part
+
+        decided = decide_part(gates, totals, part)
+        verdict, code = conclude_part(totals.counts, decided, ended.state)
     counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
     counts["not_run"] = ended.planned - ended.spared - sum(counts.values())
     outcome = {

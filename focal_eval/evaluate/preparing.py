@@ -6,22 +6,25 @@ import contextlib
 import gc
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
-from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
-from focal_eval.evaluate.demands import check_demands, unsaid_variants
+from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.evaluate.folders import failed_cases
-from focal_eval.evaluate.golden import with_golden
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
-from focal_eval.evaluate.target import Collected, Target, find_target, unique, with_overrides
+from focal_eval.evaluate.target import Collected, Target, find_target, with_overrides
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
-from focal_eval.script.names import expectations_of
+from focal_eval.script.model import Script
+from focal_eval.script.shelf import HELD, Shelf
 from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.sharding import Sharded
 
 
 class NothingChosen(UsageError):
@@ -35,21 +38,24 @@ class Prepared:
     target: Target
     fields: SuiteFields
     plan: Plan
+    part: Sharded | None = None  # where the plan is one shard of the whole
 
 
-def prepare(request: RunRequest, clock: Clock) -> Prepared:
-    """The target, the settings and the cases of a request. Raises Refused with all diagnostics, or UsageError."""
-    target = find_target(request, clock)
+def prepare(request: RunRequest, clock: Clock, held: int | None = HELD) -> Prepared:
+    """The target, the settings and the cases of a request. Raises Refused with all diagnostics, or UsageError.
+
+    Of more scripts than are `held` only what planning needs is kept in memory; None holds all.
+    """
+    target = find_target(request, clock, held)
     fields = with_overrides(target.fields, request)
-    target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
-    warnings = (
-        *target.warnings,
-        *_look_at_demands(target, fields, request),
-        *unsaid_variants(target.scripts, fields),
-        *repeated_in_vain(target, fields),
-    )
-    target = replace(target, warnings=warnings)
-    return Prepared(target, fields, plan_of(target, fields, request))
+    target = replace(target, warnings=(*target.warnings, *repeated_in_vain(target, fields)))
+    plan = plan_of(target, fields, request)
+    if request.shard is None:
+        return Prepared(target, fields, plan)
+    from focal_eval.evaluate.sharding import sharded
+
+    part = sharded(plan, fields, request, None if target.suite is None else target.suite.file)
+    return Prepared(target, fields, part.cut.plan, part)
 
 
 def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:
@@ -84,29 +90,15 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _look_at_demands(target: Target, fields: SuiteFields, request: RunRequest) -> list[Diagnostic]:
-    """Warnings about what the scripts ask of the engine. Raises Refused where it cannot be asked that."""
-    abilities, kind = target.engine.abilities, target.entry.kind
-    problems = Problems()
-    problems.extend(check_demands(target.scripts, abilities, kind, unreported=fields.unreported))
-    if not request.allow_python:
-        for script in target.scripts:
-            for item in expectations_of(script):
-                if item.key.rsplit(".", 1)[-1] == "python":
-                    problems.error("python-refused", "local Python is switched off by --no-python", item.span)
-    if problems.errors:
-        raise Refused("nothing was run", unique(problems))
-    return unique(problems)
-
-
 def plan_of(target: Target | Collected, fields: SuiteFields, request: RunRequest) -> Plan:
     """The cases that a request chooses. Raises NothingChosen, UsageError for a broken one, Refused where there is no script."""
     ids = None if request.failed_of is None else failed_cases(request.failed_of, request.runs)
-    _known_tags(target, fields, request)
+    scripts = list(target.scripts.planned if isinstance(target.scripts, Shelf) else target.scripts)
+    _known_tags(scripts, fields, request)
     select = Selection(request.tags, request.keyword, ids)
     try:
         plan = make_plan(
-            target.scripts, repeats=fields.repeats.at_most, variants=fields.variants, select=select, extra_tags=fields.tags
+            scripts, repeats=fields.repeats.at_most, variants=fields.variants, select=select, extra_tags=fields.tags
         )
     except ValueError as problem:
         raise UsageError(str(problem)) from None
@@ -120,9 +112,9 @@ def plan_of(target: Target | Collected, fields: SuiteFields, request: RunRequest
     raise Refused("nothing was run", problems)
 
 
-def _known_tags(target: Target | Collected, fields: SuiteFields, request: RunRequest) -> None:
+def _known_tags(scripts: list[Script], fields: SuiteFields, request: RunRequest) -> None:
     """Raises UsageError for a tag to select by that no script has; one to leave out may be there or not."""
-    known = {*fields.tags, *(tag for script in target.scripts for tag in script.tags)}
+    known = {*fields.tags, *(tag for script in scripts for tag in script.tags)}
     for tag in request.tags:
         if not tag.startswith("!") and tag not in known:
             fix = did_you_mean(tag, known)

@@ -12,6 +12,7 @@ from focal_eval.records import Json
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case
 from focal_eval.script.repeats import Repeats
+from focal_eval.script.shelf import wordings_of
 from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
 
@@ -25,7 +26,7 @@ def repeated_in_vain(target: Target, fields: SuiteFields) -> Iterator[Diagnostic
     """A warning where an engine that answers the same each time is asked the same again."""
     if fields.repeats.at_most == 1 or not target.engine.abilities.deterministic:
         return
-    if fields.variants == "rotate" and any(len(turn.user) > 1 for script in target.scripts for turn in script.turns):
+    if fields.variants == "rotate" and any(wordings_of(script) > 1 for script in target.scripts.planned):
         return  # each repeat says other words
     place = whole_file(target.suite.file if target.suite else target.entry.span.file)
     text = f"each case is run {fields.repeats.at_most} times, and the engine '{target.entry.kind}' answers the same each time"

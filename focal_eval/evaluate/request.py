@@ -13,6 +13,7 @@ from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Compared
+    from focal_eval.runner.shard import Shard
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
@@ -32,6 +33,8 @@ class RunRequest:
     repeats: int | None = None
     strict_flaky: bool = False  # exit code 4 where the gates passed and flaky cases were seen
     concurrency: int | None = None
+    workers: int | None = None  # processes that play, 0 for as many as there are cores
+    cluster: str | None = None  # the address of a cluster whose workers play
     timeout_s: float | None = None
     stop_after: int = 0
     out: Path | None = None
@@ -44,6 +47,8 @@ class RunRequest:
     sync: Sync = Sync.ATTEMPTS  # what of the journal is sure to be on the disk
     resume: str | None = None  # a run that was cut off; what it was asked comes from there
     resume_anyway: bool = False  # although something is not as it was
+    shard: Shard | None = None  # only this part of the cases
+    durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""

@@ -20,11 +20,12 @@ from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Resumed, resume
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.schedule import Totals
+from focal_eval.runner.shard import Shard
 from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_OPTIONS = (
+OPTIONS = (
     "tags",
     "keyword",
     "failed_of",
@@ -60,21 +61,44 @@ class Continued:
 def continued(request: RunRequest) -> Continued:
     """The run that `request.resume` names, and what it was asked. Raises UsageError where there is nothing to go on with."""
     assert request.resume is not None
-    if request.paths or request.suite is not None:
-        raise UsageError("--resume takes what to run from the run itself; name no suite or script beside it")
+    _told_already(request)
     folder = find_run(request.resume, request.runs)
     after = resume(folder)
     try:
         model = model_of(folder, after.reading)
         header = model.header
         if header.get("state") == "finished":
-            raise UsageError(f"the run {header.get('id')} is finished; there is nothing to resume")
+            raise UsageError(f"the run {header.get('id')} is finished; focal-eval report {folder} renders it")
         if header.get("rejudged_from"):
             raise UsageError(f"{folder} was judged again, not played; judge it again with focal-eval rejudge")
         return Continued(_request(header, request), after, model, _finished(model))
     except BaseException:
         after.lock.release()
         raise
+
+
+_FROM_THE_RUN = (
+    ("paths", "a suite or script"),
+    ("suite", "--suite"),
+    ("agent", "--agent"),
+    ("engine", "--engine"),
+    ("tags", "--tag"),
+    ("keyword", "-k"),
+    ("failed_of", "--failed"),
+    ("repeats", "--repeats"),
+    ("timeout_s", "--timeout"),
+    ("cassette", "--cassette"),
+    ("cassette_file", "--cassette-file"),
+    ("out", "--out"),
+    ("shard", "--shard"),
+)
+
+
+def _told_already(request: RunRequest) -> None:
+    """Raises UsageError where more is asked than the run that is gone on with was."""
+    for name, word in _FROM_THE_RUN:
+        if getattr(request, name):
+            raise UsageError(f"--resume takes what to run from the run itself; {word} cannot be given beside it")
 
 
 def _request(header: Mapping[str, Any], now: RunRequest) -> RunRequest:
@@ -93,15 +117,35 @@ def _request(header: Mapping[str, Any], now: RunRequest) -> RunRequest:
         baseline=now.baseline or options.get("baseline"),
         concurrency=now.concurrency or options.get("concurrency"),
         strict_flaky=now.strict_flaky or bool(options.get("strict_flaky")),
+        **_shard(header),
     )
 
 
+def _shard(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the cases that a run was asked for, where it was one."""
+    told = header.get("shard")
+    if not told:
+        return {}
+    return {"shard": Shard(int(told["index"]), int(told["of"])), "durations": told.get("durations")}
+
+
 def _finished(model: ReportModel) -> dict[str, Entry]:
-    """The cases with a closed attempt; where the engine was given up, those it had not answered are played again."""
+    """The cases with a closed attempt of which every turn is there.
+
+    Where the engine was given up, those it had not answered are played again.
+    """
     lost = model.header.get("state") == "given-up"
     return {
-        case.id: case for case in model.cases if case.last.verdict is not None and not (lost and case.last.verdict == "errored")
+        case.id: case
+        for case in model.cases
+        if case.last.end and _whole(case) and not (lost and case.last.verdict == "errored")
     }
+
+
+def _whole(case: Entry) -> bool:
+    """Whether an attempt is closed, and none of its turns was damaged; one that broke or was skipped at its start has none."""
+    last = case.last
+    return len(last.turns) == case.planned or (not last.turns and last.verdict in ("errored", "skipped"))
 
 
 def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats, prices: Mapping[str, float]) -> None:
@@ -133,7 +177,7 @@ def _differences(found: Continued, now: Mapping[str, Any], plan: Plan) -> Iterat
     yield from _digests("agent", then.get("engine") or {}, now.get("engine") or {})
     if _at(then, "scripts", "digest") != _at(now, "scripts", "digest"):
         yield _script(found, plan) or "the scripts are not those it began with"
-    for key in _OPTIONS:
+    for key in OPTIONS:
         before, today = _at(then, "options", key), _at(now, "options", key)
         if before != today:
             yield f"{key} was {before!r} and is {today!r} now"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +13,20 @@ from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.keys import case_key
 from focal_eval.errors import ExitCode
-from focal_eval.evaluate.folders import check_reports, find_run, render
+from focal_eval.evaluate.finishing import finish, rendered
+from focal_eval.evaluate.folders import check_reports, find_run
+from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
-from focal_eval.evaluate.target import Target
 from focal_eval.records import Verdict
-from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
-from focal_eval.runner.plan import Plan
+from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
-from focal_eval.runner.schedule import Observer, Schedule
-from focal_eval.script.gates import CoverageLimit
+from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -48,26 +47,39 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
     try:
         with collector_paused():
             prepared = prepare(request, clock)
-            reference = _reference(request, prepared.target, prepared.plan)
-        return _Run(request, prepared, clock, reference, before).go(observer)
+            reference = _reference(request, prepared)
+        one = _Run(request, prepared, clock, reference, before)
+        with pool_of(request, prepared, clock, one.talks) as pool:
+            return one.go(observer, pool)
     finally:
         if before is not None:
             before.after.lock.release()
 
 
-def _reference(request: RunRequest, target: Target, plan: Plan) -> Reference | None:
-    """What the run will be compared with. Raises UsageError before anything is sent where it is not there."""
+def _reference(request: RunRequest, prepared: Prepared) -> Reference | None:
+    """What the run will be compared with. Raises UsageError before anything is sent where it is not there.
+
+    A shard is not compared, its merged run is: of a shard it is only seen to that it can be.
+    """
     if request.baseline is None:
         return None
     from focal_eval.evaluate.comparing import check_overlap, find_reference
 
-    reference = find_reference(request.baseline, request.runs, None if target.suite is None else target.suite.file)
+    suite, part = prepared.target.suite, prepared.part
+    plan = prepared.plan if part is None else part.cut.whole
+    reference = find_reference(request.baseline, request.runs, None if suite is None else suite.file)
     check_overlap(reference, {case_key(case.name, case.script.id, case.repeat) for case in plan.cases})
-    return reference
+    return reference if part is None else None
 
 
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
+
+
+def _told(observer: Observer) -> Callable[[Played | Lost], None]:
+    """Tells an observer who played what, where it wants to know."""
+    told: Callable[[Played | Lost], None] = getattr(observer, "heard", lambda _: None)
+    return told
 
 
 class _Run:
@@ -94,6 +106,11 @@ class _Run:
             self.folder = before.folder
             kept = {"at": stamp(started), "kept": len(before.finished)}
             self.resumed = [*(before.header.get("resumed") or ()), kept]
+
+    @property
+    def talks(self) -> str:
+        """What names this part of the run to an engine that remembers users: an attempt that was cut off is of another part."""
+        return f"{self.id}-{len(self.resumed)}" if self.resumed else self.id
 
     def header(self) -> dict[str, Any]:
         target, fields, request = self.target, self.fields, self.request
@@ -122,12 +139,13 @@ class _Run:
             },
             "scripts": scripts_json(self.plan),
             "plan": plan_json(self.plan),
+            **self._shard(),
             **({"resumed": self.resumed} if self.resumed else {}),
             "options": {
                 "tags": list(request.tags),
                 "keyword": request.keyword,
                 "failed_of": None if request.failed_of is None else str(find_run(request.failed_of, request.runs)),
-                "baseline": request.baseline,
+                "baseline": self._baseline(),
                 "strict_flaky": request.strict_flaky,
                 "repeats": fields.repeats.at_most,
                 "until": fields.repeats.until,
@@ -149,14 +167,27 @@ class _Run:
             "elapsed_ms": None,
         }
 
-    def go(self, observer: Observer) -> RunResult:
+    def _baseline(self) -> str | None:
+        """What the run is compared with, so named that it means the same later."""
+        found = self.reference
+        return self.request.baseline if found is None or found.is_baseline else str(found.folder)
+
+    def _shard(self) -> dict[str, Any]:
+        if self.prepared.part is None:
+            return {}
+        from focal_eval.evaluate.sharding import shard_json
+
+        return {"shard": shard_json(self.prepared.part, self.fields)}
+
+    def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
-            return replace(self._go(runner, observer), warnings=warnings)
+            with cluster_of(self.request, self.prepared, self.clock, self.talks, runner) as cluster:
+                return replace(self._go(runner, observer, cluster or pool), warnings=warnings)
 
-    def _go(self, runner: asyncio.Runner, observer: Observer) -> RunResult:
+    def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
         start = self.clock.elapsed()
-        options, header = ReportOptions(), self.header()
+        header = self.header()
         if self.before is not None:
             check_same(self.before, header, self.plan)
         after = None if self.before is None else self.before.after
@@ -164,52 +195,38 @@ class _Run:
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
-            schedule = self._schedule(journal, observer)
+            schedule = self._schedule(journal, observer, pool)
             state = runner.run(self._play(schedule))
             if self.target.recorder is not None:
                 self.target.recorder.save()
             journal.flush()
-            outcome, code = self._outcome(schedule, state, start)
-            journal.end(outcome)
-            limit = self.fields.gates.get("coverage")
-            if isinstance(limit, CoverageLimit):
-                from focal_eval.evaluate.coverage_files import view_of
-                from focal_eval.evaluate.coverage_gate import gated_coverage
-
-                model, strict = model_of(self.folder, journal.reading), self.request.strict_flaky
-                outcome, code, covered = gated_coverage(outcome, limit, model, strict_flaky=strict)
-                options = ReportOptions(coverage=None if covered is None else view_of(covered))
-                journal.end(outcome)
-            compared = None
-            if self.reference is not None:
-                from focal_eval.evaluate.comparing import compare_to, judged_with
-
-                compared = compare_to(self.reference, model_of(self.folder, journal.reading))
-                outcome, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
-                journal.end(outcome)
+            done = finish(
+                journal,
+                self._outcome(schedule, state, start),
+                coverage=None if self.prepared.part is not None else self.fields.gates.get("coverage"),
+                reference=self.reference,
+                strict_flaky=self.request.strict_flaky,
+            )
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
-        written = render(model, self.request.reports, options=options)
-        if compared is not None and "html" in written:
-            from focal_eval.evaluate.comparison_page import write_page
-
-            written = {**written, "comparison": write_page(compared, self.folder)}
+        written = rendered(model, self.request.reports, done)
         reasons = _redacted(schedule.totals.reasons, self.redact)
-        told = None if self.target.recorder is None else self.target.recorder.told()
-        return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
+        told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
+        return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared)
 
-    def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
+    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before
         schedule = Schedule(
             self.plan,
-            terms_of(self.prepared, self.request, self.clock, self.id),
+            terms_of(self.prepared, self.request, self.clock, self.talks),
             journal.add,
             observer,
             concurrency=fields.concurrency,
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
+            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, _told(observer)),
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)
@@ -238,9 +255,13 @@ class _Run:
 
     def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
         ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
-        strict = self.request.strict_flaky
+        totals, strict, part = schedule.totals, self.request.strict_flaky, None
+        if self.prepared.part is not None:
+            from focal_eval.evaluate.sharding import part_of
+
+            part = part_of(self.prepared.part, totals.counts)
         outcome, code = outcome_of(
-            schedule.totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict
+            totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict, part=part
         )
         elapsed = round((self.clock.elapsed() - start) * 1000, 3)
         return {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}, code

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from focal_eval.clock import Clock
 from focal_eval.document import read_file
 from focal_eval.engines import Engine, EngineConfig, Setting
-from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
+from focal_eval.errors import Diagnostic, FocalEvalError, Problems, Refused, UsageError
 from focal_eval.evaluate.cassettes import Used, cassette_of, recorder_of, stale
+from focal_eval.evaluate.inspecting import Inspection
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
 from focal_eval.script.cache import ScriptCache
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
-from focal_eval.script.names import KnownNames, Sound, check_idle, check_references
+from focal_eval.script.names import KnownNames, Sound, check_references
 from focal_eval.script.repeats import Repeats
+from focal_eval.script.shelf import HELD, Shelf
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.script.suite_engines import Engine as EngineEntry
 from focal_eval.source import whole_file
@@ -38,7 +40,7 @@ class Target:
 
     fields: SuiteFields
     suite: Suite | None
-    scripts: tuple[Script, ...]
+    scripts: Shelf
     root: Path
     entry: EngineEntry
     engine_name: str | None
@@ -67,43 +69,80 @@ class Collected:
     root: Path
 
 
-def find_target(request: RunRequest, clock: Clock) -> Target:
-    """Reads everything a request names. Raises Refused with all diagnostics, or UsageError."""
+def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> Target:
+    """Reads everything a request names. Raises Refused with all diagnostics, or UsageError.
+
+    No more than so many scripts are held in memory, None for all of them; each is looked at while it is read.
+    """
     problems = Problems()
     suite, named = _suite_of_request(request, problems)
-    fields = suite.fields if suite is not None else _bare_fields()
+    fields = suite.fields if suite is not None else bare_fields()
     entry, engine_name = entry_of(request, suite)
     folder = suite.folder if suite is not None else Path.cwd()
     used = cassette_of(entry, folder, request)
     if used is None or not used.asks_nobody:
         problems.extend(unset(entry))
-    loaded, root = _loaded(request, suite, named, problems)
+    entries, root = _entries(suite, named, problems)
     setting = Setting(folder, clock, request.allow_python)
-    agent = None if entry.missing else agent_beside(entry, setting, problems)  # a missing variable is an error already
+    about = Problems()  # the agent
+    agent = None if entry.missing else agent_beside(entry, setting, about)  # a missing variable is an error already
     if agent is not None:
-        problems.extend(agent.problems)
-        if agent.names is not None:
-            problems.extend(unknown_names(loaded, agent.names))
-    able: Sound = {}
-    for script in loaded:
-        problems.extend(check_idle(script, able))
+        about.extend(agent.problems)
+    names = None if agent is None else agent.names
+    inspection = Inspection(with_overrides(fields, request), names, allow_python=request.allow_python)
+    connection = _Connection(entry, setting, used, agent)
+    if not (problems.errors or about.errors):
+        connection.make(inspection)
+    loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
+    shelf = Shelf(loader, inspection.finish, held)
+    for script in loader.each(entries):
+        shelf.add(inspection.look(script))
+    for found in (loader.loaded.problems, about, inspection.unknown, inspection.idle):
+        problems.extend(found)
     if problems.errors:
         raise Refused("nothing was run", problems)
-    engine, recorder = _connected(entry, setting, used, agent, problems)
-    warnings = tuple(item for item in problems if item.severity == "warning")
+    engine, recorder = connection.made()
+    problems.extend(connection.problems)
+    if inspection.demands.errors:
+        raise Refused("nothing was run", unique(inspection.demands))
+    warnings = [item for item in problems if item.severity == "warning"]
     return Target(
         fields,
         suite,
-        loaded,
+        shelf,
         root,
         entry,
         engine_name,
         engine,
         agent,
-        warnings,
+        (*warnings, *unique(inspection.demands), *inspection.unsaid),
         (*entry.secrets, *setting.secrets),
         recorder,
     )
+
+
+class _Connection:
+    """The engine, connected before the scripts are read, as they are held to what it can do; its own problems come last."""
+
+    def __init__(self, entry: EngineEntry, setting: Setting, used: Used | None, agent: AgentFile | None) -> None:
+        self._what = entry, setting, used, agent
+        self.problems = Problems()
+        self._made: tuple[Engine, Recorder | None] | None = None
+        self._failed: FocalEvalError | None = None
+
+    def make(self, inspection: Inspection) -> None:
+        try:
+            self._made = connected(*self._what, self.problems)
+        except FocalEvalError as problem:
+            self._failed = problem
+        else:
+            inspection.engine(self._made[0], self._what[0].kind)
+
+    def made(self) -> tuple[Engine, Recorder | None]:
+        if self._failed is not None:
+            raise self._failed
+        assert self._made is not None, "it is made unless there are errors, which are raised before"
+        return self._made
 
 
 def unknown_names(scripts: Iterable[Script], known: KnownNames) -> Iterator[Diagnostic]:
@@ -120,7 +159,7 @@ def collected(request: RunRequest) -> Collected:
     scripts, root = _loaded(request, suite, named, problems)
     if problems.errors:
         raise Refused("the scripts cannot be read", problems)
-    return Collected(suite, suite.fields if suite is not None else _bare_fields(), scripts, root)
+    return Collected(suite, suite.fields if suite is not None else bare_fields(), scripts, root)
 
 
 class NoSuite(UsageError):
@@ -145,7 +184,7 @@ def _loaded(request: RunRequest, suite: Suite | None, named: list[Path], problem
     return tuple(loaded.scripts), root
 
 
-def _connected(
+def connected(
     entry: EngineEntry, setting: Setting, used: Used | None, agent: AgentFile | None, problems: Problems
 ) -> tuple[Engine, Recorder | None]:
     """The engine, with its cassette before it where there is one."""
@@ -176,7 +215,8 @@ def agent_beside(entry: EngineEntry, setting: Setting, problems: Problems) -> Ag
     return agent_of(entry, setting, problems) if path is None else read_agent(path)
 
 
-def _bare_fields() -> SuiteFields:
+def bare_fields() -> SuiteFields:
+    """The settings of a run without a suite."""
     from focal_eval.source import Span
 
     nowhere = EngineEntry("embedded", None, Span("", 1, 1, 1, 1))

@@ -32,6 +32,7 @@ from focal_eval.report.wording import (
     gate_count,
     gate_limit,
     gate_name,
+    gate_reason,
     number,
     partial_note,
     tolerated_words,
@@ -233,7 +234,7 @@ def _gate(gate: Any) -> dict[str, Any]:
 
 def _unjudged(gate: Any) -> str:
     """What stands in place of a figure."""
-    return "no comparison" if gate.get("name") != "coverage" else "not judged"
+    return "no comparison" if gate_reason(gate) == "nothing was compared" else "not judged"
 
 
 def _bar(counts: list[tuple[str, str, int]], total: int) -> Iterator[tuple[str, float, float]]:

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
+from focal_eval.runner.folder import FORMATS, JOURNAL, read_journal
 from focal_eval.runner.index import read_index
-from focal_eval.runner.journal import FORMATS, JOURNAL
 from focal_eval.runner.reading import Reading
 
 
 def read_run(folder: Path) -> ReportModel:
     """The run in `folder`; a torn last line is ignored, other damaged lines are counted. Raises StorageError where none is."""
-    path, reading = folder / JOURNAL, Reading()
-    try:
-        with path.open("rb") as file:
-            reading.file(file)
-    except FileNotFoundError:
-        raise StorageError(f"{folder} is not a run folder: it holds no {JOURNAL}") from None
-    except OSError as problem:
-        raise StorageError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    return model_of(folder, reading)
+    return model_of(folder, read_journal(folder)[0])
 
 
 def list_run(folder: Path) -> ReportModel:
     """The same by the index, where there is one: what was said is not read, and so not looked at for damage."""
-    path = folder / JOURNAL
     try:
-        with path.open("rb") as file:
-            known = read_index(folder, path.stat().st_size)
+        with (folder / JOURNAL).open("rb") as file:
+            known = read_index(folder, file)
             if known is None:
                 return read_run(folder)
             reading, start = known
@@ -40,12 +33,12 @@ def list_run(folder: Path) -> ReportModel:
     return model_of(folder, reading)
 
 
-def model_of(folder: Path, reading: Reading) -> ReportModel:
-    """The run that a journal was read of, or is still written of."""
+def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None = None) -> ReportModel:
+    """The run that a journal was read of, or is still written of; `outcome` is what its last line will say."""
     path = folder / JOURNAL
     if not reading.header:
         raise StorageError(f"{path} does not begin with a line of kind 'run'")
     if reading.header.get("format") not in FORMATS:
         known = " and ".join(map(str, FORMATS))
         raise StorageError(f"{path} has format {reading.header.get('format')!r}; this version reads format {known}")
-    return ReportModel(folder, reading.header, list(reading.cases.values()), reading.damaged, path)
+    return ReportModel(folder, {**reading.header, **(outcome or {})}, list(reading.cases.values()), reading.damaged, path)

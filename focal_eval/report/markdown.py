@@ -61,7 +61,7 @@ def render(run: ReportModel, options: ReportOptions) -> str:
         beside=beside_words(run),
         note=partial_note(run),
         tolerated=tolerated_words(run),
-        facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Took")],
+        facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Shard", "Took")],
         counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
         total=f"{run.planned:,}",
         gates=[

@@ -32,6 +32,7 @@ from focal_eval.report.wording import (
     gate_reason,
     number,
     partial_note,
+    shard_words,
     tolerated_words,
     tone,
     verdict_words,
@@ -72,6 +73,8 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
     yield from table_lines(run, options.group_by)
     yield from repeats_lines(run.header.get("statistics"))
     yield from (gate_line(gate, paint) for gate in run.gates)
+    if shard := shard_words(run.header):
+        yield paint(f"shard {one_line(shard, WIDTH)}", "dim")
     if cassette := cassette_words(run.header.get("engine") or {}):
         yield paint(one_line(cassette, WIDTH), "dim")
     if lived_with := tolerated_words(run):

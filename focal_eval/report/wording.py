@@ -74,7 +74,7 @@ def _said(run: ReportModel) -> Said:
     if run.partial:
         return Said(_partial_words(run, run.planned - run.counts["not_run"], run.planned), _BAD)
     if not run.planned:
-        return Said("No case was run", _ALL)
+        return Said("No case falls to this shard" if run.header.get("shard") else "No case was run", _ALL)
     return {"failed": _failed, "no-verdict": _without}.get(_verdict(run), _passed)(run)
 
 
@@ -105,6 +105,8 @@ def _without(run: ReportModel) -> Said:
 def _passed(run: ReportModel) -> Said:
     counts, total = run.counts, run.planned
     if any(counts[name] for name in _BAD):
+        if run.header.get("shard"):
+            return Said("Played: gates are judged when the shards are merged", frozenset())
         judged = sum(gate.get("passed") is not None for gate in run.gates)
         return Said("Passed: every gate holds" if judged > 1 else "Passed: the gate holds", frozenset())
     if counts["passed"] == total:
@@ -113,7 +115,13 @@ def _passed(run: ReportModel) -> Said:
     return Said(f"{counts['passed']:,} of {counted(total, 'case')} passed, {rest}", _ALL)
 
 
-_BEGIN = {"interrupted": "Interrupted", "stopped": "Stopped at a failure", "given-up": "No verdict: the engine was lost"}
+_BEGIN = {
+    "interrupted": "Interrupted",
+    "stopped": "Stopped at a failure",
+    "given-up": "No verdict: the engine was lost",
+    "workers-lost": "No verdict: the workers were lost",
+    "incomplete": "No verdict: the shards end",
+}
 
 
 def _partial_words(run: ReportModel, done: int, total: int) -> str:
@@ -130,6 +138,8 @@ def partial_note(run: ReportModel) -> str | None:
             "interrupted": "it was interrupted",
             "stopped": "it was told to stop at the first failure",
             "given-up": f"the engine gave no answer any more ({run.header.get('lost')}), so {_rest(run)}",
+            "incomplete": str(run.header.get("lost")),
+            "workers-lost": f"{run.header.get('lost')}, so {_rest(run)}, and `focal-eval run --resume {run.header.get('id')}` goes on",
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
@@ -248,6 +258,16 @@ def cassette_words(engine: Mapping[str, Json]) -> str:
     return f"{', '.join(told) or 'with'} cassette {cassette['file']}"
 
 
+def shard_words(header: Mapping[str, Json]) -> str:
+    """`2 of 3: 73 of 218 cases, balanced by evals/durations.json`; empty of a run that is no shard."""
+    shard = header.get("shard")
+    if not isinstance(shard, Mapping):
+        return ""
+    mine, whole = (header.get("plan") or {}).get("cases") or 0, (shard.get("plan") or {}).get("cases") or 0
+    by = f", balanced by {shard['durations']}" if shard.get("durations") else ""
+    return f"{shard.get('index')} of {shard.get('of')}: {mine:,} of {counted(whole, 'case')}{by}"
+
+
 def facts(run: ReportModel) -> list[tuple[str, str]]:
     """What was run, on what, when: label and value, in the order of reading."""
     header = run.header
@@ -257,6 +277,7 @@ def facts(run: ReportModel) -> list[tuple[str, str]]:
         ("Suite", " · ".join(filter(None, (suite.get("title"), suite.get("file")))) or "scripts without a suite"),
         ("Engine", engine_words(engine)),
         ("Agent", " · ".join(filter(None, (agent.get("id"), agent.get("file"))))),
+        ("Shard", shard_words(header)),
         ("Started", moment_words(header.get("started_at"))),
         ("Took", elapsed_words(header.get("elapsed_ms")) if header.get("elapsed_ms") is not None else ""),
         ("Run", str(header.get("id") or run.folder.name)),

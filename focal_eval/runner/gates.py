@@ -227,6 +227,8 @@ def conclude(
     """
     if state == "interrupted":
         return "interrupted", ExitCode.INTERRUPTED
+    if state in ("workers-lost", "incomplete"):  # the rest is still to be played, or to be merged
+        return "no-verdict", ExitCode.NO_VERDICT
     if any(gate.passed is False and gate.observed is not None and gate.name != "errored" for gate in gates):
         return "failed", ExitCode.FAILED
     if state == "given-up":

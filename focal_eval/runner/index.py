@@ -2,8 +2,10 @@
 
 Derived: whoever deletes it loses nothing, and where it does not fit its journal it is not used. First line
 `{"index": 1, "header": {...}}`; then one array for each closed attempt: the case (all its fields the first time, its id
-after that), the attempt, and the byte from which lines of attempts that are still open may stand; last, of a run that
-ended, `{"end": bytes of the journal, "header": {...}, "shared": {digest: [start, end]}, "damaged": n}`.
+after that), the attempt, and the byte from which lines of attempts that are still open may stand. An attempt that was cut off
+has no end, a case that was cut off before its first turn null in place of an attempt. `{"shared": {digest: [start, end]}}`
+tells where what several lines share stands. Last, of a run that ended, `{"end": bytes of the journal, "header": {...},
+"damaged": n}`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import os
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
 from focal_eval.runner.entries import Attempt, Case, Place, Places
-from focal_eval.runner.reading import Reading
+from focal_eval.runner.reading import Reading, collector_off
+from focal_eval.runner.seal import is_sealed
 
 INDEX = "index.jsonl"
 VERSION = 1
@@ -37,15 +40,32 @@ class IndexWriter:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         self._lines.append(orjson.dumps({"index": VERSION, "header": header}))
 
+    def known(self, reading: Reading, size: int) -> None:
+        """All that an earlier part of the run left, whose journal was read up to `size`."""
+        for case in reading.cases.values():
+            for attempt in case.attempts or (None,):
+                self._row(case, attempt, size)
+        self.shared(reading)
+
     def closed(self, case: Case, attempt: Attempt, open_from: int) -> None:
         """An attempt is over; whatever is open began at `open_from` or later."""
+        self._row(case, attempt, open_from)
+
+    def _row(self, case: Case, attempt: Attempt | None, open_from: int) -> None:
         if self._file is None:
             return
         told: Any = case.id
         if case.id not in self._told:
             self._told.add(case.id)
             told = case_row(case)
-        self._lines.append(orjson.dumps([told, attempt_row(attempt), open_from]))
+        self._lines.append(orjson.dumps([told, None if attempt is None else attempt_row(attempt), open_from]))
+
+    def shared(self, reading: Reading) -> None:
+        """What lines share has grown, or was read."""
+        new = {digest: list(place) for digest, place in reading.shared.items() if digest not in self._told}
+        if new:
+            self._told.update(new)
+            self._lines.append(orjson.dumps({"shared": new}))
 
     def written(self) -> None:
         """The journal's lines of all that was told are written; what waits is handed over where it is much."""
@@ -60,15 +80,16 @@ class IndexWriter:
         self._lines.clear()
         try:
             if os.write(self._file, data) != len(data):
-                self._give_up()
+                self.give_up()
         except OSError:
-            self._give_up()
+            self.give_up()
 
     def end(self, reading: Reading, size: int) -> None:
         """The run is over, and its journal so long."""
-        shared = {digest: list(place) for digest, place in reading.shared.items()}
-        last = {"end": size, "header": reading.header, "shared": shared, "damaged": reading.damaged}
-        self._lines.append(orjson.dumps(last))
+        for case in reading.cases.values():
+            if case.last.end is None:  # cut off
+                self._row(case, case.attempts[-1] if case.attempts else None, size)
+        self._lines.append(orjson.dumps({"end": size, "header": reading.header, "damaged": reading.damaged}))
         self.flush()
 
     def close(self) -> None:
@@ -77,49 +98,66 @@ class IndexWriter:
             os.close(self._file)
             self._file = None
 
-    def _give_up(self) -> None:
-        """A torn index is worse than none."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def give_up(self) -> None:
+        """Takes the file away: a torn index is worse than none."""
+        self._lines.clear()
+        if self._file is None:
+            return
+        os.close(self._file)
+        self._file = None
         with contextlib.suppress(OSError):
             self._path.unlink()
 
 
-def read_index(folder: Path, journal_size: int) -> tuple[Reading, int] | None:
+def read_index(folder: Path, journal: IO[bytes]) -> tuple[Reading, int] | None:
     """What the index knows, and from which byte of the journal on it has to be read; None where it does not fit."""
     try:
         data = (folder / INDEX).read_bytes()
-        return _entries(data[: data.rfind(b"\n")].split(b"\n"), journal_size)
+        return _entries(data[: data.rfind(b"\n")].split(b"\n"), journal)
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 
 
-def _entries(lines: list[bytes], journal_size: int) -> tuple[Reading, int] | None:
+def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | None:
+    size = journal.seek(0, os.SEEK_END)
     head = orjson.loads(lines[0])
     if head["index"] != VERSION:
         return None
     reading, start = Reading(), 0
     reading.begin(head["header"])
     cases = reading.cases
-    for line in lines[1:]:
-        found = orjson.loads(line)
-        if isinstance(found, dict):
-            if found["end"] != journal_size:  # the journal was written on since then
+    last = Place(0, 0)
+    with collector_off():
+        for line in lines[1:]:
+            found = orjson.loads(line)
+            if isinstance(found, dict):
+                reading.shared |= {digest: Place(*place) for digest, place in found.get("shared", {}).items()}
+                if found.get("end") == size:  # else the journal was written on since then
+                    reading.begin(found["header"])
+                    reading.damaged = int(found["damaged"])
+                    start = size
                 continue
-            reading.begin(found["header"])
-            reading.damaged = int(found["damaged"])
-            reading.shared = {digest: Place(*place) for digest, place in found["shared"].items()}
-            return reading, journal_size
-        told, row, start = found
-        if not isinstance(told, str):
-            case = case_of(told)
-            cases[case.id] = case
-            told = case.id
-        _put(cases[told], attempt_of(row))
-        if row[3] > journal_size:
-            return None
-    return reading, start
+            told, row, start = found
+            if not isinstance(told, str):
+                case = case_of(told)
+                cases[case.id] = case
+                told = case.id
+            if row is None:
+                continue
+            attempt = attempt_of(row)
+            _put(cases[told], attempt)
+            if attempt.end is not None:
+                last = max(last, attempt.end)
+    return (reading, start) if _fits(journal, last, size) else None
+
+
+def _fits(journal: IO[bytes], last: Place, size: int) -> bool:
+    """Whether the last closed attempt stands where the index says it does: else it is of another journal."""
+    if not last.end:
+        return True
+    journal.seek(last.start)
+    line = journal.read(last.end - last.start)
+    return last.end < size and line.startswith(b'{"t":"attempt",') and is_sealed(line)
 
 
 def _put(case: Case, attempt: Attempt) -> None:
@@ -145,9 +183,15 @@ def case_of(row: list[Any]) -> Case:
 
 
 def attempt_row(attempt: Attempt) -> list[Any]:
-    """An attempt that is over; its places as one flat list, then those of its end."""
-    assert attempt.end is not None
-    row = [attempt.number, attempt.turns.flat, *attempt.end, attempt.verdict, attempt.elapsed_ms, attempt.last]
+    """An attempt; its places as one flat list, then those of its end, null where it was cut off."""
+    row = [
+        attempt.number,
+        attempt.turns.flat,
+        *(attempt.end or (None, None)),
+        attempt.verdict,
+        attempt.elapsed_ms,
+        attempt.last,
+    ]
     if attempt.reason is None and attempt.message is None and not attempt.soft and not attempt.tolerated:
         return row
     return [
@@ -159,7 +203,8 @@ def attempt_row(attempt: Attempt) -> list[Any]:
 def attempt_of(row: list[Any]) -> Attempt:
     """What `attempt_row` gave."""
     number, flat, start, end, verdict, elapsed, last, *more = row
-    attempt = Attempt(number, Places(array("q", flat)), Place(start, end), verdict, elapsed_ms=elapsed, last=last)
+    over = None if end is None else Place(start, end)
+    attempt = Attempt(number, Places(array("q", flat)), over, verdict, elapsed_ms=elapsed, last=last)
     if more:
         attempt.reason, attempt.failed, attempt.soft, attempt.message, attempt.broke, tolerated, attempt.broken = more
         attempt.tolerated = tuple(tolerated)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from weakref import WeakSet
 
 from focal_eval.errors import StorageError, UsageError
 
@@ -22,32 +23,89 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            while not self._taken(folder):
+                pass
+            os.ftruncate(self._file, 0)
+            os.write(self._file, b"%d\n" % os.getpid())
         except OSError as problem:
+            self.release()
             raise StorageError(f"the run folder {folder} cannot be written: {problem.strerror or problem}") from None
+        _held.add(self)
+
+    def _taken(self, folder: Path) -> bool:
+        """Whether the file that was locked is still the folder's: who gives a lock back takes its file away."""
+        self._file = -1
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(self._file)
         except BlockingIOError:
-            holder = os.read(self._file, 20).decode("ascii", "replace").strip()
+            by = _named(self._file)
             os.close(self._file)
-            by = f"process {holder}" if holder.isdigit() else "another process"
+            self._file = -1
             raise UsageError(f"{by} is writing the run folder {folder}; wait for it, or give another --out") from None
+        if self._is_there():
+            return True
+        os.close(self._file)
+        return False
+
+    def _is_there(self) -> bool:
+        """Whether the file that is open is the one of that name."""
         with contextlib.suppress(OSError):
-            os.truncate(self._file, 0)
-            os.write(self._file, b"%d\n" % os.getpid())
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        return False
 
     def release(self) -> None:
         """Gives the lock back, and takes its file away; once it is given back, nothing."""
         if self._file < 0:
             return
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        if self._is_there():  # a folder that was deleted may be another run's by now
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self.forget()
+
+    def forget(self) -> None:
+        """Closes the file and leaves it there: for a process that was split off the one whose lock it is."""
         with contextlib.suppress(OSError):
             os.close(self._file)
         self._file = -1
 
 
-def _lock(file: int) -> None:
+_held: WeakSet[RunLock] = WeakSet()
+
+
+def _split_off() -> None:
+    for lock in list(_held):
+        if lock._file >= 0:
+            lock.forget()
+
+
+if hasattr(os, "register_at_fork"):  # else a worker that outlives its parent would keep the lock
+    os.register_at_fork(after_in_child=_split_off)
+
+
+def held_by(folder: Path) -> str | None:
+    """Who writes this folder just now, such as `process 4711`; None where nobody does."""
+    try:
+        file = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        _lock(file, shared=True)
+    except BlockingIOError:
+        return _named(file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _named(file: int) -> str:
+    holder = b""
+    with contextlib.suppress(OSError):
+        holder = os.read(file, 20).strip()
+    return f"process {holder.decode()}" if holder.isdigit() else "another process"
+
+
+def _lock(file: int, *, shared: bool = False) -> None:
     """Raises BlockingIOError where another process has it."""
     if sys.platform == "win32":
         import msvcrt
@@ -61,7 +119,7 @@ def _lock(file: int) -> None:
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError as problem:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from focal_eval.clock import content_id
 from focal_eval.script.model import Script
+from focal_eval.script.shelf import opened, turns_of, wordings_of
 from focal_eval.text import shorten
 from focal_eval.value import value
 
@@ -26,6 +27,16 @@ class Case:
     row: Mapping[str, Any]
     pick: int  # which variant of each turn's `user`, modulo their number
     repeat: int  # from 1
+
+    @property
+    def turns(self) -> int:
+        """How many messages the user has."""
+        return turns_of(self.script)
+
+    def opened(self) -> Case:
+        """The case with all of its script in memory."""
+        script = opened(self.script)
+        return self if script is self.script else replace(self, script=script)
 
 
 @value
@@ -53,7 +64,7 @@ def make_plan(
     """The plan, longest conversations first. Raises ValueError for a broken keyword expression and for too many cases."""
     keep = keyword_filter(select.keyword)
     scripts = list(scripts)
-    many = repeats * sum(len(script.rows) * (_variants(script) if variants == "all" else 1) for script in scripts)
+    many = repeats * sum(len(script.rows) * (wordings_of(script) if variants == "all" else 1) for script in scripts)
     if many > MAX_CASES:
         raise ValueError(f"these scripts give {many:,} cases; the limit of a run is {MAX_CASES:,}")
     cases: list[Case] = []
@@ -64,13 +75,13 @@ def make_plan(
             collected += 1
             if _tagged(tags, select.tags) and keep(case.name) and (select.ids is None or case.id in select.ids):
                 cases.append(case)
-    cases.sort(key=lambda case: -len(case.script.turns))
-    return Plan(tuple(cases), collected, sum(len(case.script.turns) for case in cases))
+    cases.sort(key=lambda case: -case.turns)
+    return Plan(tuple(cases), collected, sum(case.turns for case in cases))
 
 
 def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
     """Every case of one script; a case's id stays when rows are added after it."""
-    most = _variants(script)
+    most = wordings_of(script)
     for number, row in enumerate(script.rows):
         picks = range(most) if variants == "all" else (number,)
         for pick in picks:
@@ -81,11 +92,6 @@ def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
                 key = json.dumps(row, sort_keys=True, default=str)
                 identity = content_id(script.id, key, str(at) if varied else "", str(repeat))
                 yield Case(identity, name, script, row, at, repeat)
-
-
-def _variants(script: Script) -> int:
-    """How many cases the wordings of its turns make, where each is tried."""
-    return max((len(turn.user) for turn in script.turns), default=1) or 1
 
 
 def _label(row: Mapping[str, Any], variant: int | None) -> str:

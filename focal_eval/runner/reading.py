@@ -18,6 +18,8 @@ from focal_eval.runner.seal import SEAL, SEAL_LENGTH, is_sealed
 
 _PLAIN = b',"plain":true'  # says no more than that all was as expected
 SEALED_FROM = 2  # the format whose lines have a checksum
+SHARED = b'{"t":"shared","digest":"'
+"""How a line begins that holds what several lines share."""
 _TURN = re.compile(rb'\{"t":"turn","case":"([^"\\]+)","attempt":(\d+),"i":(\d+),').match
 _ATTEMPT = re.compile(
     rb'\{"t":"attempt","case":"([^"\\]+)","attempt":(\d+),"verdict":"passed","elapsed_ms":([\d.]+),"res'
@@ -42,7 +44,7 @@ class Reading:
 
     def file(self, file: IO[bytes], start: int = 0) -> int:
         """Takes every whole line from here on; a torn last line is left alone. Returns where the last whole line ends."""
-        with _collector_off():
+        with collector_off():
             for line in file:
                 end = start + len(line)
                 if not line.endswith(b"\n"):
@@ -50,6 +52,10 @@ class Reading:
                 self.take(line, start, end - 1)
                 start = end
         return start
+
+    def shares(self, line: bytes) -> bool:
+        """Whether what a `shared` line holds is known already."""
+        return line[len(SHARED) : line.index(b'"', len(SHARED))].decode() in self.shared
 
     def take(self, line: bytes, start: int, end: int) -> None:
         """Takes one line that was read; it stands at these bytes of the journal."""
@@ -109,16 +115,23 @@ class Reading:
             elif kind == "shared":
                 self.shared.setdefault(data["digest"], place)
             elif kind == "run":
-                self._run(data)
+                self._run(data, line)
             elif kind == "end":
                 self._end(data)
         except (ValueError, KeyError, TypeError, AttributeError):
             self.damaged += 1
 
-    def _run(self, data: dict[str, Any]) -> None:
-        """A resumed run appends its own line; what it set out to do is the first line's."""
-        data.pop(SEAL, None)
-        kept = {key: self.header[key] for key in ("plan", "started_at") if key in self.header}
+    def _run(self, data: dict[str, Any], line: bytes) -> None:
+        """A resumed run appends its own line; it began with the first one, and plays again what had no answer."""
+        if data.get("format") == SEALED_FROM and not is_sealed(line):
+            self.damaged += 1
+            return
+        if self.header.get("state") == "given-up":
+            for case in self.cases.values():
+                if case.last.verdict == "errored":
+                    case.attempts = []
+        data = {key: value for key, value in data.items() if key not in ("t", SEAL)}
+        kept = {key: self.header[key] for key in ("started_at",) if key in self.header}
         self.begin(data | kept)
         self._ended = False
 
@@ -207,7 +220,7 @@ class Reading:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
+def collector_off() -> Iterator[None]:
     """Without the cyclic garbage collector: it would walk all that is kept of a big journal again and again, for no cycle."""
     was_on = gc.isenabled()
     gc.disable()

@@ -28,6 +28,10 @@ class Order(Protocol):
         """The next case; None when there is none left or nothing more is to be started."""
         ...
 
+    def take(self) -> Case | None:
+        """The next case where one can be started now."""
+        ...
+
     def done(self, case: Case, verdict: Verdict) -> None:
         """Takes note of how a case ended."""
         ...
@@ -51,6 +55,9 @@ class InTurn:
         self._cases = iter(cases)
 
     async def next(self) -> Case | None:
+        return next(self._cases, None)
+
+    def take(self) -> Case | None:
         return next(self._cases, None)
 
     def done(self, case: Case, verdict: Verdict) -> None: ...
@@ -94,14 +101,14 @@ class UntilKnown:
 
     async def next(self) -> Case | None:
         while True:
-            if (case := self._start()) is not None:
+            if (case := self.take()) is not None:
                 return case
             if not self._under_way:
                 return None
             self._changed.clear()
             await self._changed.wait()
 
-    def _start(self) -> Case | None:
+    def take(self) -> Case | None:
         while self._open:
             row = self._open[0]
             if row.waiting and needs_more(row.tally, row.under_way, self._rule):

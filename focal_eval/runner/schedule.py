@@ -6,16 +6,17 @@ import asyncio
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from focal_eval.compare.stats import Tally
-from focal_eval.records import UNKNOWN, TurnRecord, Verdict
-from focal_eval.runner.attempt import Attempt
-from focal_eval.runner.judge import PreparedScript
-from focal_eval.runner.lines import skipped_lines
+from focal_eval.errors import WorkersLost
+from focal_eval.records import TurnRecord, Verdict
+from focal_eval.runner.handout import MOST_DEATHS, Handout
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan
+from focal_eval.runner.played import Executor, Lost, Played, Player, broken, spent
 from focal_eval.runner.repeats import Order, key_of, order_of
 from focal_eval.script.repeats import ONCE, Repeats
 
@@ -31,6 +32,16 @@ class Observer(Protocol):
     def started(self, cases: int, turns: int) -> None: ...
     def case_done(self, name: str, verdict: str) -> None: ...
     def finished(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Others who play the cases of a run."""
+
+    executor: Executor
+    workers: int  # about how many
+    keep: Callable[[tuple[bytes, ...]], None]  # takes the sealed lines of an attempt into the journal
+    told: Callable[[Played | Lost], None]  # hears all that comes back
 
 
 @dataclass(slots=True)
@@ -61,17 +72,20 @@ class Totals:
         """Adds what a case's turns took, and why it has no verdict where it has none."""
         if verdict is Verdict.ERRORED and reason:
             self.reasons[reason] += 1
-        for turn in turns:
-            if turn.elapsed_ms is not None:
-                self.latencies.append(turn.elapsed_ms)
-            tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
-            if tokens is UNKNOWN:
-                continue
-            total = tokens.total if tokens.total is not None else (tokens.prompt or 0) + (tokens.completion or 0)
-            self.tokens = (self.tokens or 0) + total
-            if prices:
-                split = (tokens.prompt or 0) * prices.get("prompt", 0) + (tokens.completion or 0) * prices.get("completion", 0)
-                self.cost = (self.cost or 0.0) + (split + total * prices.get("total", 0)) / 1e6
+        self._took(*spent(turns, prices))
+
+    def take(self, played: Played) -> None:
+        """The same for a case that was played elsewhere."""
+        if played.reason:
+            self.reasons[played.reason] += 1
+        self._took(played.latencies, played.tokens, played.cost)
+
+    def _took(self, latencies: Iterable[float], tokens: int | None, cost: float | None) -> None:
+        self.latencies.extend(latencies)
+        if tokens is not None:
+            self.tokens = (self.tokens or 0) + tokens
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
 
 
 class Schedule:
@@ -88,6 +102,7 @@ class Schedule:
         stop_after: int,
         repeats: Repeats = ONCE,
         done: Mapping[str, Verdict] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
         self.concurrency = max(1, concurrency)
@@ -95,10 +110,12 @@ class Schedule:
         self.repeats = repeats
         self.totals = Totals(deterministic=terms.engine.abilities.deterministic)
         self.state = "finished"
-        self.lost: str | None = None  # why the engine was given up
+        self.lost: str | None = None  # why the engine was given up, or who was to play
+        self.elsewhere = elsewhere
         self._bad = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._prepared: tuple[str, PreparedScript] | None = None
+        self._handout: Handout | None = None  # where others play
+        self._player = Player(terms)
         self.done = done or {}  # cases that an earlier part of the run has finished, by id
         self._order: Order = order_of(plan.cases, repeats, self.done)
 
@@ -108,11 +125,13 @@ class Schedule:
         return self._order.spared
 
     async def run(self) -> str:
-        """Runs every case; the state the run ended in: finished, stopped, given-up or interrupted."""
+        """Runs every case; the state the run ended in: finished, stopped, given-up, workers-lost or interrupted."""
         coming = [case for case in self.plan.cases if case.id not in self.done] if self.done else self.plan.cases
-        self.observer.started(len(coming), sum(len(case.script.turns) for case in coming))
-        count = min(self.concurrency, len(coming))
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(count)]
+        self.observer.started(len(coming), sum(case.turns for case in coming))
+        if self.elsewhere is not None:
+            self._tasks = [asyncio.create_task(self._conduct(self.elsewhere, len(coming)))]
+        else:
+            self._tasks = [asyncio.create_task(self._work()) for _ in range(min(self.concurrency, len(coming)))]
         try:
             await asyncio.gather(*self._tasks)
         except asyncio.CancelledError:
@@ -128,8 +147,13 @@ class Schedule:
     def interrupt(self) -> None:
         """Starts nothing more, gives what is under way DRAIN_S to end, and then cuts it off; `run` returns `interrupted`."""
         self.state = "interrupted"
-        self._order.stop()
+        self._begin_no_more()
         asyncio.get_running_loop().call_later(DRAIN_S, self._cut_off)
+
+    def _begin_no_more(self) -> None:
+        self._order.stop()
+        if self._handout is not None:
+            self._handout.stop()
 
     def _cut_off(self) -> None:
         for task in self._tasks:
@@ -141,35 +165,51 @@ class Schedule:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
+        """Plays one case after the other here."""
         while (case := await self._order.next()) is not None:
             await asyncio.sleep(0)  # lets Ctrl-C through where the engine never waits
             if self.state != "finished":
                 return
-            verdict = await self._case(case)
-            self.totals.count(case, verdict, self.repeats)
-            self.observer.case_done(case.name, verdict.value)
-            if verdict in BAD:
-                self._bad += 1
-                if self.stop_after and self._bad >= self.stop_after and self.state == "finished":
-                    self.state = "stopped"
-            self._order.done(case, verdict)
-            if self.state != "finished":
-                self._order.stop()
+            self._over(case, await self._player.play(case, self.write))
 
-    async def _case(self, case: Case) -> Verdict:
-        if case.script.skip is not None:
-            for line in skipped_lines(case, self.terms.channel):
-                self.write(line)
-            return Verdict.SKIPPED
-        attempt = Attempt(case, self._prepare(case), self.terms, self.write)
-        verdict = await attempt.play()
-        self.totals.add(verdict, attempt.reason, attempt.turns, self.terms.prices)
-        if attempt.given_up is not None and self.state == "finished":  # further cases could only repeat that
-            self.state, self.lost = "given-up", attempt.given_up
-        return verdict
+    async def _conduct(self, elsewhere: Elsewhere, cases: int) -> None:
+        """Has all cases played by others."""
+        stop = asyncio.Event()
+        handout = self._handout = Handout(self._order, cases, elsewhere.workers, stop)
+        async with aclosing(elsewhere.executor.run(handout, stop)) as results:
+            try:
+                async for news in results:
+                    self._heard(news, elsewhere, handout)
+            except WorkersLost as problem:
+                if self.state == "finished":
+                    self.state, self.lost = "workers-lost", str(problem)
 
-    def _prepare(self, case: Case) -> PreparedScript:
-        """The script's expectations, kept while cases of the same script follow each other."""
-        if self._prepared is None or self._prepared[0] != case.script.id:
-            self._prepared = (case.script.id, PreparedScript(case.script))
-        return self._prepared[1]
+    def _heard(self, news: Played | Lost, elsewhere: Elsewhere, handout: Handout) -> None:
+        elsewhere.told(news)
+        if isinstance(news, Lost):
+            for case in handout.lost(news):
+                self._over(case, broken(case, self.terms, _died(news.why), self.write))
+        elif (found := handout.done(news.case)) is not None:  # None where a worker that was given up answered after all
+            elsewhere.keep(news.lines)
+            self._over(found, news)
+
+    def _over(self, case: Case, played: Played) -> None:
+        """Takes note of a case that is over, and decides whether others are begun."""
+        verdict = played.verdict
+        self.totals.take(played)
+        self.totals.count(case, verdict, self.repeats)
+        self.observer.case_done(case.name, verdict.value)
+        if verdict in BAD:
+            self._bad += 1
+        if self.state == "finished":
+            if played.given_up is not None:  # further cases could only repeat that
+                self.state, self.lost = "given-up", played.given_up
+            elif self.stop_after and self._bad >= self.stop_after:
+                self.state = "stopped"
+        self._order.done(case, verdict)
+        if self.state != "finished":
+            self._begin_no_more()
+
+
+def _died(why: str) -> str:
+    return f"{MOST_DEATHS} workers ended while they had this case; the last one {why}"

@@ -8,11 +8,14 @@ at any time.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
+import shutil
+import struct
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import orjson
 
@@ -22,8 +25,14 @@ from focal_eval.script.model import Script
 from focal_eval.script.packed import Known, NotPlain, Unpacking, packed
 
 FEWEST = 20  # scripts of one suite from which on a file is written
-MOST = 50_000  # scripts in one file
+MOST = 100_000  # scripts in one file, but for those of the suite at hand
 VARIABLE = "FOCAL_EVAL_CACHE"
+_KEY = 16  # bytes
+_ROW = struct.Struct(f">{_KEY}sQI")  # key, start and length of a line
+_TAIL = struct.Struct(">8sQQ")  # mark, start of the index, number of its rows
+_MARK = b"scripts2"
+_LONGEST_HEAD = 200
+_MOST_IN_MEMORY = 4_000_000  # bytes of lines that are not written yet
 _PACKAGE = Path(__file__).parent.parent
 _READERS = ("", "document", "script", "checks", "records")  # the rooms a script's meaning depends on
 
@@ -43,81 +52,147 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 class ScriptCache:
-    """The scripts of one root that were read before; what cannot be read or written is as if not there."""
+    """The scripts of one root that were read before; what cannot be read or written is as if not there.
+
+    The file: a line of JSON with the stamp, a line for each script, the index (`_ROW` for each, sorted by key), `_TAIL`.
+    Of all this only the index is held in memory.
+    """
 
     def __init__(self, folder: Path, root: Path) -> None:
-        self.path = folder / f"scripts-{content_id(str(root), length=16)}.jsonl"
+        self.path = folder / f"scripts-{content_id(str(root), length=16)}.cache"
         self._stamp = _stamp()
-        self._data: mmap.mmap | bytes = b""
-        self._start = 0
-        self._places: dict[str, list[int]] = {}
-        self._used: list[str] = []
-        self._new: dict[str, bytes] = {}
+        self._file = -1
+        self._index = b""
+        self._used = bytearray()
+        self._fresh: IO[bytes] | None = None  # lines of scripts that were not there
+        self._new: list[tuple[bytes, int]] = []  # their keys and lengths
         self._unpacking = Unpacking()
         self._packed: Known = {}
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            self._open()
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self._index) // _ROW.size
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
 
     def _open(self) -> None:
-        with self.path.open("rb") as stream:
-            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        end = data.find(b"\n")
-        head = orjson.loads(data[:end])
-        if head["stamp"] == self._stamp:
-            self._data, self._start, self._places = data, end + 1, head["scripts"]
+        self._index = b""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, struct.error):
+            file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = file
+            size = os.fstat(file).st_size
+            mark, start, count = _TAIL.unpack(_read(file, _TAIL.size, size - _TAIL.size))
+            if mark == _MARK and start + count * _ROW.size + _TAIL.size == size:
+                head = orjson.loads(_read(file, _LONGEST_HEAD, 0).partition(b"\n")[0])
+                if head["stamp"] == self._stamp:
+                    self._index = _read(file, count * _ROW.size, start)
 
     def find(self, data: bytes, file: str, id: str) -> Script | None:
         """The script a file with these bytes holds, where it is known."""
         digest = content_id(data, length=64)
-        key = f"{digest} {id}"
-        place = self._places.get(key)
-        if place is None:
+        key = key_of(digest, id)
+        script = self.load(key, file, id, digest, data)
+        if script is not None:
+            self._used += key
+        return script
+
+    def load(self, key: bytes, file: str, id: str, digest: str, data: bytes) -> Script | None:
+        """The script that is kept under a key; `data` are the bytes of its file."""
+        line = self._line(key)
+        if line is None:
             return None
-        start = self._start + place[0]
         try:
-            found = orjson.loads(self._data[start : start + place[1]])
-            script = self._unpacking.script(found, file, digest, data.decode("utf-8"))
+            script = self._unpacking.script(orjson.loads(line), file, digest, data.decode("utf-8"))
         except Exception:  # whatever a damaged file leads to: it is read anew
             return None
-        self._used.append(key)
         return script if script.id == id else None
 
     def keep(self, script: Script) -> None:
         """Remembers a script that was read without a problem."""
-        with contextlib.suppress(NotPlain, TypeError):  # TypeError: a number beyond 64 bits
-            self._new[f"{script.digest} {script.id}"] = orjson.dumps(packed(script, self._packed))
+        with contextlib.suppress(NotPlain, TypeError, OSError):  # TypeError: a number beyond 64 bits
+            line = orjson.dumps(packed(script, self._packed))
+            if self._fresh is None:
+                self._fresh = tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY)  # noqa: SIM115  # closed by `save`
+            self._fresh.write(line + b"\n")
+            self._new.append((key_of(script.digest, script.id), len(line)))
 
     def save(self) -> None:
         """Writes the file where there is something new, and drops what was not used for longest."""
-        if not self._new or len(self._used) + len(self._new) < FEWEST:
+        if self._fresh is None or len(self._used) // _KEY + len(self._new) < FEWEST:
             return
-        used = set(self._used)
-        others = [key for key in self._places if key not in used]
-        kept = [*others[: max(0, MOST - len(used) - len(self._new))], *self._used]
-        lines = {key: self._line(key) for key in kept} | self._new
-        places, offset = {}, 0
-        for key, line in lines.items():
-            places[key] = [offset, len(line)]
-            offset += len(line) + 1
-        head = orjson.dumps({"stamp": self._stamp, "scripts": places})
+        with contextlib.suppress(OSError, struct.error):
+            self._write(self._fresh)
         with contextlib.suppress(OSError):
-            self._write([head, *lines.values()])
+            self._fresh.close()
+        self._fresh = None
         self._new.clear()
         self._packed.clear()
+        self._open()
 
-    def _line(self, key: str) -> bytes:
-        start, length = self._places[key]
-        return bytes(self._data[self._start + start : self._start + start + length])
+    def _line(self, key: bytes) -> bytes | None:
+        index, low, high = self._index, 0, len(self._index) // _ROW.size
+        while low < high:
+            middle = (low + high) // 2
+            at = middle * _ROW.size
+            if index[at : at + _KEY] < key:
+                low = middle + 1
+            else:
+                high = middle
+        at = low * _ROW.size
+        if index[at : at + _KEY] != key:
+            return None
+        _, start, length = _ROW.unpack_from(index, at)
+        try:
+            return _read(self._file, length, start)
+        except OSError:
+            return None
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _kept(self) -> list[tuple[bytes, int, int]]:
+        """The rows of the scripts that stay, those that were used last at the end."""
+        used = {bytes(self._used[at : at + _KEY]) for at in range(0, len(self._used), _KEY)}
+        rows = sorted(_ROW.iter_unpack(self._index), key=lambda row: row[1])
+        others = [row for row in rows if row[0] not in used]
+        room = max(0, MOST - len(used) - len(self._new))
+        return [*(others[-room:] if room else ()), *(row for row in rows if row[0] in used)]
+
+    def _write(self, fresh: IO[bytes]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_suffix(f".{os.getpid()}")
+        places: dict[bytes, tuple[int, int]] = {}
         try:
             with draft.open("wb") as stream:
-                stream.writelines(part for line in lines for part in (line, b"\n"))
+                at = stream.write(orjson.dumps({"stamp": self._stamp}) + b"\n")
+                for key, start, length in self._kept():
+                    places[key] = at, length
+                    at += stream.write(_read(self._file, length, start) + b"\n")
+                for key, length in self._new:
+                    places[key] = at, length
+                    at += length + 1
+                fresh.seek(0)
+                shutil.copyfileobj(fresh, stream)
+                for key in sorted(places):
+                    stream.write(_ROW.pack(key, *places[key]))
+                stream.write(_TAIL.pack(_MARK, at, len(places)))
             draft.replace(self.path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _read(file: int, length: int, start: int) -> bytes:
+    """Bytes of a file at a place. Not by a map of the file: what was looked at would count as this process's memory."""
+    if hasattr(os, "pread"):
+        return os.pread(file, length, start)
+    os.lseek(file, start, os.SEEK_SET)
+    return os.read(file, length)
+
+
+def key_of(digest: str, id: str) -> bytes:
+    """Under what a script is kept: the digest of its file, and the id by which it goes."""
+    return bytes.fromhex(content_id(digest, id, length=2 * _KEY))
 
 
 def _stamp() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -101,14 +101,22 @@ class Loader:
 
     def load(self, entries: Iterable[tuple[Path, str]]) -> Loaded:
         """Loads (path, script id) pairs, in order."""
+        self.loaded.scripts.extend(self.each(entries))
+        return self.loaded
+
+    def each(self, entries: Iterable[tuple[Path, str]]) -> Iterator[Script]:
+        """The scripts of (path, script id) pairs, in order, one at a time; problems are in `loaded`."""
         for path, name in entries:
             self.loaded.files += 1
             script = self._script(path, name)
             if script is not None:
-                self.loaded.scripts.append(script)
+                yield script
         if self.cache is not None:
             self.cache.save()
-        return self.loaded
+
+    def one(self, path: Path, id: str) -> Script | None:
+        """A script read anew from its file, None where that is in no order."""
+        return self.from_document(read_file(path, shown(path)), path, id)
 
     def check_fragment(self, path: Path) -> None:
         """Reads a fragment on its own: names may come from the scripts that include it."""
@@ -143,13 +151,17 @@ class Loader:
             script = _with_digest(script, digests)
         return script
 
+    def shown(self, path: Path) -> str:
+        """What messages call a fragment."""
+        return shown(path)
+
     def fragment(self, path: Path, stack: tuple[Path, ...]) -> _Fragment:
         if path not in self._fragments:
             self._read_fragment(path, stack)
         return self._fragments[path]
 
     def _read_fragment(self, path: Path, stack: tuple[Path, ...]) -> None:
-        document = read_file(path, shown(path))
+        document = read_file(path, self.shown(path))
         reader = Reader(document)
         reader.scratch["include"] = _Splice(self, path, (*stack, path)).include
         value: Any = INVALID

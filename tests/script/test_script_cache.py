@@ -284,7 +284,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
     entries = suite(tmp_path / "scripts", 2 * FEWEST)
     load(tmp_path, entries[:FEWEST])
     load(tmp_path, entries[FEWEST:])
-    assert len(ScriptCache(tmp_path / "cache", tmp_path / "scripts")._places) == FEWEST + 5
+    assert len(ScriptCache(tmp_path / "cache", tmp_path / "scripts")) == FEWEST + 5
     assert load(tmp_path, entries[FEWEST:])[1] == FEWEST
 
 

@@ -1,0 +1,69 @@
+"""What follows once every case of a run is in its journal: gates that need all of it, the comparison, the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from focal_eval.errors import ExitCode
+from focal_eval.evaluate.folders import render
+from focal_eval.report.base import ReportOptions
+from focal_eval.report.journal import model_of
+from focal_eval.report.model import ReportModel
+from focal_eval.runner.journal import Journal
+from focal_eval.script.gates import CoverageLimit, Limit
+from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Compared, Reference
+
+
+@value
+class Finished:
+    """A run's last word."""
+
+    code: ExitCode
+    options: ReportOptions = field(default_factory=ReportOptions)
+    compared: Compared | None = None
+
+
+def finish(
+    journal: Journal,
+    concluded: tuple[dict[str, Any], ExitCode],
+    *,
+    coverage: Limit | None,
+    reference: Reference | None,
+    strict_flaky: bool,
+) -> Finished:
+    """Judges what is read off the whole journal, the gate on coverage and those on a comparison, and writes the outcome.
+
+    It is written once all gates are judged: a run that is killed here is not over, and has no verdict.
+    """
+    (outcome, code), options, compared = concluded, ReportOptions(), None
+    journal.flush()
+    if isinstance(coverage, CoverageLimit):
+        from focal_eval.evaluate.coverage_files import view_of
+        from focal_eval.evaluate.coverage_gate import gated_coverage
+
+        model = model_of(journal.folder, journal.reading, outcome)
+        outcome, code, covered = gated_coverage(outcome, coverage, model, strict_flaky=strict_flaky)
+        options = ReportOptions(coverage=None if covered is None else view_of(covered))
+    if reference is not None:
+        from focal_eval.evaluate.comparing import compare_to, judged_with
+
+        compared = compare_to(reference, model_of(journal.folder, journal.reading, outcome))
+        outcome, code = judged_with(outcome, compared, strict_flaky=strict_flaky)
+    journal.end(outcome)
+    return Finished(code, options, compared)
+
+
+def rendered(model: ReportModel, reports: Sequence[str], finished: Finished) -> Mapping[str, Path]:
+    """Writes the reports, that of the comparison too; each name with the file it became."""
+    written = render(model, reports, options=finished.options)
+    if finished.compared is None or "html" not in written:
+        return written
+    from focal_eval.evaluate.comparison_page import write_page
+
+    return {**written, "comparison": write_page(finished.compared, model.folder)}

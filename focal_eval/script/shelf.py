@@ -1,0 +1,114 @@
+"""The scripts of a suite, of which many are not held in memory but read again when their turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from focal_eval.clock import content_id
+from focal_eval.document.reader import bytes_of
+from focal_eval.errors import StorageError
+from focal_eval.script.cache import key_of
+from focal_eval.script.load import Loader
+from focal_eval.script.model import Mark, Script
+from focal_eval.value import value
+
+HELD = 2_000  # scripts, some 40 MB of them
+
+Finish = Callable[[Script], Script]
+"""What is done to each script that was read, such as adding expectations that the suite asks for."""
+
+
+@value
+class Filed:
+    """Stands for a script: what planning asks of it is here, and for anything else it is read."""
+
+    shelf: Shelf
+    id: str
+    file: str
+    digest: str
+    tags: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    skip: Mark | None
+    count: int  # turns
+    wordings: int  # of the turn that has most
+
+    def load(self) -> Script:
+        """The script itself. Raises StorageError where its file is not any more what it was."""
+        return self.shelf.load(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.load(), name)
+
+
+class Shelf:
+    """Scripts in order; each pass over them reads those again that are not held."""
+
+    def __init__(self, loader: Loader, finish: Finish, held: int | None = HELD) -> None:
+        self._loader, self._finish, self._most = loader, finish, held
+        self._scripts: list[Script | Filed] = []
+        self._last: tuple[str, Script] | None = None
+
+    def add(self, script: Script) -> None:
+        """Puts a script on the shelf, finished already."""
+        if self._most is None or len(self._scripts) < self._most:
+            self._scripts.append(script)
+            return
+        wordings = wordings_of(script)
+        skip, rows = script.skip, script.rows
+        filed = Filed(self, script.id, script.file, script.digest, script.tags, rows, skip, len(script.turns), wordings)
+        self._scripts.append(filed)
+
+    def __len__(self) -> int:
+        return len(self._scripts)
+
+    def __iter__(self) -> Iterator[Script]:
+        for script in self._scripts:
+            yield script.load() if isinstance(script, Filed) else script
+
+    @property
+    def planned(self) -> Iterator[Script]:
+        """The scripts for whoever asks no more of them than planning does."""
+        return iter(cast("list[Script]", self._scripts))
+
+    def load(self, filed: Filed) -> Script:
+        """The script that is meant; the one that was asked for last is remembered."""
+        if self._last is not None and self._last[0] == filed.id:
+            return self._last[1]
+        script = self._finish(self._read(filed))
+        self._last = filed.id, script
+        return script
+
+    def _read(self, filed: Filed) -> Script:
+        try:
+            data = bytes_of(Path(filed.file))
+        except (OSError, ValueError):
+            data = b""
+        if content_id(data, length=64) != filed.digest:
+            data = b""  # the text is for showing places in it
+        cache = self._loader.cache
+        found = None if cache is None else cache.load(key_of(filed.digest, filed.id), filed.file, filed.id, filed.digest, data)
+        if found is not None:
+            return found
+        read = self._loader.one(Path(filed.file), filed.id)
+        if read is None or read.digest != filed.digest:
+            raise StorageError(f"{filed.file} was changed while the run was going on")
+        return read
+
+
+def opened(script: Script) -> Script:
+    """The script itself, where something stands for it."""
+    return script.load() if isinstance(script, Filed) else script
+
+
+def turns_of(script: Script) -> int:
+    """How many turns a script has."""
+    return script.count if isinstance(script, Filed) else len(script.turns)
+
+
+def wordings_of(script: Script) -> int:
+    """How many cases the wordings of its turns make, where each is tried."""
+    if isinstance(script, Filed):
+        return script.wordings
+    return max((len(turn.user) for turn in script.turns), default=1) or 1

@@ -1,0 +1,176 @@
+"""What reaches a cluster of an engine's secrets, and of what it may be asked in a second."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.evaluate.clusters import Cluster, cluster, header, package, run
+
+pytest.importorskip("distributed", reason="Dask distributed is not installed (the extra dask)")
+TOKEN = "tk-5f1f6b1c3a9d-only-for-workers"
+FILED = "fd-77a0c1d2e3f4-kept-in-a-file"
+LITERAL = "lt-0a9b8c7d6e5f-written-down"
+
+
+@dataclass
+class Model:
+    """An endpoint of chat completions that says which token it was shown."""
+
+    url: str = ""
+    asked: list[float] = field(default_factory=list)  # when
+    tokens: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def model() -> Iterator[Model]:
+    told = Model()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the name that the server looks for
+            told.asked.append(time.monotonic())
+            self.rfile.read(int(self.headers["content-length"]))
+            token = self.headers.get("authorization", "").removeprefix("Bearer ")
+            told.tokens.add(token)
+            message = {"role": "assistant", "content": f"your token is {token}"}
+            answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+            data = json.dumps({**answer, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *words: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    told.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def tapped(address: str) -> Iterator[tuple[str, bytearray]]:
+    """The address of a way to a scheduler, and every byte that goes that way, in both directions."""
+    host, port = address.removeprefix("dask://").rsplit(":", 1)
+    heard = bytearray()
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def pass_on(come: socket.socket, go: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := come.recv(65536):
+                heard.extend(data)
+                go.sendall(data)
+            go.shutdown(socket.SHUT_WR)
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = door.accept()
+                far = socket.create_connection((host, int(port)))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        yield f"dask://127.0.0.1:{door.getsockname()[1]}", heard
+    finally:
+        door.close()
+
+
+def _suite(folder: Path, url: str, engine: str, *, cases: int) -> Path:
+    folder.mkdir()
+    rows = "".join(f"    - {{n: {number}}}\n" for number in range(cases))
+    (folder / "greet.yaml").write_text(
+        f"title: Greet\nparams:\n  rows:\n{rows}turns:\n  - user: good morning number {{{{ n }}}}\n"
+        "    expect: {response: {contains: your token}}\n"
+    )
+    (folder / "suite.yaml").write_text(
+        f"scripts: [greet.yaml]\nengine:\n  kind: openai\n  url: {url}\n  model: m\n  prompt: be short\n  {engine}\n"
+        "  faults: {max_requests_per_s: 20}\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as every process of these tests finds it."""
+    return package(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="module")
+def shared(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers with the token in their environment."""
+    with cluster(tmp_path_factory.mktemp("cluster") / "it", path, workers=0) as made:
+        for _ in range(2):
+            made.hire(SHOP_TOKEN=TOKEN)
+        made.wait()
+        yield made
+
+
+def test_a_token_is_in_no_payload_no_log_and_no_journal(shared: Cluster, tmp_path: Path) -> None:
+    """Workers take it from their own environment; what they send back does not hold it though the engine repeats it.
+
+    The two together ask the engine no more often than one process may.
+    """
+    with model() as endpoint, tapped(shared.url) as (url, heard):
+        folder = _suite(tmp_path / "a", endpoint.url, "token_env: SHOP_TOKEN", cases=40)
+        words = ("run", "suite.yaml", "--out", "out", "--cluster", url, "--report", "none")
+        code, told = run(shared.path, *words, cwd=folder, SHOP_TOKEN=TOKEN)
+    assert code == 0, told
+    assert header(folder / "out")["counts"]["passed"] == 40  # type: ignore[index]
+    assert endpoint.tokens == {TOKEN}
+    assert b"good morning number" in heard  # the texts are seen on their way, so the token would be
+    assert b"your token is [redacted]" in heard
+    for place in (bytes(heard), shared.logs().encode(), (folder / "out" / "journal.jsonl").read_bytes(), told.encode()):
+        assert TOKEN.encode() not in place
+    asked = sorted(endpoint.asked)
+    assert max(sum(1 for one in asked if at <= one < at + 1) for at in asked) <= 24  # 20, and what waits at the same moment
+
+
+def test_a_token_in_a_file_stays_there(shared: Cluster, tmp_path: Path) -> None:
+    """Workers read the file themselves: where they have it at its place the suite is played, and its content never travels."""
+    with model() as endpoint, tapped(shared.url) as (url, heard):
+        folder = _suite(tmp_path / "a", endpoint.url, "token_file: token.txt", cases=2)
+        (folder / "token.txt").write_text(FILED)
+        code, told = run(shared.path, "run", "suite.yaml", "--out", "out", "--cluster", url, "--report", "none", cwd=folder)
+    assert code == 0, told
+    assert endpoint.tokens == {FILED}
+    assert FILED.encode() not in bytes(heard) + shared.logs().encode()
+
+
+def test_a_variable_that_workers_lack_is_named(shared: Cluster, tmp_path: Path) -> None:
+    """Nothing is run where a worker's environment lacks what the engine's entry names; both ways to name it count."""
+    for number, engine in enumerate(("token_env: OTHER_TOKEN", "headers: {x-key: '${OTHER_TOKEN}'}")):
+        folder = _suite(tmp_path / f"a{number}", "http://127.0.0.1:9/v1", engine, cases=2)
+        words = ("run", "suite.yaml", "--out", "out", "--cluster", shared.url)
+        code, told = run(shared.path, *words, cwd=folder, OTHER_TOKEN=TOKEN)
+        assert code == 2, told
+        assert told.count("OTHER_TOKEN is not set in its environment") == 2
+        assert not (folder / "out").exists()
+
+
+def test_a_secret_in_the_suite_itself_is_not_sent(shared: Cluster, tmp_path: Path) -> None:
+    """A token that is written down in the suite is refused, and says what to write instead."""
+    with tapped(shared.url) as (url, heard):
+        folder = _suite(tmp_path / "a", "http://127.0.0.1:9/v1", f"token: {LITERAL}", cases=2)
+        code, told = run(shared.path, "run", "suite.yaml", "--out", "out", "--cluster", url, cwd=folder)
+    assert code == 2, told
+    assert "suite.yaml holds a secret, and its text goes to the workers; write ${NAME} instead" in told
+    assert LITERAL.encode() not in bytes(heard)

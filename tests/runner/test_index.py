@@ -1,0 +1,200 @@
+"""The index lists a run as its journal does, whenever the run was left, and is not believed where it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from focal_eval.errors import StorageError
+from focal_eval.report.journal import list_run, read_run
+from focal_eval.report.model import ReportModel
+from focal_eval.runner.folder import resume
+from focal_eval.runner.index import INDEX, attempt_row, case_row
+from focal_eval.runner.journal import JOURNAL, Journal, dumps
+from focal_eval.runner.redact import Redactor
+
+HEADER = {"format": 2, "id": "r1", "state": "running", "plan": {"cases": 9}}
+
+
+def case(name: str, turns: int = 2) -> bytes:
+    head = {"t": "case", "case": name, "name": f"talks/{name}", "script": "talks", "title": "T", "file": "t.yaml", "line": 3}
+    return dumps({**head, "tags": ["a"], "params": {"n": 1}, "repeat": 1, "channel": "api", "turns": turns})
+
+
+def turn(name: str, i: int, *, bad: bool = False) -> bytes:
+    result = {"key": "rules", "text": "rules", "outcome": "failed" if bad else "passed", "at": ["t.yaml", 1, 1, 1, 2]}
+    return dumps({"t": "turn", "case": name, "attempt": 1, "i": i, "user": "für ☕", "reply": {"response": "x"}, "results": [result]})
+
+
+def over(name: str, verdict: str = "passed", **more: Any) -> bytes:
+    return dumps({"t": "attempt", "case": name, "attempt": 1, "verdict": verdict, "elapsed_ms": 1.5, **more, "results": []})
+
+
+def listed(run: ReportModel) -> Any:
+    """All that is listed of a run: its header, and of each case and attempt every field."""
+    return run.header, run.damaged, [[case_row(one), [attempt_row(each) for each in one.attempts]] for one in run.cases]
+
+
+def same(folder: Path) -> ReportModel:
+    """The run by its index, which says what its journal says."""
+    run = list_run(folder)
+    assert listed(run) == listed(read_run(folder))
+    return run
+
+
+def journal(folder: Path, **more: Any) -> Journal:
+    return Journal(folder, HEADER | more, Redactor())
+
+
+def damaged(folder: Path, wanted: bytes) -> None:
+    """Flips a bit of the first line that holds these bytes."""
+    data = bytearray((folder / JOURNAL).read_bytes())
+    data[data.index(wanted) + 2] ^= 1
+    (folder / JOURNAL).write_bytes(data)
+
+
+def test_every_moment_of_a_run_is_listed_as_it_is_read(tmp_path: Path) -> None:
+    """After each line, with several cases open at a time, index and journal agree; so does what a kill would leave then."""
+    lines = [
+        *(case("a"), turn("a", 0), case("b"), turn("b", 0), case("c"), turn("a", 1), over("a")),
+        *(turn("c", 0, bad=True), turn("c", 1), over("c", "failed", reason="no"), case("d"), turn("b", 1)),
+        *(over("b"), case("e", 0), over("e", "skipped", reason="later")),
+    ]
+    kept = journal(tmp_path)
+    for line in lines:
+        kept.line(line)
+        run = same(tmp_path)
+        assert run.header["state"] == "running"
+    assert [one.verdict for one in run.cases] == ["passed", "passed", "failed", "not_run", "skipped"]
+    kept.end({"state": "finished", "verdict": "failed"})
+    kept.close()
+    assert same(tmp_path).header["verdict"] == "failed"
+
+
+@pytest.mark.parametrize("cut", range(0, 1200, 61))
+def test_a_journal_that_lost_its_tail_is_read_past_its_index(tmp_path: Path, cut: int) -> None:
+    """Where a power cut took more of the journal than of its index, what is left of the journal counts."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a"), case("b"), turn("b", 0), turn("b", 1), over("b")])
+    kept.close()
+    path = tmp_path / JOURNAL
+    first = path.read_bytes().index(b"\n") + 1
+    size = max(first, path.stat().st_size - cut)
+    with path.open("r+b") as file:
+        file.truncate(size)
+    same(tmp_path)
+
+
+def test_what_was_cut_off_is_listed_of_an_interrupted_run(tmp_path: Path) -> None:
+    """Cases that were under way at the end stand in the index, with the turns they had, and those with none."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), case("b"), case("c"), over("c")])
+    kept.end({"state": "interrupted"})
+    kept.close()
+    assert orjson.loads((tmp_path / INDEX).read_bytes().splitlines()[-1])["end"] == (tmp_path / JOURNAL).stat().st_size
+    run = same(tmp_path)
+    assert [(one.id, one.verdict, len(one.last.turns)) for one in run.cases] == [
+        ("a", "not_run", 1),
+        ("b", "not_run", 0),
+        ("c", "passed", 0),
+    ]
+
+
+def test_what_a_resumed_run_has_not_come_to_is_listed(tmp_path: Path) -> None:
+    """After a second kill the index tells of cases that the first part cut off and the second did not begin."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), case("b"), turn("b", 0), turn("b", 1), over("b"), case("c")])
+    kept.close()
+    again = Journal(tmp_path, dict(HEADER), Redactor(), after=resume(tmp_path))
+    again.lines([case("c"), turn("c", 0)])
+    run = same(tmp_path)
+    again.close()
+    assert [(one.id, len(one.last.turns)) for one in run.cases] == [("a", 1), ("b", 2), ("c", 1)]
+
+
+def test_a_given_up_engines_cases_are_open_again_once_resumed(tmp_path: Path) -> None:
+    """What had no answer is not over any more, also where the second part is killed before it comes to it."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a"), case("b"), over("b", "errored", reason="gone")])
+    kept.end({"state": "given-up", "lost": "gone"})
+    kept.close()
+    assert [one.verdict for one in same(tmp_path).cases] == ["passed", "errored"]
+    again = Journal(tmp_path, dict(HEADER), Redactor(), after=resume(tmp_path))
+    again.close()
+    assert [one.verdict for one in same(tmp_path).cases] == ["passed", "not_run"]
+
+
+def test_damaged_lines_cost_their_case_alone(tmp_path: Path) -> None:
+    """A flipped bit in a turn, a case or an attempt is counted, and nothing else is lost."""
+    kept = journal(tmp_path)
+    for name in ("a", "b", "c", "d"):
+        kept.lines([case(name), turn(name, 0), turn(name, 1), over(name)])
+    kept.close()
+    (tmp_path / INDEX).unlink()
+    damaged(tmp_path, turn("a", 0)[:-1])
+    damaged(tmp_path, case("b")[:-1])
+    damaged(tmp_path, over("c")[:-1])
+    run = read_run(tmp_path)
+    assert [(one.id, one.verdict, len(one.last.turns)) for one in run.cases] == [
+        ("a", "passed", 1),
+        ("c", "not_run", 2),
+        ("d", "passed", 2),
+    ]
+    assert run.damaged == 1 + 4 + 1  # of b nothing can be placed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n",
+        b"not json\n",
+        b'{"index":1}\n',
+        b'{"index":99,"header":{}}\n',
+        b"[]\n",
+        b'{"index":1,"header":{}}\n["a",[1],2]\n',
+        b'{"index":1,"header":{}}\n{"end":"x"}\n[1]\n',
+        b"\xff\xfe\n",
+    ],
+)
+def test_a_broken_index_is_not_used(tmp_path: Path, text: bytes) -> None:
+    """Rubbish in its place is passed over, and the journal is read."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a")])
+    kept.close()
+    (tmp_path / INDEX).write_bytes(text)
+    assert same(tmp_path).counts["passed"] == 1
+
+
+def test_an_index_of_another_journal_is_not_used(tmp_path: Path) -> None:
+    """A journal that was copied in beside it is read itself."""
+    for name, turns in (("one", 3), ("two", 2)):
+        kept = journal(tmp_path / name)
+        kept.lines([case("a", turns), *(turn("a", i) for i in range(turns)), over("a")])
+        kept.close()
+    (tmp_path / "one" / JOURNAL).write_bytes((tmp_path / "two" / JOURNAL).read_bytes())
+    assert len(same(tmp_path / "one").cases[0].last.turns) == 2
+
+
+def test_a_run_without_an_index_is_listed(tmp_path: Path) -> None:
+    """Whoever deletes it loses nothing."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a")])
+    kept.close()
+    (tmp_path / INDEX).unlink()
+    assert same(tmp_path).counts["passed"] == 1
+
+
+def test_a_run_killed_before_its_first_line_is_told_by_its_header(tmp_path: Path) -> None:
+    """An empty journal beside run.json is a run of which nothing was recorded; without run.json there is nothing to tell."""
+    journal(tmp_path).close()
+    (tmp_path / JOURNAL).write_bytes(b'{"t":"run","format":2,"id"')
+    (tmp_path / INDEX).unlink()
+    run = same(tmp_path)
+    assert (run.header["id"], run.counts["not_run"]) == ("r1", 9)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(StorageError, match="does not begin with a line of kind 'run'"):
+        list_run(tmp_path)
