@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.report.model import ReportModel
@@ -12,6 +12,7 @@ from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Compared
+    from focal_eval.store.answers import Strips
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
@@ -40,6 +41,7 @@ class RunRequest:
     cache: Path | None = None  # the folder of the cache of scripts
     cassette: str | None = None  # the mode of the engine's cassette
     cassette_file: Path | None = None  # instead of the cassette the suite names
+    store: str | None = None  # a file or URL that the run is taken into, `off` for none; else what the suite names
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
@@ -61,6 +63,20 @@ def _word(given: object) -> str:
 
 
 @value
+class Kept:
+    """What became of a run's way into its store; a store that fails takes nothing from the run."""
+
+    store: str  # as it can be printed
+    outcome: str | None  # new | replaced | known | behind; None where it failed
+    problem: str | None = None
+    strips: Strips | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run's document holds it."""
+        return {"address": self.store, "outcome": self.outcome, "problem": self.problem}
+
+
+@value
 class RunResult:
     """What a run came to; the model's folder holds everything that was recorded."""
 
@@ -71,3 +87,4 @@ class RunResult:
     reasons: Mapping[str, int] | None = None  # why cases errored, with counts
     cassette: str | None = None  # what was replayed and recorded, in words
     compared: Compared | None = None  # with what `baseline` names
+    kept: Kept | None = None  # in which store

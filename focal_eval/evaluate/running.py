@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.folders import check_reports, render
+from focal_eval.evaluate.keeping import keep, store_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
@@ -67,6 +69,7 @@ class _Run:
         self.request, self.prepared, self.clock = request, prepared, clock
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference = reference
+        self.store = store_of(request.store, prepared.target.suite, os.environ)
         started = clock.now()
         self.id, self.started_at = new_run_id(clock, started), stamp(started)
         self.folder = request.out or request.runs / self.id
@@ -158,6 +161,9 @@ class _Run:
         finally:
             journal.close()
         model = read_run(self.folder)
+        kept = None if self.store is None else keep(model, self.store, self.clock)
+        if kept is not None:
+            options = replace(options, history=kept.strips)
         written = render(model, self.request.reports, options=options)
         if compared is not None and "html" in written:
             from focal_eval.evaluate.comparison_page import write_page
@@ -165,7 +171,7 @@ class _Run:
             written = {**written, "comparison": write_page(compared, self.folder)}
         reasons = _redacted(schedule.totals.reasons, redact)
         told = None if self.target.recorder is None else self.target.recorder.told()
-        return RunResult(model, code, written, self.target.warnings, reasons, told, compared)
+        return RunResult(model, code, written, self.target.warnings, reasons, told, compared, kept)
 
     def _schedule(self, journal: Journal, observer: Observer) -> Schedule:
         fields = self.fields

@@ -181,6 +181,12 @@ class ReportModel:
         return self.header.get("gates") or ()
 
     @property
+    def quarantined(self) -> dict[str, Mapping[str, Json]]:
+        """The cases in quarantine, by what their repeats have in common, each with its entry; they run and gate nothing."""
+        entries = self.header.get("quarantine") or ()
+        return {name: entry for entry in entries if not entry.get("expired") for name in entry.get("cases") or ()}
+
+    @property
     def tolerated(self) -> dict[str, int]:
         """Findings that the suite lives with, by name, and how many there were in the last attempts."""
         seen = Counter(name for case in self.cases for name in case.last.tolerated)

@@ -15,6 +15,7 @@ from focal_eval.script.masks import COMPARED, MASKS, Mask
 from focal_eval.script.repeats import COUNT, ONCE, Repeats
 from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
+from focal_eval.script.suite_store import StoreShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
 
@@ -147,6 +148,9 @@ class SuiteFields:
     )
     tags: Annotated[tuple[str, ...], ListOf(Text(may_be_empty=False))] = field(
         default=(), metadata={"doc": "Added to every script's tags."}
+    )
+    store: Annotated[str | None, StoreShape()] = field(
+        default=None, metadata={"doc": "Where runs are kept for their history: a file relative to this one, or a URL."}
     )
 
 
