@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
-from focal_eval.errors import StorageError, UsageError
+from focal_eval.errors import ExitCode, StorageError, UsageError
 from focal_eval.evaluate.folders import check_reports, read_folder, render
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import collector_paused
@@ -32,6 +32,9 @@ from focal_eval.script.repeats import Repeats
 from focal_eval.text import counted
 from focal_eval.value import value
 
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Compared, Reference
+
 
 @value
 class RejudgeRequest:
@@ -45,6 +48,7 @@ class RejudgeRequest:
     allow_python: bool = True
     strict_flaky: bool = False
     cache: Path | None = None
+    baseline: str | None = None  # what the new run is compared with: a run, or a baseline's folder, or the word baseline
 
 
 @value
@@ -104,7 +108,20 @@ def rejudge(request: RejudgeRequest, observer: Observer, clock: Clock | None = N
         recording = open_recording(
             read_folder(request.run, request.runs), suite=request.suite, allow_python=request.allow_python, cache=request.cache
         )
-    return _Again(request, recording, clock or Clock()).go(observer)
+    again = _Again(request, recording, clock or Clock())
+    return again.go(observer, _reference(request, recording, again.found))
+
+
+def _reference(request: RejudgeRequest, recording: Recording, found: _Sorted) -> Reference | None:
+    """What the new run will be compared with. Raises UsageError before anything is written where it is not there."""
+    if request.baseline is None:
+        return None
+    from focal_eval.evaluate.comparing import check_overlap, find_reference
+
+    suite = recording.collected.suite
+    reference = find_reference(request.baseline, request.runs, None if suite is None else suite.file)
+    check_overlap(reference, {key_of(today) for _, today in found.pairs})
+    return reference
 
 
 @value
@@ -155,7 +172,7 @@ class _Again:
         count, rule = int(options.get("repeats") or 1), self.recording.fields.repeats
         return rule if rule.at_most == count else Repeats(count)
 
-    def go(self, observer: Observer) -> Rejudged:
+    def go(self, observer: Observer, reference: Reference | None = None) -> Rejudged:
         start = self.clock.elapsed()
         journal = Journal(self.folder, self._header(), Redactor())
         try:
@@ -166,12 +183,19 @@ class _Again:
                 verdict = self._case(case, today, rejudging, journal)
                 observer.case_done(today.name, verdict.value)
             observer.finished()
-            code = self._end(journal, start)
+            outcome, code = self._end(journal, start)
+            compared = None
+            if reference is not None:
+                compared, code = self._compared(reference, outcome, journal)
         finally:
             journal.close()
         model = read_run(self.folder)
         written = render(model, self.request.reports, options=self._options(model))
-        result = RunResult(model, code, written, reasons=dict(self.totals.reasons))
+        if compared is not None and "html" in written:
+            from focal_eval.evaluate.comparison_page import write_page
+
+            written = {**written, "comparison": write_page(compared, self.folder)}
+        result = RunResult(model, code, written, reasons=dict(self.totals.reasons), compared=compared)
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
         return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
 
@@ -203,7 +227,16 @@ class _Again:
             self.turned.append(Turned(today.name, case.verdict, verdict.value))
         return verdict
 
-    def _end(self, journal: Journal, start: float) -> Any:
+    def _compared(self, reference: Reference, outcome: Mapping[str, Any], journal: Journal) -> tuple[Compared, ExitCode]:
+        """The comparison with the reference, whose gates count."""
+        from focal_eval.evaluate.comparing import compare_to, judged_with
+
+        compared = compare_to(reference, read_run(self.folder))
+        judged, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
+        journal.end(judged)
+        return compared, code
+
+    def _end(self, journal: Journal, start: float) -> tuple[dict[str, Any], ExitCode]:
         ended = Ended(self._state(), len(self.found.pairs) + len(self.found.unfinished))
         strict = self.request.strict_flaky
         gates = self.recording.fields.gates
@@ -217,7 +250,7 @@ class _Again:
 
             outcome, code = judged_coverage(outcome, limit, read_run(self.folder), strict_flaky=strict)
             journal.end(outcome)
-        return code
+        return outcome, code
 
     def _options(self, model: ReportModel) -> ReportOptions:
         """What reports show: the coverage too, where the suite has a gate on it."""
