@@ -289,9 +289,10 @@ class _Ingesting:
         """What the run says of each rule, added up over its cases."""
         sums: dict[str, list[int]] = {}
         for case in self.run.cases:
+            good, judged = case.good, case.judged
             for name, turns in case.rules or ():
                 row = sums.setdefault(name, [0, 0, 0, 0])
-                for place, more in enumerate((1, turns, case.good, case.judged)):
+                for place, more in enumerate((1, turns, good, judged)):
                     row[place] += more
         rows = [
             {"rule_no": self.rule[name], "run_no": number, **dict(zip(("cases", "turns", "good", "judged"), row, strict=True))}

@@ -83,12 +83,12 @@ class SqlStore:
             return strips(connection, scope)
 
     def prune(self, keep: Keep) -> Pruned:
-        before = self._bytes()
+        before = self.bytes()
         with self._writing() as connection:
             gone, left = prune(connection, keep)
         if gone:
             self._vacuum()
-        return Pruned(gone, left, before, self._bytes())
+        return Pruned(gone, left, before, self.bytes())
 
     def _vacuum(self) -> None:
         """Gives room back: SQLite's to the disk, PostgreSQL's to its tables."""
@@ -103,7 +103,8 @@ class SqlStore:
             for table in metadata.sorted_tables:
                 connection.execute(text(f"VACUUM (ANALYZE) {table.name}"))
 
-    def _bytes(self) -> int:
+    def bytes(self) -> int:
+        """What it takes on disk."""
         with self._reading() as connection:
             if self.engine.dialect.name == "sqlite":
                 pages = connection.execute(text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"))
