@@ -50,7 +50,7 @@ def call(arguments: argparse.Namespace) -> int:
             except OSError as problem:
                 raise StorageError(f"cannot make the folder {out}: {problem.strerror or problem}") from None
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
-    if "html" in wanted and any(gate.get("name") == "coverage" for gate in model.gates):
+    if "html" in wanted and any(str(gate.get("name")).startswith("coverage") for gate in model.gates):
         from focal_eval.evaluate.coverage_gate import with_coverage
 
         options = with_coverage(model, options)

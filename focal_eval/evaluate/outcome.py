@@ -13,7 +13,7 @@ from focal_eval.evaluate.repeating import statistics_json
 from focal_eval.records import Verdict
 from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import Limit
+from focal_eval.script.limit import Limit
 from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
@@ -39,7 +39,7 @@ def outcome_of(
 ) -> tuple[dict[str, Any], ExitCode]:
     """The outcome as the header holds it, but for its times, and the exit code. The journal has to be written that far."""
     decided = decide(gates, totals)
-    verdict, code = conclude(totals.counts, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
+    verdict, code = conclude(totals.gating, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
     counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
     counts["not_run"] = ended.planned - ended.spared - sum(counts.values())
     outcome = {

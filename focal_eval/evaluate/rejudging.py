@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
-from focal_eval.errors import ExitCode, StorageError, UsageError
+from focal_eval.errors import ExitCode, Problems, Refused, StorageError, UsageError
 from focal_eval.evaluate.folders import check_reports, read_folder, render
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
+from focal_eval.evaluate.quarantine import Quarantine, quarantine_of
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
@@ -21,13 +22,13 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
+from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
 from focal_eval.runner.lines import case_line, skipped_lines
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.repeats import key_of
 from focal_eval.runner.schedule import Observer, Totals
-from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.repeats import Repeats
 from focal_eval.text import counted
 from focal_eval.value import value
@@ -145,7 +146,10 @@ class _Again:
         self.id = new_run_id(clock, self.started)
         self.folder = request.out or request.runs / self.id
         self.repeats = self._repeats()
-        self.totals = Totals(deterministic=bool(self._engine().get("deterministic")))
+        self.problems = Problems()
+        self.quarantine = self._quarantine()
+        deterministic = bool(self._engine().get("deterministic"))
+        self.totals = Totals(deterministic=deterministic, quarantined=self.quarantine.cases)
         self.turned: list[Turned] = []
 
     def _sorted(self) -> _Sorted:
@@ -160,6 +164,16 @@ class _Again:
                 found.pairs.append((case, today))
         if not found.pairs:
             raise UsageError(f"none of the {counted(len(self.model.cases), 'case')} of {self.source} is in the scripts now")
+        return found
+
+    def _quarantine(self) -> Quarantine:
+        """What is in quarantine today. Raises Refused where an entry of the suite is wrong."""
+        today = self.recording.collected
+        variants = str((self.model.header.get("options") or {}).get("variants") or self.recording.fields.variants)
+        day = self.started.date()
+        found = quarantine_of(today.suite, today.scripts, variants, day, self.problems, whole=False)
+        if self.problems.errors:
+            raise Refused("nothing was judged", self.problems)
         return found
 
     def _engine(self) -> Mapping[str, Any]:
@@ -195,7 +209,8 @@ class _Again:
             from focal_eval.evaluate.comparison_page import write_page
 
             written = {**written, "comparison": write_page(compared, self.folder)}
-        result = RunResult(model, code, written, reasons=dict(self.totals.reasons), compared=compared)
+        warnings = tuple(self.problems)
+        result = RunResult(model, code, written, warnings, reasons=dict(self.totals.reasons), compared=compared)
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
         return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
 
@@ -219,7 +234,7 @@ class _Again:
             assert case.last.end is not None
             stored = self.model.document(case.last.end).get("messages")
             lines.append(judge.attempt_line(b"" if stored is None else dumps(stored)))
-            self.totals.add(judge, self.recording.fields.prices)
+            self.totals.add(judge, self.recording.fields.prices, gates=self.totals.gates(today))
             verdict = judge.verdict
         journal.line(b"\n".join(lines))
         self.totals.count(today, verdict, self.repeats)
@@ -244,17 +259,17 @@ class _Again:
         elapsed = round((self.clock.elapsed() - start) * 1000, 3)
         outcome = {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}
         journal.end(outcome)
-        limit = gates.get("coverage")
-        if isinstance(limit, CoverageLimit):
+        covering = coverage_limits(gates)
+        if covering:
             from focal_eval.evaluate.coverage_gate import judged_coverage
 
-            outcome, code = judged_coverage(outcome, limit, read_run(self.folder), strict_flaky=strict)
+            outcome, code = judged_coverage(outcome, covering, read_run(self.folder), strict_flaky=strict)
             journal.end(outcome)
         return outcome, code
 
     def _options(self, model: ReportModel) -> ReportOptions:
         """What reports show: the coverage too, where the suite has a gate on it."""
-        if "html" not in self.request.reports or "coverage" not in self.recording.fields.gates:
+        if "html" not in self.request.reports or not coverage_limits(self.recording.fields.gates):
             return ReportOptions()
         from focal_eval.evaluate.coverage_gate import with_coverage
 
@@ -287,6 +302,7 @@ class _Again:
                 "title": None if suite is None else suite.fields.title,
             },
             "plan": {"cases": cases, "turns": turns, "collected": len(self.recording.cases)},
+            "quarantine": self.quarantine.as_json(),
             "counts": {},
             "spared": 0,
             "statistics": None,

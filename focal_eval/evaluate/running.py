@@ -23,11 +23,11 @@ from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.target import Target
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import read_run
+from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.plan import Plan
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Observer, Schedule
-from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class _Run:
                 "compare": {"mask": masks_to_json(fields.compare.mask)},
                 "again": request.again(),
             },
+            "quarantine": self.prepared.quarantine.as_json(),
             "counts": {},
             "spared": 0,
             "statistics": None,
@@ -142,13 +143,13 @@ class _Run:
             journal.flush()
             outcome, code = self._outcome(schedule, state, start)
             journal.end(outcome)
-            limit = self.fields.gates.get("coverage")
-            if isinstance(limit, CoverageLimit):
+            covering = coverage_limits(self.fields.gates)
+            if covering:
                 from focal_eval.evaluate.coverage_files import view_of
                 from focal_eval.evaluate.coverage_gate import gated_coverage
 
                 model, strict = read_run(self.folder), self.request.strict_flaky
-                outcome, code, covered = gated_coverage(outcome, limit, model, strict_flaky=strict)
+                outcome, code, covered = gated_coverage(outcome, covering, model, strict_flaky=strict)
                 options = ReportOptions(coverage=None if covered is None else view_of(covered))
                 journal.end(outcome)
             compared = None
@@ -183,6 +184,7 @@ class _Run:
             concurrency=fields.concurrency,
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
+            quarantined=self.prepared.quarantine.cases,
         )
 
     async def _play(self, schedule: Schedule) -> str:

@@ -233,7 +233,7 @@ def _gate(gate: Any) -> dict[str, Any]:
 
 def _unjudged(gate: Any) -> str:
     """What stands in place of a figure."""
-    return "no comparison" if gate.get("name") != "coverage" else "not judged"
+    return "no comparison" if not str(gate.get("name")).startswith("coverage") else "not judged"
 
 
 def _bar(counts: list[tuple[str, str, int]], total: int) -> Iterator[tuple[str, float, float]]:
