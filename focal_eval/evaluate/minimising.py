@@ -165,6 +165,8 @@ def _recorded(model: ReportModel, name: str) -> Case:
     if found is None:
         fix = did_you_mean(name, [case.name for case in model.attention] or [case.name for case in model.cases], list_up_to=4)
         raise UsageError(f"the run has no case '{name}'" + (f"; {fix}" if fix else ""))
+    if found.verdict == "xpassed":
+        raise UsageError(f"{found.name} passed in this run, though it is marked as failing; take its 'xfail' out of {found.file}")
     if found.verdict not in ("failed", "errored"):
         raise UsageError(f"{found.name} {found.verdict} in this run; only a case that failed can be cut down")
     return found
