@@ -82,7 +82,7 @@ def _head(document: Document, title: str) -> Iterator[str]:
         ("", found["equivalent"], "equivalent, not counted"),
         ("", found["broken"], "that cannot be loaded, not counted"),
     )
-    items = (f'<li><i class="{kind}"></i><b>{count:,}</b> {words}</li>' for kind, count, words in rows if count)
+    items = (f'<li><i class="{kind}"></i><strong>{count:,}</strong> {words}</li>' for kind, count, words in rows if count)
     yield f'<ul class="legend">{"".join(items)}</ul>'
     cut_off = [f"{found['timeouts']:,} of the noticed ones were cut off"] if found["timeouts"] else []
     notes = [f"played by {counted(document['cases'], 'case')}", *cut_off, *document["notes"]]
@@ -174,7 +174,7 @@ def _change(one: Mapping[str, Any]) -> Iterator[str]:
             if piece.kind == "equal":
                 text.append(_text(piece.text))
             elif piece.kind == side:
-                text.append(f"<b>{_text(piece.text)}</b>")
+                text.append(f"<mark>{_text(piece.text)}</mark>")
     if before:
         yield f'<del><span class="at">{one["line"]}</span>− {"".join(marks["removed"]) or _text(before)}</del>'
     if after:

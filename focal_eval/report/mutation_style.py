@@ -16,7 +16,7 @@ code, pre { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 svg { display: block; width: 100%; height: .6rem; border-radius: .3rem; background: var(--line); }
 .s-noticed { fill: var(--good); } .s-survived { fill: var(--bad); } .s-untouched { fill: var(--warn); }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; padding: 0; margin: .6rem 0; }
-.legend b { font-variant-numeric: tabular-nums; } .legend i { display: inline-block; width: .7rem; height: .7rem;
+.legend strong { font-variant-numeric: tabular-nums; } .legend i { display: inline-block; width: .7rem; height: .7rem;
   border-radius: .15rem; margin-right: .4rem; background: var(--line); }
 i.noticed { background: var(--good); } i.survived { background: var(--bad); } i.untouched { background: var(--warn); }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: 1.4rem 0 1rem; border-bottom: 1px solid var(--line); }
@@ -43,11 +43,13 @@ article { padding: .7rem .9rem .8rem; overflow-wrap: anywhere; } article + artic
 h3 { font-size: 1rem; font-weight: 600; margin: 0; } h3 span { font-weight: 400; font-size: .85rem; margin-left: .5rem; }
 pre { background: var(--box); border-radius: .3rem; padding: .5rem .7rem; margin: .4rem 0; white-space: pre-wrap; }
 .diff { padding: 0; overflow: hidden; } del, ins { display: block; padding: .1rem .7rem; text-decoration: none; }
-del { background: var(--out); } ins { background: var(--in); } del b { background: var(--mark-out); font-weight: inherit; }
-ins b { background: var(--mark-in); font-weight: inherit; }
+del { background: var(--out); } ins { background: var(--in); } mark { color: inherit; }
+del mark { background: var(--mark-out); }
+ins mark { background: var(--mark-in); }
 .at { color: var(--soft); display: inline-block; min-width: 2.6rem; }
 .scripts article { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; }
 .scripts svg { max-width: 24rem; height: .4rem; margin: .4rem 0; } .scripts .name { font-size: 1rem; }
 .small { font-size: .85rem; }
-@media (max-width: 40rem) { .score span { display: block; } .counts { margin-left: 1.5rem; white-space: normal; } nav label[for=all] { margin-left: 0; } }
+@media (max-width: 40rem) { .score span { display: block; }
+  .counts { margin-left: 1.5rem; white-space: normal; } nav label[for=all] { margin-left: 0; } }
 """

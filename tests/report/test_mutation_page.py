@@ -70,10 +70,10 @@ def test_the_parts_of_which_most_survived_come_first(chromium: Browser, address:
     ]
     assert survived == sorted(survived, reverse=True)
     assert survived[0] > 0
-    changed = page.locator("article.bad", has=page.locator("ins b")).first
+    changed = page.locator("article.bad", has=page.locator("ins mark")).first
     line = changed.locator("del .at").inner_text()
     assert re.fullmatch(r"\d+", line)
-    assert changed.locator("del b").count() + changed.locator("ins b").count() > 0
+    assert changed.locator("del mark").count() + changed.locator("ins mark").count() > 0
     assert page.locator("svg[role=img]").first.get_attribute("aria-label") is not None
     page.close()
 
