@@ -12,12 +12,14 @@ from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.demands import check_demands, unsaid_variants
 from focal_eval.evaluate.folders import failed_cases
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.quarantine import NOBODY, Quarantine, quarantine_of
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.target import Collected, Target, find_target, unique, with_overrides
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
+from focal_eval.script.collect import collect
 from focal_eval.script.names import expectations_of
 from focal_eval.script.suite import SuiteFields
 from focal_eval.source import whole_file
@@ -35,6 +37,7 @@ class Prepared:
     target: Target
     fields: SuiteFields
     plan: Plan
+    quarantine: Quarantine = NOBODY
 
 
 def prepare(request: RunRequest, clock: Clock) -> Prepared:
@@ -42,14 +45,29 @@ def prepare(request: RunRequest, clock: Clock) -> Prepared:
     target = find_target(request, clock)
     fields = with_overrides(target.fields, request)
     target = replace(target, scripts=tuple(with_golden(script, fields.golden) for script in target.scripts))
+    problems = Problems()
+    quarantine = _quarantine(target, fields, clock, problems)
     warnings = (
         *target.warnings,
+        *problems,
         *_look_at_demands(target, fields, request),
         *unsaid_variants(target.scripts, fields),
         *repeated_in_vain(target, fields),
     )
     target = replace(target, warnings=warnings)
-    return Prepared(target, fields, plan_of(target, fields, request))
+    return Prepared(target, fields, plan_of(target, fields, request), quarantine)
+
+
+def _quarantine(target: Target, fields: SuiteFields, clock: Clock, problems: Problems) -> Quarantine:
+    """What is in quarantine today. Raises Refused where an entry is wrong; warnings are added to the problems."""
+    suite = target.suite
+    if suite is None or not suite.fields.quarantine:
+        return NOBODY
+    whole = len(collect(suite, Problems())[0]) == len(target.scripts)
+    found = quarantine_of(suite, target.scripts, fields.variants, clock.now().date(), problems, whole=whole)
+    if problems.errors:
+        raise Refused("nothing was run", problems)
+    return found
 
 
 def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:

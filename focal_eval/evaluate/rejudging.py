@@ -13,8 +13,8 @@ from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode, Problems, Refused, StorageError, UsageError
 from focal_eval.evaluate.folders import check_reports, read_folder, render
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
-from focal_eval.evaluate.quarantine import Quarantine, quarantine_of
 from focal_eval.evaluate.preparing import collector_paused
+from focal_eval.evaluate.quarantine import Quarantine, quarantine_of
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
 from focal_eval.records import Verdict

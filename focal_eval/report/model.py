@@ -11,11 +11,13 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from focal_eval.compare.model import case_key
 from focal_eval.records import Json
 
 WORST_FIRST = ("errored", "failed", "xpassed", "not_run", "xfailed", "skipped", "passed")
@@ -180,11 +182,16 @@ class ReportModel:
     def gates(self) -> Sequence[Mapping[str, Json]]:
         return self.header.get("gates") or ()
 
-    @property
+    @cached_property
     def quarantined(self) -> dict[str, Mapping[str, Json]]:
         """The cases in quarantine, by what their repeats have in common, each with its entry; they run and gate nothing."""
         entries = self.header.get("quarantine") or ()
         return {name: entry for entry in entries if not entry.get("expired") for name in entry.get("cases") or ()}
+
+    def quarantine_of(self, case: Case) -> Mapping[str, Json] | None:
+        """The entry of a case in quarantine, None of one that gates."""
+        held = self.quarantined
+        return held.get(case_key(case.name, case.script, case.repeat)) if held else None
 
     @property
     def tolerated(self) -> dict[str, int]:

@@ -36,30 +36,53 @@ class Totals:
 
     counts: Counter[str] = field(default_factory=Counter)
     latencies: array[float] = field(default_factory=lambda: array("d"))  # ms, as measured
+    turns: int = 0
     tokens: int | None = None
     cost: float | None = None
     reasons: Counter[str] = field(default_factory=Counter)  # of cases without verdict
     tallies: dict[str, Tally] = field(default_factory=dict)  # of each case, where cases are repeated
     deterministic: bool = False  # the engine answers the same each time
+    quarantined: frozenset[str] = frozenset()  # cases that gate nothing, without the numbers of repeats
+    set_aside: Counter[str] = field(default_factory=Counter)  # verdicts of those
+
+    @property
+    def gating(self) -> Counter[str]:
+        """Verdicts of the cases that gate."""
+        return self.counts - self.set_aside
+
+    @property
+    def gating_tallies(self) -> Mapping[str, Tally]:
+        """The tallies of the cases that gate."""
+        return {key: tally for key, tally in self.tallies.items() if key not in self.quarantined}
 
     @property
     def flaky(self) -> int:
-        """Cases that passed and failed."""
-        return sum(1 for tally in self.tallies.values() if tally.good and tally.bad)
+        """Cases that passed and failed, and gate."""
+        return sum(1 for tally in self.gating_tallies.values() if tally.good and tally.bad)
+
+    def gates(self, case: Case) -> bool:
+        """Whether the case is in no quarantine."""
+        return not self.quarantined or key_of(case) not in self.quarantined
 
     def count(self, case: Case, verdict: Verdict, repeats: Repeats) -> None:
         """Counts a case that is over."""
         self.counts[verdict.value] += 1
+        if not self.gates(case):
+            self.set_aside[verdict.value] += 1
         if repeats.at_most > 1:
             tally = self.tallies.setdefault(key_of(case), Tally())
             tally.add(verdict.value, sure=case.repeat <= repeats.sure)
 
-    def add(self, judged: CaseJudge, prices: Mapping[str, float]) -> None:
-        """Adds what its turns took, and why it has no verdict where it has none."""
+    def add(self, judged: CaseJudge, prices: Mapping[str, float], *, gates: bool = True) -> None:
+        """Adds what its turns took, and why it has no verdict where it has none.
+
+        A case in quarantine adds no time: what it costs is paid all the same.
+        """
         if judged.verdict is Verdict.ERRORED and judged.reason:
             self.reasons[judged.reason] += 1
         for turn in judged.turns:
-            if turn.elapsed_ms is not None:
+            self.turns += turn.elapsed_ms is not None
+            if turn.elapsed_ms is not None and gates:
                 self.latencies.append(turn.elapsed_ms)
             tokens = turn.reply.tokens if turn.reply is not None else UNKNOWN
             if tokens is UNKNOWN:
@@ -84,12 +107,13 @@ class Schedule:
         concurrency: int,
         stop_after: int,
         repeats: Repeats = ONCE,
+        quarantined: frozenset[str] = frozenset(),
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
         self.concurrency = max(1, concurrency)
         self.stop_after = stop_after  # failures after which no new case is started, 0 for never
         self.repeats = repeats
-        self.totals = Totals(deterministic=terms.engine.abilities.deterministic)
+        self.totals = Totals(deterministic=terms.engine.abilities.deterministic, quarantined=quarantined)
         self.state = "finished"
         self.lost: str | None = None  # why the engine was given up
         self._bad = 0
@@ -138,7 +162,7 @@ class Schedule:
             verdict = await self._case(case)
             self.totals.count(case, verdict, self.repeats)
             self.observer.case_done(case.name, verdict.value)
-            if verdict in BAD:
+            if verdict in BAD and self.totals.gates(case):
                 self._bad += 1
                 if self.stop_after and self._bad >= self.stop_after and self.state == "finished":
                     self.state = "stopped"
@@ -153,7 +177,7 @@ class Schedule:
             return Verdict.SKIPPED
         attempt = Attempt(case, self._prepare(case), self.terms, self.write)
         verdict = await attempt.play()
-        self.totals.add(attempt, self.terms.prices)
+        self.totals.add(attempt, self.terms.prices, gates=self.totals.gates(case))
         if attempt.given_up is not None and self.state == "finished":  # further cases could only repeat that
             self.state, self.lost = "given-up", attempt.given_up
         return verdict
