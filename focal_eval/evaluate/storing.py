@@ -45,13 +45,15 @@ class _Turns:
 
 
 def facts_of(model: ReportModel) -> RunFacts:
-    """A run folder's facts. Raises StorageError where its journal is damaged, UsageError where it has no id or start."""
+    """A run folder's facts. Raises StorageError where its journal is damaged, UsageError where it is no whole run."""
     header = model.header
     suite_name, engine_name = series_of(model)
     suite, engine = header.get("suite") or {}, header.get("engine") or {}
     agent = engine.get("agent") or {}
     if not header.get("id") or not header.get("started_at"):
         raise UsageError(f"{model.folder} has no id or no start; no store can place it")
+    if header.get("shard"):
+        raise UsageError(f"{model.folder} is a part of a run; merge the parts, and take the whole in")
     turns = _Turns()
     cases = tuple(_cases(model, turns))
     return RunFacts(

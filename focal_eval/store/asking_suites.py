@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 
 from focal_eval.store.answers import Rate, Series, Standing, Strips, SuiteHistory
 from focal_eval.store.model import VERDICTS, Scope
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 LETTERS = dict(zip(VERDICTS, "efunxsp", strict=True))
 FLAKY, ABSENT = "~", "."
-_OWN = ("unsteady", "good", "judged", "elapsed_us", "tokens")
 
 
 def suite_history(connection: Connection, scope: Scope) -> SuiteHistory:
@@ -60,44 +59,42 @@ def edges(connection: Connection, chosen: Window, columns: Callable[[Any, Any], 
 
 
 def _standings(connection: Connection, chosen: Window) -> Iterator[Standing]:
-    """Each case over the window: what the last row adds up to, less the first, and with what the first says itself."""
+    """Each case over the window."""
     started = {row.at: row.id for row in chosen.runs}
-    for row in edges(connection, chosen, _sums):
-        gained = [getattr(row, f"last_{name}") - getattr(row, f"first_{name}") for name in SUMS]
-        judged_first = row.own_judged > 0
-        own = (
-            int(judged_first),
-            row.own_good,
-            row.own_judged,
-            int(row.own_unsteady),
-            (row.own_elapsed_us or 0) * judged_first,
-            int(judged_first and row.own_elapsed_us is not None),
-            (row.own_tokens or 0) * judged_first,
-            int(judged_first and row.own_tokens is not None),
-        )
-        many, good, judged, unsteady, us, timed, tokens, counted = (a + b for a, b in zip(gained, own, strict=True))
+    for row in edges(connection, chosen, _window_sums):
+        name, runs, good, judged, unsteady, us, timed, tokens, counted, is_good, since, before = row
         yield Standing(
-            name=row.name,
-            runs=many,
+            name=name,
+            runs=runs,
             passed=Rate(good, judged),
-            flake=Rate(unsteady, many),
+            flake=Rate(unsteady, runs),
             ms=us / timed / 1000 if timed else None,
             tokens=tokens / counted if counted else None,
-            bad=row.is_good is False or row.is_good == 0,
-            since=started.get(row.since, ""),
-            before=row.before is not None,
+            bad=is_good is not None and not is_good,
+            since=started.get(since, ""),
+            before=before is not None,
         )
 
 
-def _sums(first: Any, last: Any) -> list[Any]:
-    return [
-        *(last.c[f"sum_{name}"].label(f"last_{name}") for name in SUMS),
-        *(first.c[f"sum_{name}"].label(f"first_{name}") for name in SUMS),
-        *(first.c[name].label(f"own_{name}") for name in _OWN),
-        last.c.is_good,
-        last.c.since,
-        last.c.before,
-    ]
+def _window_sums(first: Any, last: Any) -> list[Any]:
+    """What the runs of a window add up to: the last row's sums less the first one's, and what the first one says itself."""
+    was_judged = first.c.judged > 0
+    own = {
+        "runs": _one_if(was_judged),
+        "good": first.c.good,
+        "judged": first.c.judged,
+        "unsteady": _one_if(first.c.unsteady),
+        "us": case((was_judged, func.coalesce(first.c.elapsed_us, 0)), else_=0),
+        "timed": _one_if(and_(was_judged, first.c.elapsed_us.is_not(None))),
+        "tokens": case((was_judged, func.coalesce(first.c.tokens, 0)), else_=0),
+        "counted": _one_if(and_(was_judged, first.c.tokens.is_not(None))),
+    }
+    sums = [(last.c[f"sum_{name}"] - first.c[f"sum_{name}"] + own[name]).label(f"window_{name}") for name in SUMS]
+    return [*sums, last.c.is_good, last.c.since, last.c.before]
+
+
+def _one_if(condition: Any) -> Any:
+    return case((condition, 1), else_=0)
 
 
 def strips(connection: Connection, scope: Scope) -> Strips:
