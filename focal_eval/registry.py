@@ -95,7 +95,10 @@ BUILTIN: dict[Kind, dict[str, str]] = {
     "importers": {
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },
-    "stores": {},
+    "stores": {
+        "postgresql": "focal_eval.store.opening:postgresql",
+        "sqlite": "focal_eval.store.opening:sqlite",
+    },
 }
 
 

@@ -57,7 +57,7 @@ def _print(arguments: argparse.Namespace, checked: Any, code: int) -> None:
 
 
 def _files(checked: Any) -> dict[str, int]:
-    return {kind: getattr(checked, kind) for kind in ("scripts", "fragments", "suites", "agents", "baselines")}
+    return {kind: getattr(checked, kind) for kind in ("scripts", "fragments", "suites", "agents", "baselines", "quarantines")}
 
 
 def _summary(checked: Any) -> str:

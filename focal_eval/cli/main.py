@@ -30,6 +30,8 @@ VERBS = {
     "mutate": "break what was recorded on purpose, and name what nobody would notice",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "approve": "accept what a run observed into the baseline",
+    "history": "what a case, a rule or a suite did over the runs in the store",
+    "store": "take runs into the store, list them, let old ones go",
     "import": "turn somebody else's suite or transcripts into scripts",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",
@@ -55,7 +57,8 @@ class Parser(argparse.ArgumentParser):
             word = message.split("unrecognized arguments:")[1].split(maxsplit=1)[0].split("=", maxsplit=1)[0]
             known = [option for option in self._options() if option.startswith("--")]
         elif "invalid choice: '" in message:
-            word, known = message.split("invalid choice: '")[1].split("'", maxsplit=1)[0], list(VERBS)
+            word = message.split("invalid choice: '")[1].split("'", maxsplit=1)[0]
+            known = [str(choice) for action in self._actions for choice in action.choices or ()]
         else:
             return ""
         fix = did_you_mean(word, known, list_up_to=0)

@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max", type=whole(), metavar="N", help="try so many mutants, drawn from all (a run: 20,000)")
     parser.add_argument("--seed", type=whole(), default=0, metavar="N", help="which are drawn where there are more (default 0)")
     parser.add_argument("--fail-under", type=per_cent, metavar="P", help="exit code 1 where fewer than P per cent are noticed")
-    parser.add_argument("--operators", type=_names, default=(), metavar="NAMES", help="only these changes of the agent")
+    parser.add_argument("--operators", type=_names, default=(), metavar="NAMES", help="only these changes")
     parser.add_argument("--since", metavar="REF|AGENT", help="only parts of the agent edited since a commit, or another file")
     parser.add_argument(
         "--accepted",
@@ -86,7 +86,7 @@ def _refuse(arguments: argparse.Namespace, *, suite: bool) -> None:
     """Options that are about the agent say nothing of a recorded run."""
     from focal_eval.errors import UsageError
 
-    given = ("operators", "since", "accepted", "tag", "keyword", "workers", "html")
+    given = ("since", "accepted", "tag", "keyword", "workers", "html")
     wrong = [] if suite else [name for name in given if getattr(arguments, name)]
     if wrong:
         option = "-k" if wrong[0] == "keyword" else f"--{wrong[0]}"
@@ -134,6 +134,7 @@ def _traces(arguments: argparse.Namespace) -> TraceMutations:
             run=arguments.target[0],
             runs=arguments.runs,
             suite=arguments.suite,
+            operators=arguments.operators,
             most=arguments.max or MOST,
             seed=arguments.seed,
             fail_under=arguments.fail_under,

@@ -24,6 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runs", type=Path, default=Path("reports"), metavar="DIR", help="where run folders lie (default reports)"
     )
     parser.add_argument("--suite", type=Path, metavar="FILE", help="the scripts of this suite, instead of the run's own")
+    compared = "compare the new run with this one: a run, a baseline's folder, or the word baseline"
+    parser.add_argument("--baseline", metavar="REF", help=compared)
     parser.add_argument("--strict-flaky", action="store_true", help="exit code 4 where gates pass but cases were flaky")
     parser.add_argument("--no-python", action="store_true", help="judge nothing by local Python")
     parser.add_argument("--no-cache", action="store_true", help="read every script anew (see FOCAL_EVAL_CACHE)")
@@ -60,6 +62,7 @@ def call(arguments: argparse.Namespace) -> int:
         reports=reports,
         allow_python=not arguments.no_python,
         strict_flaky=arguments.strict_flaky,
+        baseline=arguments.baseline,
         cache=None if arguments.no_cache else cache_folder(os.environ),
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)

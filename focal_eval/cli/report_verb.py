@@ -23,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)"
     )
     parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
+    parser.add_argument("--store", metavar="URL", help="show each case's last runs from this store in the HTML report")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the paths that were written")
 
@@ -49,10 +50,17 @@ def call(arguments: argparse.Namespace) -> int:
             except OSError as problem:
                 raise StorageError(f"cannot make the folder {out}: {problem.strerror or problem}") from None
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)
-    if "html" in wanted and any(gate.get("name") == "coverage" for gate in model.gates):
+    if "html" in wanted and any(str(gate.get("name")).startswith("coverage") for gate in model.gates):
         from focal_eval.evaluate.coverage_gate import with_coverage
 
         options = with_coverage(model, options)
+    if arguments.store is not None:
+        from dataclasses import replace
+
+        from focal_eval.evaluate.keeping import strips_of
+        from focal_eval.store import address_of
+
+        options = replace(options, history=strips_of(model, address_of(arguments.store)))
     written = render(model, wanted, out, options)
     if arguments.json:
         print_json(as_json(model))

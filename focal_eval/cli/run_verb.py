@@ -74,6 +74,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="what outlives a power cut: every closed attempt (default), the run at its end, or what the system writes (off)",
     )
     out.add_argument("--write-durations", type=Path, metavar="FILE", help="keep what each case took, for --durations")
+    out.add_argument("--store", metavar="URL", help="take the run into this store, whatever the suite says; off for none")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
     out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
     out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
@@ -107,6 +108,7 @@ def call(arguments: argparse.Namespace) -> int:
         baseline=arguments.baseline,
         cassette=arguments.cassette,
         cassette_file=arguments.cassette_file,
+        store=arguments.store,
         repeats=arguments.repeats,
         strict_flaky=arguments.strict_flaky,
         concurrency=arguments.concurrency,
@@ -193,8 +195,16 @@ def show(arguments: argparse.Namespace, result: RunResult, more: Mapping[str, An
     if result.cassette is not None and not arguments.quiet:
         with printing(sys.stderr):
             print(result.cassette, file=sys.stderr)
+    if result.kept is not None and result.kept.problem is not None:
+        from focal_eval.report.characters import visible
+
+        with printing(sys.stderr):
+            print(f"focal-eval: the run is not in the store: {visible(result.kept.problem)}", file=sys.stderr)
+            again = f"focal-eval store ingest {result.model.folder}"
+            print(f"focal-eval: the run itself is kept; `{again}` tries again", file=sys.stderr)
     if arguments.json:
-        print_json({**as_json(result.model), **_compared_json(result), **(more or {})})
+        stored = {} if result.kept is None else {"store": result.kept.as_json()}
+        print_json({**as_json(result.model), **_compared_json(result), **stored, **(more or {})})
         return
     report = result.written.get("html") or next(iter(result.written.values()), None)
     options = ReportOptions(max_failures=arguments.max_failures, group_by=arguments.group_by)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from focal_eval.clock import Clock
@@ -14,12 +14,14 @@ from focal_eval.engines import Abilities, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.demands import check_demands
+from focal_eval.evaluate.quarantine import quarantine_of
 from focal_eval.evaluate.target import unique
 from focal_eval.registry import did_you_mean
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, check_idle, check_references
+from focal_eval.script.quarantine import looks_like_quarantine, read_quarantine
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
 from focal_eval.script.suite_engines import Engine as EngineEntry
 
@@ -36,11 +38,12 @@ class Checked:
     suites: int = 0
     agents: int = 0
     baselines: int = 0
+    quarantines: int = 0
     passed_over: list[str] = field(default_factory=list)  # YAML files in folders that are none of these
 
     @property
     def files(self) -> int:
-        return self.scripts + self.fragments + self.suites + self.agents + self.baselines
+        return self.scripts + self.fragments + self.suites + self.agents + self.baselines + self.quarantines
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -59,6 +62,7 @@ class _Files:
     agents: dict[Path, Document] = field(default_factory=dict)
     engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
     roots: dict[Path, Path] = field(default_factory=dict)  # of those too: the folder their includes must stay below
+    entries: list[tuple[Suite, list[tuple[Path, str]]]] = field(default_factory=list)  # of suites, with the scripts' ids
     engine: str | None = None  # the one that is looked at, where a suite names it
     engines_named: set[str] = field(default_factory=set)
 
@@ -82,7 +86,7 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | 
     files = _Files(engine=engine)
     for path in paths:
         _gather(path, files, checked)
-    if not (files.scripts or files.fragments or files.suites or files.agents or checked.baselines):
+    if not (files.scripts or files.fragments or files.suites or files.agents or checked.baselines or checked.quarantines):
         raise UsageError("there is nothing to check: no scripts, suites or agents in " + ", ".join(map(str, paths)))
     for path, document in files.agents.items():
         checked.agents += 1
@@ -100,7 +104,9 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | 
     default = None if agent is None else read_agent(agent)
     if default is not None:
         checked.problems.extend(default.problems)
-    _scripts(files, known, default.names if default else None, checked)
+    read = _scripts(files, known, default.names if default else None, checked)
+    for suite, entries in files.entries:
+        _quarantine(suite, entries, read, checked)
     order = {name: place for place, name in enumerate(dict.fromkeys(problem.span.file for problem in checked.problems))}
     checked.problems = sorted(
         unique(checked.problems), key=lambda problem: (order[problem.span.file], problem.span.line, problem.span.column)
@@ -128,6 +134,10 @@ def _sort(path: Path, files: _Files, checked: Checked, *, named: bool) -> None:
     root = document.root
     if looks_like_suite(root):
         files.suites[resolved] = document
+    elif looks_like_quarantine(root):
+        read_quarantine(document)
+        checked.quarantines += 1
+        checked.problems.extend(document.problems)
     elif looks_like_baseline(root):
         checked.baselines += 1
         check_baseline(document, path)
@@ -152,6 +162,7 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
         return
     problems = Problems()
     entries, root = collect(suite, problems)
+    files.entries.append((suite, entries))
     files.engines_named |= suite.fields.engines.keys()
     chosen = suite.fields.engines.get(files.engine) if files.engine is not None else None
     names = _agent_names(suite, chosen, problems)
@@ -197,10 +208,23 @@ def _agent_names(suite: Suite, chosen: EngineEntry | None, problems: Problems) -
     return names
 
 
-def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames | None, checked: Checked) -> None:
+def _quarantine(suite: Suite, entries: list[tuple[Path, str]], read: Mapping[Path, Script], checked: Checked) -> None:
+    """Checks what a suite has in quarantine against its scripts; where one of them cannot be read, only the form."""
+    problems = Problems()
+    scripts = [replace(read[path], id=name) for path, name in entries if path in read]
+    whole = len(scripts) == len(entries)
+    quarantine_of(suite, scripts, suite.fields.variants, Clock().now().date(), problems, whole=whole)
+    checked.problems.extend(problems)
+
+
+def _scripts(
+    files: _Files, known: dict[Path, KnownNames], default: KnownNames | None, checked: Checked
+) -> Mapping[Path, Script]:
+    """Checks the scripts and fragments; those that could be read."""
     everything = [*files.scripts, *files.fragments]
+    read: dict[Path, Script] = {}
     if not everything:
-        return
+        return read
     top = _root(everything)
     alone = Loader(top)
     loaders = {root: Loader(root) for root in dict.fromkeys(files.roots.values())}
@@ -210,6 +234,7 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
         script = loader.from_document(document, path, script_id(path, top))
         checked.problems.extend(document.problems)
         if script is not None:
+            read[path] = script
             checked.problems.extend(_against(script, known.get(path, default)))
             if (engine := files.engines.get(path)) is not None:
                 demands = check_demands([script], engine.abilities, engine.kind, unreported=engine.unreported)
@@ -219,6 +244,7 @@ def _scripts(files: _Files, known: dict[Path, KnownNames], default: KnownNames |
         alone.check_fragment(path)
     for loader in (alone, *loaders.values()):
         checked.problems.extend(loader.loaded.problems)
+    return read
 
 
 def _root(paths: list[Path]) -> Path:

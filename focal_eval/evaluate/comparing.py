@@ -257,6 +257,7 @@ class _Comparing:
             raise StorageError(f"the header of {after.model.folder} cannot be read: {problem}") from None
         self.left_out = 0
         self.renamed: dict[str, str] = {}
+        self.set_aside: set[str] = set()  # cases in quarantine
         self._measured: tuple[list[Measured], list[Measured]] = ([], [])
 
     def compared(self, before: ReportModel | None, after: ReportModel, staleness: Staleness | None = None) -> Compared:
@@ -273,8 +274,9 @@ class _Comparing:
             alpha=alpha,
             no_latency=None if before is None else why_no_latency(before, after),  # a baseline keeps no times
         )
-        gates = tuple(decide_compared(limits, _measures(comparison, statistics, staleness)))
-        return Compared(comparison, before, after, gates, statistics, exit_code(comparison, gates), why, staleness)
+        gating = [case for case in cases if case.name not in self.set_aside]
+        gates = tuple(decide_compared(limits, _measures(gating, statistics, staleness)))
+        return Compared(comparison, before, after, gates, statistics, exit_code(gating, gates), why, staleness)
 
     def _overlap(self) -> None:
         here, there = self.before.names(), self.after.names()
@@ -312,9 +314,13 @@ class _Comparing:
                 self.left_out += 1
 
     def _one(self, before: Sequence[RecordedCase], after: Sequence[RecordedCase]) -> CaseChange:
+        change, one = compare_repeats(before, after, self.masks), (after or before)[0]
+        if case_key(one.name, one.script, one.repeat) in self.after.model.quarantined:
+            self.set_aside.add(change.name)  # no figure that a gate is on is taken from it
+            return change
         for side, cases in zip(self._measured, (before, after), strict=True):
             side.extend(measured(case) for case in cases)
-        return compare_repeats(before, after, self.masks)
+        return change
 
     def _comparison(self, cases: tuple[CaseChange, ...], edits: tuple[Edit, ...] | None) -> Comparison:
         uncompared: Counter[str] = Counter()
@@ -346,17 +352,17 @@ def _deterministic(before: ReportModel | None, after: ReportModel) -> bool:
     return all((header.get("engine") or {}).get("deterministic") is True for header in headers)
 
 
-def _measures(comparison: Comparison, statistics: Statistics, staleness: Staleness | None) -> Measures:
-    counts = comparison.counts
+def _measures(cases: Iterable[CaseChange], statistics: Statistics, staleness: Staleness | None) -> Measures:
+    counts = Counter(case.change for case in cases)
     judged = sum(counts[change] for change in Change if change not in (Change.NEW, Change.GONE, Change.ERRORED))
     stale, expired = (None, None) if staleness is None else (len(staleness.stale), len(staleness.expired))
     return Measures(judged, counts[Change.REGRESSED], statistics, stale, expired)
 
 
-def exit_code(comparison: Comparison, gates: Sequence[GateResult]) -> ExitCode:
-    """1 where a gate fails; 3 where cases have no verdict any more, or a gate had nothing to measure; else 0."""
+def exit_code(cases: Iterable[CaseChange], gates: Sequence[GateResult]) -> ExitCode:
+    """1 where a gate fails; 3 where cases that gate have no verdict any more, or a gate had nothing to measure; else 0."""
     if any(gate.passed is False and gate.observed is not None for gate in gates):
         return ExitCode.FAILED
-    if comparison.counts[Change.ERRORED] or any(gate.passed is False for gate in gates):
+    if any(case.change is Change.ERRORED for case in cases) or any(gate.passed is False for gate in gates):
         return ExitCode.NO_VERDICT
     return ExitCode.OK

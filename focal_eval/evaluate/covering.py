@@ -18,7 +18,7 @@ from focal_eval.records import TurnRecord
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.gates import GateResult, Reading, decide_coverage
-from focal_eval.script.gates import CoverageLimit
+from focal_eval.script.gates_coverage import CoverageLimit
 from focal_eval.text import counted
 from focal_eval.value import value
 
@@ -155,10 +155,11 @@ def _gated(covered: Covered, request: CoverRequest) -> Covered:
     )
 
 
-def reading(covered: Covered, of: Of) -> Reading:
-    """The share of what is asked for that is hit, or asserted, as a gate takes it."""
-    count, total = share(covered.rows(covered.kinds), of)
-    what = f"{covered.kinds[0]}s" if len(covered.kinds) == 1 else "items"
+def reading(covered: Covered, of: Of, kinds: Sequence[str] | None = None) -> Reading:
+    """The share of what is asked for, or of these kinds, that is hit, or asserted, as a gate takes it."""
+    kinds = covered.kinds if kinds is None else kinds
+    count, total = share(covered.rows(kinds), of)
+    what = f"{kinds[0]}s" if len(kinds) == 1 else "items"
     if not total:
         return Reading(None, 0, what, "there was nothing to cover" if covered.matrix.turns else "no turn was recorded")
     if of == "asserted" and not covered.matrix.judged:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.errors import StorageError, UsageError
 from focal_eval.evaluate.folders import find_run
 from focal_eval.report.journal import list_run

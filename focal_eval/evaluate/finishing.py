@@ -13,7 +13,7 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Journal
-from focal_eval.script.gates import CoverageLimit, Limit
+from focal_eval.script.gates_coverage import CoverageLimit
 from focal_eval.value import value
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ def finish(
     journal: Journal,
     concluded: tuple[dict[str, Any], ExitCode],
     *,
-    coverage: Limit | None,
+    coverage: Mapping[str, CoverageLimit],
     reference: Reference | None,
     strict_flaky: bool,
 ) -> Finished:
-    """Judges what is read off the whole journal, the gate on coverage and those on a comparison, and writes the outcome.
+    """Judges what is read off the whole journal, the gates on coverage and those on a comparison, and writes the outcome.
 
     It is written once all gates are judged: a run that is killed here is not over, and has no verdict.
     """
     (outcome, code), options, compared = concluded, ReportOptions(), None
     journal.flush()
-    if isinstance(coverage, CoverageLimit):
+    if coverage:
         from focal_eval.evaluate.coverage_files import view_of
         from focal_eval.evaluate.coverage_gate import gated_coverage
 

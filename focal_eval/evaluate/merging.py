@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 
 from focal_eval.clock import content_id
-from focal_eval.compare.model import case_key
-from focal_eval.compare.stats import Tally
+from focal_eval.compare.keys import case_key
 from focal_eval.errors import ExitCode, StorageError
 from focal_eval.evaluate.belonging import Found, shards_of
 from focal_eval.evaluate.finishing import finish, rendered
@@ -21,8 +20,8 @@ from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
 from focal_eval.records import Verdict
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.journal import model_of
-from focal_eval.report.model import Case, Place, ReportModel
-from focal_eval.runner.gates import DEFAULT, conclude, limits_of, not_judged
+from focal_eval.report.model import Case, Place, ReportModel, held_in
+from focal_eval.runner.gates import DEFAULT, conclude, coverage_limits, limits_of, not_judged
 from focal_eval.runner.journal import AGENT, FORMAT, JOURNAL, Journal
 from focal_eval.runner.reading import Reading
 from focal_eval.runner.redact import Redactor
@@ -30,7 +29,7 @@ from focal_eval.runner.schedule import Totals
 from focal_eval.runner.seal import is_sealed, unsealed
 from focal_eval.runner.shard import missing
 from focal_eval.runner.sync import Sync
-from focal_eval.script.gates import Limit
+from focal_eval.script.limit import Limit
 from focal_eval.script.repeats import Repeats
 from focal_eval.text import counted, listed
 from focal_eval.value import value
@@ -82,7 +81,8 @@ class _Merge:
         self.limits: dict[str, Limit] = limits_of(self.whole["gates"]) or DEFAULT
         self.id = _id(shards)
         self.folder = request.out or request.runs / self.id
-        self.totals = Totals(deterministic=bool((first.header.get("engine") or {}).get("deterministic")))
+        deterministic = bool((first.header.get("engine") or {}).get("deterministic"))
+        self.totals = Totals(deterministic=deterministic, quarantined=frozenset(held_in(first.header)))
         self.lost = [f"shard {index} of {first.shard.of} is missing" for index in self._missing()]
         self.notes: list[str] = []
 
@@ -101,7 +101,7 @@ class _Merge:
             done = finish(
                 journal,
                 self._outcome(state),
-                coverage=self.limits.get("coverage"),
+                coverage=coverage_limits(self.limits),
                 reference=reference if whole else None,
                 strict_flaky=self.strict,
             )
@@ -194,12 +194,10 @@ class _Merge:
 
     def _add(self, case: Case, model: ReportModel) -> None:
         verdict = Verdict(case.verdict)
-        self.totals.counts[verdict.value] += 1
-        if self.repeats.at_most > 1:
-            tally = self.totals.tallies.setdefault(case_key(case.name, case.script, case.repeat), Tally())
-            tally.add(verdict.value, sure=case.repeat <= self.repeats.sure)
+        key = case_key(case.name, case.script, case.repeat)
+        self.totals.count(key, case.repeat, verdict, self.repeats)
         turns = [turn_from_json(orjson.loads(model.line(place))) for place in case.last.turns]
-        self.totals.add(verdict, case.last.reason, turns, self.whole["prices"])
+        self.totals.add(verdict, case.last.reason, turns, self.whole["prices"], gates=self.totals.gates(key))
 
     def _state(self) -> str:
         """How the whole ended: as the worst of its shards did."""
@@ -221,7 +219,7 @@ class _Merge:
         outcome, code = outcome_of(self.totals, ended, self.limits, self.repeats, self.folder, strict_flaky=self.strict)
         if state == "incomplete":
             gates = [not_judged(name, limit, str(lost)) for name, limit in self.limits.items()]
-            verdict, code = conclude(self.totals.counts, gates, state)
+            verdict, code = conclude(self.totals.gating, gates, state)
             outcome |= {"gates": [gate.as_json() for gate in gates], "verdict": verdict, "exit_code": int(code)}
         return {**outcome, **self._times()}, code
 

@@ -165,15 +165,22 @@ def _recorded(model: ReportModel, name: str) -> Case:
     if found is None:
         fix = did_you_mean(name, [case.name for case in model.attention] or [case.name for case in model.cases], list_up_to=4)
         raise UsageError(f"the run has no case '{name}'" + (f"; {fix}" if fix else ""))
+    if found.verdict == "xpassed":
+        raise UsageError(
+            f"{found.name} passed in this run, though it is marked as failing; take its 'xfail' out of {found.file}"
+        )
     if found.verdict not in ("failed", "errored"):
         raise UsageError(f"{found.name} {found.verdict} in this run; only a case that failed can be cut down")
     return found
 
 
 def _request(model: ReportModel, request: MinimiseRequest, case: Case) -> RunRequest:
-    """The run's own request, cut down to the case."""
+    """The run's own request, cut down to the case; of a suite's scripts only that of the case is read."""
     wanted = request_of(model, suite=request.suite, allow_python=request.allow_python, cache=request.cache)
     keyword = None if '"' in case.script else f'"{case.script}"'
+    suite, script = request.suite or (model.header.get("suite") or {}).get("file"), Path(case.file)
+    if suite is not None and Path(suite).is_file() and script.is_file():
+        wanted = replace(wanted, paths=(script,), suite=Path(suite))
     return replace(wanted, engine=request.engine or wanted.engine, keyword=keyword, tags=(), repeats=None)
 
 
@@ -206,7 +213,8 @@ def _script(text: str, case: PlannedCase) -> Script:
 def _written(request: MinimiseRequest, made: _Made) -> Minimised:
     """Writes what was asked for and puts it into words."""
     minimal, case, model = made.minimal, made.case, made.model
-    needed = needed_of(made.lab, made.agent, _small(minimal, case), minimal.signature, whole=request.agent_out is not None)
+    whole = request.agent_out is not None
+    needed = needed_of(made.lab, made.agent, _small(minimal, case), minimal.signature, whole=whole)
     out = request.out or model.folder / FOLDER / f"{_file_name(case.name)}.yaml"
     _write(out, minimal.text)
     if request.agent_out is not None:

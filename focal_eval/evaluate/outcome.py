@@ -13,7 +13,7 @@ from focal_eval.evaluate.repeating import statistics_json
 from focal_eval.records import Verdict
 from focal_eval.runner.gates import conclude, decide
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import Limit
+from focal_eval.script.limit import Limit
 from focal_eval.script.repeats import Repeats
 from focal_eval.value import value
 
@@ -47,12 +47,12 @@ def outcome_of(
     """
     if part is None:
         decided = decide(gates, totals)
-        verdict, code = conclude(totals.counts, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
+        verdict, code = conclude(totals.gating, decided, ended.state, flaky=totals.flaky, strict_flaky=strict_flaky)
     else:
         from focal_eval.runner.shard_gates import conclude_part, decide_part
 
         decided = decide_part(gates, totals, part)
-        verdict, code = conclude_part(totals.counts, decided, ended.state)
+        verdict, code = conclude_part(totals.gating, decided, ended.state)
     counts: dict[str, int] = {name.value: totals.counts[name.value] for name in Verdict}
     counts["not_run"] = ended.planned - ended.spared - sum(counts.values())
     outcome = {

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from focal_eval.clock import Clock
 from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.evaluate.folders import failed_cases
+from focal_eval.evaluate.quarantine import NOBODY, Quarantine, quarantine_of
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.target import Collected, Target, find_target, with_overrides
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Plan, Selection, make_plan
+from focal_eval.script.collect import collect
 from focal_eval.script.model import Script
 from focal_eval.script.shelf import HELD, Shelf
 from focal_eval.script.suite import SuiteFields
@@ -39,6 +41,7 @@ class Prepared:
     fields: SuiteFields
     plan: Plan
     part: Sharded | None = None  # where the plan is one shard of the whole
+    quarantine: Quarantine = NOBODY
 
 
 def prepare(request: RunRequest, clock: Clock, held: int | None = HELD) -> Prepared:
@@ -48,14 +51,29 @@ def prepare(request: RunRequest, clock: Clock, held: int | None = HELD) -> Prepa
     """
     target = find_target(request, clock, held)
     fields = with_overrides(target.fields, request)
-    target = replace(target, warnings=(*target.warnings, *repeated_in_vain(target, fields)))
+    problems = Problems()
+    quarantine = _quarantine(target, fields, clock, problems)
+    target = replace(target, warnings=(*target.warnings, *problems, *repeated_in_vain(target, fields)))
     plan = plan_of(target, fields, request)
     if request.shard is None:
-        return Prepared(target, fields, plan)
+        return Prepared(target, fields, plan, None, quarantine)
     from focal_eval.evaluate.sharding import sharded
 
     part = sharded(plan, fields, request, None if target.suite is None else target.suite.file)
-    return Prepared(target, fields, part.cut.plan, part)
+    return Prepared(target, fields, part.cut.plan, part, quarantine)
+
+
+def _quarantine(target: Target, fields: SuiteFields, clock: Clock, problems: Problems) -> Quarantine:
+    """What is in quarantine today. Raises Refused where an entry is wrong; warnings are added to the problems."""
+    suite = target.suite
+    if suite is None or not suite.fields.quarantine:
+        return NOBODY
+    whole = len(collect(suite, Problems())[0]) == len(target.scripts)
+    scripts = target.scripts.planned if isinstance(target.scripts, Shelf) else target.scripts
+    found = quarantine_of(suite, scripts, fields.variants, clock.now().date(), problems, whole=whole)
+    if problems.errors:
+        raise Refused("nothing was run", problems)
+    return found
 
 
 def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.keys import case_key
-from focal_eval.errors import StorageError, UsageError
+from focal_eval.errors import ExitCode, Problems, Refused, StorageError, UsageError
 from focal_eval.evaluate.folders import check_reports, read_folder, render
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import collector_paused
+from focal_eval.evaluate.quarantine import Quarantine, quarantine_of
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
 from focal_eval.records import Verdict
@@ -21,16 +22,19 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
+from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
 from focal_eval.runner.lines import case_line, skipped_lines
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.repeats import key_of
 from focal_eval.runner.schedule import Observer, Totals
-from focal_eval.script.gates import CoverageLimit
 from focal_eval.script.repeats import Repeats
 from focal_eval.text import counted
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.evaluate.comparing import Compared, Reference
 
 
 @value
@@ -45,6 +49,7 @@ class RejudgeRequest:
     allow_python: bool = True
     strict_flaky: bool = False
     cache: Path | None = None
+    baseline: str | None = None  # what the new run is compared with: a run, or a baseline's folder, or the word baseline
 
 
 @value
@@ -104,7 +109,20 @@ def rejudge(request: RejudgeRequest, observer: Observer, clock: Clock | None = N
         recording = open_recording(
             read_folder(request.run, request.runs), suite=request.suite, allow_python=request.allow_python, cache=request.cache
         )
-    return _Again(request, recording, clock or Clock()).go(observer)
+    again = _Again(request, recording, clock or Clock())
+    return again.go(observer, _reference(request, recording, again.found))
+
+
+def _reference(request: RejudgeRequest, recording: Recording, found: _Sorted) -> Reference | None:
+    """What the new run will be compared with. Raises UsageError before anything is written where it is not there."""
+    if request.baseline is None:
+        return None
+    from focal_eval.evaluate.comparing import check_overlap, find_reference
+
+    suite = recording.collected.suite
+    reference = find_reference(request.baseline, request.runs, None if suite is None else suite.file)
+    check_overlap(reference, {key_of(today) for _, today in found.pairs})
+    return reference
 
 
 @value
@@ -128,7 +146,10 @@ class _Again:
         self.id = new_run_id(clock, self.started)
         self.folder = request.out or request.runs / self.id
         self.repeats = self._repeats()
-        self.totals = Totals(deterministic=bool(self._engine().get("deterministic")))
+        self.problems = Problems()
+        self.quarantine = self._quarantine()
+        deterministic = bool(self._engine().get("deterministic"))
+        self.totals = Totals(deterministic=deterministic, quarantined=self.quarantine.cases)
         self.turned: list[Turned] = []
 
     def _sorted(self) -> _Sorted:
@@ -145,6 +166,16 @@ class _Again:
             raise UsageError(f"none of the {counted(len(self.model.cases), 'case')} of {self.source} is in the scripts now")
         return found
 
+    def _quarantine(self) -> Quarantine:
+        """What is in quarantine today. Raises Refused where an entry of the suite is wrong."""
+        today = self.recording.collected
+        variants = str((self.model.header.get("options") or {}).get("variants") or self.recording.fields.variants)
+        day = self.started.date()
+        found = quarantine_of(today.suite, today.scripts, variants, day, self.problems, whole=False)
+        if self.problems.errors:
+            raise Refused("nothing was judged", self.problems)
+        return found
+
     def _engine(self) -> Mapping[str, Any]:
         engine = self.model.header.get("engine")
         return engine if isinstance(engine, dict) else {}
@@ -155,7 +186,7 @@ class _Again:
         count, rule = int(options.get("repeats") or 1), self.recording.fields.repeats
         return rule if rule.at_most == count else Repeats(count)
 
-    def go(self, observer: Observer) -> Rejudged:
+    def go(self, observer: Observer, reference: Reference | None = None) -> Rejudged:
         start = self.clock.elapsed()
         journal = Journal(self.folder, self._header(), Redactor())
         try:
@@ -166,12 +197,20 @@ class _Again:
                 verdict = self._case(case, today, rejudging, journal)
                 observer.case_done(today.name, verdict.value)
             observer.finished()
-            code = self._end(journal, start)
+            outcome, code = self._end(journal, start)
+            compared = None
+            if reference is not None:
+                compared, code = self._compared(reference, outcome, journal)
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
         written = render(model, self.request.reports, options=self._options(model))
-        result = RunResult(model, code, written, reasons=dict(self.totals.reasons))
+        if compared is not None and "html" in written:
+            from focal_eval.evaluate.comparison_page import write_page
+
+            written = {**written, "comparison": write_page(compared, self.folder)}
+        warnings = tuple(self.problems)
+        result = RunResult(model, code, written, warnings, reasons=dict(self.totals.reasons), compared=compared)
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
         return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
 
@@ -195,15 +234,25 @@ class _Again:
             assert case.last.end is not None
             stored = self.model.document(case.last.end).get("messages")
             lines.append(judge.attempt_line(b"" if stored is None else dumps(stored)))
-            self.totals.add(judge.verdict, judge.reason, judge.turns, self.recording.fields.prices)
+            gates = self.totals.gates(key_of(today))
+            self.totals.add(judge.verdict, judge.reason, judge.turns, self.recording.fields.prices, gates=gates)
             verdict = judge.verdict
         journal.lines(lines)
-        self.totals.count(today, verdict, self.repeats)
+        self.totals.count(key_of(today), today.repeat, verdict, self.repeats)
         if verdict.value != case.verdict:
             self.turned.append(Turned(today.name, case.verdict, verdict.value))
         return verdict
 
-    def _end(self, journal: Journal, start: float) -> Any:
+    def _compared(self, reference: Reference, outcome: Mapping[str, Any], journal: Journal) -> tuple[Compared, ExitCode]:
+        """The comparison with the reference, whose gates count."""
+        from focal_eval.evaluate.comparing import compare_to, judged_with
+
+        compared = compare_to(reference, model_of(self.folder, journal.reading))
+        judged, code = judged_with(outcome, compared, strict_flaky=self.request.strict_flaky)
+        journal.end(judged)
+        return compared, code
+
+    def _end(self, journal: Journal, start: float) -> tuple[dict[str, Any], ExitCode]:
         ended = Ended(self._state(), len(self.found.pairs) + len(self.found.unfinished))
         strict = self.request.strict_flaky
         gates = self.recording.fields.gates
@@ -211,17 +260,17 @@ class _Again:
         elapsed = round((self.clock.elapsed() - start) * 1000, 3)
         outcome = {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}
         journal.end(outcome)
-        limit = gates.get("coverage")
-        if isinstance(limit, CoverageLimit):
+        covering = coverage_limits(gates)
+        if covering:
             from focal_eval.evaluate.coverage_gate import judged_coverage
 
-            outcome, code = judged_coverage(outcome, limit, model_of(self.folder, journal.reading), strict_flaky=strict)
+            outcome, code = judged_coverage(outcome, covering, model_of(self.folder, journal.reading), strict_flaky=strict)
             journal.end(outcome)
-        return code
+        return outcome, code
 
     def _options(self, model: ReportModel) -> ReportOptions:
         """What reports show: the coverage too, where the suite has a gate on it."""
-        if "html" not in self.request.reports or "coverage" not in self.recording.fields.gates:
+        if "html" not in self.request.reports or not coverage_limits(self.recording.fields.gates):
             return ReportOptions()
         from focal_eval.evaluate.coverage_gate import with_coverage
 
@@ -254,6 +303,7 @@ class _Again:
                 "title": None if suite is None else suite.fields.title,
             },
             "plan": {"cases": cases, "turns": turns, "collected": len(self.recording.cases)},
+            "quarantine": self.quarantine.as_json(),
             "counts": {},
             "spared": 0,
             "statistics": None,

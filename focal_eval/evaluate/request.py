@@ -14,6 +14,7 @@ from focal_eval.value import value
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Compared
     from focal_eval.runner.shard import Shard
+    from focal_eval.store.answers import Strips
 
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
@@ -49,6 +50,7 @@ class RunRequest:
     resume_anyway: bool = False  # although something is not as it was
     shard: Shard | None = None  # only this part of the cases
     durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
+    store: str | None = None  # a file or URL that the run is taken into, `off` for none; else what the suite names
 
     def again(self) -> dict[str, list[str]]:
         """What a command line has to name for the same cases to run in the same way; a choice among them comes on top."""
@@ -92,6 +94,20 @@ def _word(given: object) -> str:
 
 
 @value
+class Kept:
+    """What became of a run's way into its store; a store that fails takes nothing from the run."""
+
+    store: str  # as it can be printed
+    outcome: str | None  # new | replaced | known | behind; None where it failed
+    problem: str | None = None
+    strips: Strips | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run's document holds it."""
+        return {"address": self.store, "outcome": self.outcome, "problem": self.problem}
+
+
+@value
 class RunResult:
     """What a run came to; the model's folder holds everything that was recorded."""
 
@@ -102,3 +118,4 @@ class RunResult:
     reasons: Mapping[str, int] | None = None  # why cases errored, with counts
     cassette: str | None = None  # what was replayed and recorded, in words
     compared: Compared | None = None  # with what `baseline` names
+    kept: Kept | None = None  # in which store

@@ -19,6 +19,7 @@ from focal_eval.report.model import Case as Entry
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Resumed, resume
 from focal_eval.runner.plan import Plan
+from focal_eval.runner.repeats import key_of
 from focal_eval.runner.schedule import Totals
 from focal_eval.runner.shard import Shard
 from focal_eval.script.repeats import Repeats
@@ -155,9 +156,9 @@ def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats,
         if entry is None:
             continue
         verdict = Verdict(entry.verdict)
-        totals.count(case, verdict, repeats)
+        totals.count(key_of(case), case.repeat, verdict, repeats)
         turns = [turn_from_json(found.model.document(place)) for place in entry.last.turns]
-        totals.add(verdict, entry.last.reason, turns, prices)
+        totals.add(verdict, entry.last.reason, turns, prices, gates=totals.gates(key_of(case)))
 
 
 def check_same(found: Continued, header: Mapping[str, Any], plan: Plan) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from focal_eval.errors import ExitCode
 from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
 from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
+from focal_eval.evaluate.keeping import keep, store_of
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
@@ -23,6 +25,7 @@ from focal_eval.evaluate.request import RunRequest, RunResult
 from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
 from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
+from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
@@ -97,6 +100,7 @@ class _Run:
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference, self.before = reference, before
         self.redact = Redactor(self.target.secrets)
+        self.store = None if prepared.part is not None else store_of(request.store, prepared.target.suite, os.environ)
         started = clock.now()
         if before is None:
             self.id, self.started_at = new_run_id(clock, started), stamp(started)
@@ -158,6 +162,7 @@ class _Run:
                 "compare": {"mask": masks_to_json(fields.compare.mask)},
                 "again": request.again(),
             },
+            "quarantine": self.prepared.quarantine.as_json(),
             "counts": {},
             "spared": 0,
             "statistics": None,
@@ -203,17 +208,20 @@ class _Run:
             done = finish(
                 journal,
                 self._outcome(schedule, state, start),
-                coverage=None if self.prepared.part is not None else self.fields.gates.get("coverage"),
+                coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
                 reference=self.reference,
                 strict_flaky=self.request.strict_flaky,
             )
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
+        kept = None if self.store is None else keep(model, self.store, self.clock)
+        if kept is not None:
+            done = replace(done, options=replace(done.options, history=kept.strips))
         written = rendered(model, self.request.reports, done)
         reasons = _redacted(schedule.totals.reasons, self.redact)
         told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
-        return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared)
+        return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared, kept)
 
     def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before
@@ -227,6 +235,7 @@ class _Run:
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
             elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, _told(observer)),
+            quarantined=self.prepared.quarantine.cases,
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)

@@ -13,10 +13,11 @@ from focal_eval.evaluate.folders import read_folder
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.recordings import Recording, Rejudging, open_recording
 from focal_eval.experiment.mutants import Score, Tried, score
-from focal_eval.experiment.trace_mutants import Altered, altered
+from focal_eval.experiment.trace_mutants import OPERATORS, STORED, Altered, altered
 from focal_eval.experiment.trace_mutate import Talk, tried
 from focal_eval.experiment.trace_scene import Known
 from focal_eval.records import UNKNOWN, TurnRecord
+from focal_eval.registry import did_you_mean
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.plan import Case
@@ -35,6 +36,7 @@ class TraceRequest:
     run: str
     runs: Path = Path("reports")
     suite: Path | None = None
+    operators: tuple[str, ...] = ()  # all, where empty
     most: int = MOST
     seed: int = 0
     fail_under: float | None = None  # a share, 0 to 1
@@ -79,13 +81,23 @@ class TraceMutations:
 def mutate_traces(request: TraceRequest) -> TraceMutations:
     """Alters the records of a run and judges them again with today's scripts; no engine.
 
-    Raises UsageError or Refused where the scripts are not there or cannot be read, StorageError where the journal is damaged.
+    Raises UsageError or Refused where the scripts are not there or cannot be read, or no operator is named so, StorageError
+    where the journal is damaged.
     """
+    _known(request.operators)
     with collector_paused():
         recording = open_recording(
             read_folder(request.run, request.runs), suite=request.suite, allow_python=request.allow_python, cache=request.cache
         )
     return _Mutating(request, recording).go()
+
+
+def _known(names: Sequence[str]) -> None:
+    every = (*OPERATORS, *STORED)
+    for name in names:
+        if name not in every:
+            fix = did_you_mean(name, every)
+            raise UsageError(f"no operator on records is named '{name}'" + (f"; {fix}" if fix else ""))
 
 
 Places = dict[str, list[tuple[Talk, Altered]]]
@@ -136,8 +148,11 @@ class _Mutating:
         for place, group in enumerate(groups):
             mutants = self._made(group) if made is None else made[place]
             out += [tried(mutants[name], group[:MOST_CASES]) for name in mutants if name in kept]
+        only = f" by {', '.join(self.request.operators)}" if self.request.operators else ""
         if not out and not drawn.made:
-            raise UsageError(f"the records of {self.recording.model.header.get('id')} hold nothing that could be altered")
+            raise UsageError(
+                f"the records of {self.recording.model.header.get('id')} hold nothing that could be altered" + only
+            )
         files = {today.script.file: today.script.id for _, today in self.pairs}
         left = tuple(sorted(self.left_out.items()))
         return TraceMutations(
@@ -171,6 +186,8 @@ class _Mutating:
         for talk in group:
             script, standing = talk.prepared.script, talk.standing
             for item in altered(script, standing.turns, standing.messages, self.known):
+                if self.request.operators and item.mutant.operator not in self.request.operators:
+                    continue
                 places = out.setdefault(item.mutant.id, [])
                 if len(places) < MOST_CASES:
                     places.append((talk, item))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from focal_eval.agent import Playable, Played
+from focal_eval.agent import Playable, Played, State
 from focal_eval.compare.model import Edit
 from focal_eval.coverage import items_of, trace_case
 from focal_eval.coverage.edited import Edited, edited_items
@@ -26,6 +26,9 @@ from focal_eval.value import value
 
 _ENFORCING = frozenset({"enforce", "forbid", "extract", "hard", "fallback"})
 """Fields of a rule that decide what its constraint does."""
+
+_LEFT = ("waiting", "suspended", "settled", "corrections", "calls")
+"""What a turn leaves behind beside what its record tells; `asked` follows from the reply."""
 
 
 @value
@@ -57,6 +60,9 @@ class RecordedEdits:
         here = frozenset(item.key for item in known)
         self._wanted = [_wanted(change, list(items.values()), here, edits) for change in changes]
         self._experiment = WhatIf(new, old)
+        names, others = old.file.names(), new.file.names()
+        rules, tools = names.rules & others.rules, names.tools.keys() & others.tools.keys()
+        self._both = (("fires", rules), ("last_fired", rules), ("results", tools), ("errors", tools))
 
     def of(self, conversation: Conversation, turns: Sequence[TurnRecord], before: int = 0) -> Seen | None:
         """What a case's record shows; None where it shows nothing of the edits.
@@ -84,11 +90,18 @@ class RecordedEdits:
         shared = self._experiment.shared.variables
         try:
             for place, (before, after) in enumerate(self._experiment.sides(conversation)):
-                if not equal(before, after, shared) or before.dropped != after.dropped:
+                seen = equal(before, after, shared) and before.dropped == after.dropped
+                if not seen or not self._alike_after(before.state, after.state):
                     return place, first_difference(before, _of_shared(after, before, shared))
         except Exception as problem:  # hostile records, or an agent that breaks on them: it has to be played to be known
             return 0, f"it cannot be taken up again: {type(problem).__name__}"
         return None
+
+    def _alike_after(self, one: State, other: State) -> bool:
+        """Whether two turns leave the same behind for later turns, as far as both agents know the names of it."""
+        return all(getattr(one, name) == getattr(other, name) for name in _LEFT) and all(
+            getattr(one, name).get(key) == getattr(other, name).get(key) for name, keys in self._both for key in keys
+        )
 
 
 def _of_shared(after: Played, before: Played, shared: Iterable[str]) -> Played:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from focal_eval.agent import Agent
+from focal_eval.agent import Agent, Playable
 from focal_eval.agent.parts import NoPart, parts, problems_of, without
 from focal_eval.experiment.ddmin import Probes, Shown, smallest
 from focal_eval.experiment.lab import Lab, Replay, Version
@@ -294,15 +294,19 @@ def _reworded(trial: _Trial, data: Data) -> Data:
 def needed_of(lab: Lab, version: Agent, case: Case, signature: Signature, *, whole: bool = False) -> Agent:
     """The agent with as few rules and scenarios as the failure takes; `whole`: as few parts of any kind."""
     kinds = [("rule",), ("scenario",)] + ([("template", "tool", "trigger"), ("slot", "variable")] if whole else [])
-    agent = version
+    agent, base = version, Playable(version)
     for group in kinds:
         names = [(part.kind, part.name) for part in parts(agent) if part.kind in group]
 
         def shows(part: tuple[int, ...], names: Sequence[tuple[str, str]] = names, agent: Agent = agent) -> Shown:
             smaller = _left(agent, names, part)
-            if problems_of(smaller).errors:
+            try:
+                same = signature_of(lab.on(Playable(smaller, like=base)).play_case(case)) == signature
+            except Exception:  # names that lead nowhere: whether it can be played at all is looked up last, it takes longest
                 return Shown.UNSURE
-            return Shown.YES if signature_of(lab.on(smaller).play_case(case)) == signature else Shown.NO
+            if not same:
+                return Shown.NO
+            return Shown.UNSURE if problems_of(smaller).errors else Shown.YES
 
         agent = _left(agent, names, smallest(range(len(names)), Probes(shows)))
     return agent

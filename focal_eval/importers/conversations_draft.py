@@ -123,8 +123,17 @@ class Draft:
             return None
         turns = tuple(turn.closed(tools_known=self._tools_known) for turn in self._turns)
         origin = self._origin
-        began = {"start": self.start, "history": self.history, "scenario": self.scenario}
-        return Conversation(self.id, origin.format, origin.file, self._line, turns, metadata=self.metadata, **began)
+        return Conversation(
+            id=self.id,
+            format=origin.format,
+            file=origin.file,
+            line=self._line,
+            turns=turns,
+            start=self.start,
+            history=self.history,
+            scenario=self.scenario,
+            metadata=self.metadata,
+        )
 
 
 def text_of(content: Any) -> str:

@@ -15,6 +15,7 @@ from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.report.coverage_page import CoverageView
+    from focal_eval.store.answers import Strips
 
 
 @value
@@ -24,6 +25,7 @@ class ReportOptions:
     max_failures: int = 20  # cases shown in full by the terminal, summary.md and annotations; then "and N more"
     group_by: Literal["folder", "script", "tag"] = "folder"  # rows of the terminal's table
     coverage: CoverageView | None = None  # what the HTML report shows in its Coverage view; without it there is none
+    history: Strips | None = None  # the last runs of every case, which the HTML report draws as strips
     prefix: str = ""  # put before script paths in annotations, where the checkout is not the working folder
 
 

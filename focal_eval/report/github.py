@@ -9,7 +9,7 @@ from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
 from focal_eval.report.model import Case, Failure, ReportModel
-from focal_eval.report.wording import WORDS, cases_named, partial_note
+from focal_eval.report.wording import WORDS, cases_named, partial_note, quarantine_words
 from focal_eval.runner.reading import first_message
 
 NAME = "annotations.txt"
@@ -37,20 +37,21 @@ def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
 
 def _of_case(run: ReportModel, case: Case, prefix: str) -> Iterator[str]:
     place = {"file": prefix + case.file, "line": str(case.line)}
-    title = f"{one_line(case.name, 120)} {WORDS[case.verdict]}"
-    failures = list(run.failures(case))
+    held = run.quarantine_of(case)
+    title = f"{one_line(case.name, 120)} {WORDS[case.verdict]}" + ("" if held is None else f", {quarantine_words(held)}")
+    failures, level = list(run.failures(case)), "error" if held is None else "warning"
     if case.verdict == "xpassed" or not failures:
-        yield command("error", case.message or WORDS[case.verdict], **place, title=title)
+        yield command(level, case.message or WORDS[case.verdict], **place, title=title)
         return
     for failure in failures:
         if failure.result is None:
             fault = failure.fault or {}
-            yield command("error", f"{fault.get('kind')}: {fault.get('message')}", **place, title=title)
+            yield command(level, f"{fault.get('kind')}: {fault.get('message')}", **place, title=title)
         else:
-            yield _of_result(failure, prefix, title)
+            yield _of_result(failure, prefix, title, level)
 
 
-def _of_result(failure: Failure, prefix: str, title: str) -> str:
+def _of_result(failure: Failure, prefix: str, title: str, level: str) -> str:
     result = failure.result
     assert result is not None
     span = span_of(result)
@@ -59,7 +60,7 @@ def _of_result(failure: Failure, prefix: str, title: str) -> str:
     if span.end_line == span.line:  # GitHub takes columns only within one line
         where |= {"col": str(span.column), "endColumn": str(span.end_column)}
     message = "\n".join([f"{result.get('key')}: {first_message(result)}", *beneath])
-    return command("warning" if result.get("soft") else "error", message, **where, title=title)
+    return command("warning" if result.get("soft") else level, message, **where, title=title)
 
 
 def command(name: str, message: str, **properties: str) -> str:

@@ -22,6 +22,7 @@ import orjson
 
 from focal_eval.errors import StorageError
 from focal_eval.report.base import ReportOptions, target
+from focal_eval.report.beside_page import add_beside
 from focal_eval.report.characters import visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
@@ -33,9 +34,9 @@ from focal_eval.report.wording import (
     gate_limit,
     gate_name,
     gate_reason,
+    lived_with_words,
     number,
     partial_note,
-    tolerated_words,
     tone,
     verdict_words,
 )
@@ -50,8 +51,22 @@ GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
 MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
-SCRIPTS = ("dom", "store", "view", "list", "diff", "pairing", "expectations", "more", "stored", "lanes", "case", "app")
-STYLES = ("base", "list", "case", "stored", "print")
+SCRIPTS = (
+    "dom",
+    "store",
+    "view",
+    "beside",
+    "list",
+    "diff",
+    "pairing",
+    "expectations",
+    "more",
+    "stored",
+    "lanes",
+    "case",
+    "app",
+)
+STYLES = ("base", "list", "beside", "case", "stored", "print")
 COVERAGE = "coverage"  # the script and the style sheet of the Coverage view, only where a report has one
 
 
@@ -60,7 +75,7 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
     path = target(out, NAME)
     cases = display_order(run.cases)
     chunks = list(_chunks(cases))
-    context = _context(run, cases, chunks, None if options is None else options.coverage)
+    context = _context(run, cases, chunks, options or ReportOptions())
     try:
         with path.open("wb") as file:
             for part in _template().generate(context | {"chunks": _packed(run, chunks)}):
@@ -188,7 +203,9 @@ def json_for_script(value: Any) -> Any:
     return Markup(text)  # noqa: S704  # every character that could end the element was replaced
 
 
-def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], covered: CoverageView | None) -> dict[str, Any]:
+def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], options: ReportOptions) -> dict[str, Any]:
+    covered, index = options.coverage, _index(run, chunks)
+    add_beside(index, run, cases, options.history)
     more = () if covered is None else (COVERAGE,)
     script, style = asset("script", "js", (*SCRIPTS[:-1], *more, SCRIPTS[-1])), asset("style", "css", (*STYLES, *more))
     counts = [(verdict, WORDS[verdict], count) for verdict, count in run.counts.items() if count]
@@ -200,7 +217,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], cove
         "tone": tone(run),
         "note": partial_note(run),
         "partial": run.partial,
-        "tolerated": tolerated_words(run),
+        "tolerated": lived_with_words(run),
         "facts": [(label, visible(value)) for label, value in (*facts(run), *_covered(covered))],
         "coverage": None if covered is None else covered.packed(),
         "gates": [_gate(gate) for gate in run.gates],
@@ -209,7 +226,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], cove
         "total": len(cases),
         "plain": list(_plain(run)),
         "attention": len(run.attention),
-        "index": json_for_script(_index(run, chunks)),
+        "index": json_for_script(index),
         "script": script,
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "

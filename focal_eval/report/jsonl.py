@@ -46,6 +46,7 @@ def as_json(run: ReportModel) -> dict[str, Any]:
         "spared": run.header.get("spared") or 0,
         "statistics": run.header.get("statistics"),
         "tolerated": run.tolerated,
+        "quarantine": list(run.header.get("quarantine") or ()),
         "damaged_lines": run.damaged,
         "gates": list(run.gates),
         "cases": [case_json(run, case) for case in run.cases],
@@ -81,6 +82,8 @@ def case_json(run: ReportModel, case: Case) -> dict[str, Any]:
         out["failures"] = [_failure_json(failure) for failure in run.failures(case)]
     if last.tolerated:
         out["tolerated"] = run.tolerated_in(case)
+    if (held := run.quarantine_of(case)) is not None:
+        out["quarantine"] = {key: held.get(key) for key in ("owner", "expires", "reason")}
     return out
 
 

@@ -16,7 +16,7 @@ from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
-from focal_eval.report.wording import facts, partial_note, verdict_words
+from focal_eval.report.wording import facts, partial_note, quarantine_words, verdict_words
 from focal_eval.runner.reading import first_message
 from focal_eval.text import counted
 
@@ -78,7 +78,7 @@ def _repeats(run: ReportModel) -> list[tuple[str, str]]:
 
 def _suite(run: ReportModel, script: str, cases: list[Case], shared: str, sums: Counter[str]) -> str:
     """The element of a script; what it counts is added to `sums`."""
-    verdicts = [case.verdict for case in cases]
+    verdicts = [_verdict(run, case) for case in cases]
     counts = {
         "tests": len(cases),
         "failures": verdicts.count("failed") + verdicts.count("xpassed"),
@@ -110,11 +110,21 @@ def _case(run: ReportModel, case: Case) -> str:
     return _element("testcase", attributes, "".join(results))
 
 
+def _verdict(run: ReportModel, case: Case) -> str:
+    """A case's verdict as a CI server counts it: what went wrong in quarantine makes nothing red."""
+    bad = case.verdict in ("failed", "xpassed", "errored")
+    return "skipped" if bad and run.quarantine_of(case) is not None else case.verdict
+
+
 def _results(run: ReportModel, case: Case) -> Iterable[tuple[str, str, str]]:
     """(element, message, text) of each thing a CI server should show."""
     verdict, message = case.verdict, case.message or ""
     where = f"{case.file}:{case.line}"
-    if verdict == "skipped":
+    held = run.quarantine_of(case)
+    if held is not None and verdict in ("failed", "xpassed", "errored"):
+        text = "\n".join(plain(failure) for failure in run.failures(case))
+        yield "skipped", f"{verdict}, {quarantine_words(held)}", text or message
+    elif verdict == "skipped":
         yield "skipped", message, ""
     elif verdict == "xfailed":
         yield "skipped", f"expected to fail: {case.marks.get('xfail') or message}", message

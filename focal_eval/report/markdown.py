@@ -26,9 +26,10 @@ from focal_eval.report.wording import (
     gate_count,
     gate_limit,
     gate_name,
+    lived_with_words,
     number,
     partial_note,
-    tolerated_words,
+    quarantine_words,
     tone,
     verdict_words,
 )
@@ -60,7 +61,7 @@ def render(run: ReportModel, options: ReportOptions) -> str:
         verdict=verdict_words(run),
         beside=beside_words(run),
         note=partial_note(run),
-        tolerated=tolerated_words(run),
+        tolerated=lived_with_words(run),
         facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Shard", "Took")],
         counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
         total=f"{run.planned:,}",
@@ -113,6 +114,8 @@ def _block(run: ReportModel, case: Case, alike: Sequence[Case]) -> str:
     name = html.escape(one_line(case.name, 160)).replace("@", "&#64;")
     message = html.escape(one_line(case.message or "", 200)).replace("@", "&#64;")
     head = f"<details><summary>{MARKS[case.verdict]} <b>{name}</b> {WORDS[case.verdict]}: {message}</summary>"
+    if (entry := run.quarantine_of(case)) is not None:
+        said.insert(0, escape(quarantine_words(entry)))
     if alike:
         said.append(f"And {escape(cases_named(alike))} errored in the same words.")
     return "\n\n".join([head, *said, "</details>\n"])

@@ -9,11 +9,13 @@ import mmap
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from focal_eval.compare.keys import case_key
 from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place, Places
 from focal_eval.runner.seal import SEAL
@@ -75,6 +77,16 @@ class ReportModel:
     @property
     def gates(self) -> Sequence[Mapping[str, Json]]:
         return self.header.get("gates") or ()
+
+    @cached_property
+    def quarantined(self) -> dict[str, Mapping[str, Json]]:
+        """The cases in quarantine, by what their repeats have in common, each with its entry; they run and gate nothing."""
+        return held_in(self.header)
+
+    def quarantine_of(self, case: Case) -> Mapping[str, Json] | None:
+        """The entry of a case in quarantine, None of one that gates."""
+        held = self.quarantined
+        return held.get(case_key(case.name, case.script, case.repeat)) if held else None
 
     @property
     def tolerated(self) -> dict[str, int]:
@@ -155,6 +167,12 @@ class ReportModel:
             yield from (
                 Failure(None, None, None, result) for result in closing.get("results") or () if result["outcome"] in _BAD
             )
+
+
+def held_in(header: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
+    """The cases in quarantine that a run's header tells of, by what their repeats have in common, each with its entry."""
+    entries = header.get("quarantine") or ()
+    return {name: entry for entry in entries if not entry.get("expired") for name in entry.get("cases") or ()}
 
 
 _BAD = frozenset({"failed", "errored"})

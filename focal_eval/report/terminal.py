@@ -30,10 +30,11 @@ from focal_eval.report.wording import (
     gate_limit,
     gate_name,
     gate_reason,
+    lived_with_words,
     number,
     partial_note,
+    quarantine_words,
     shard_words,
-    tolerated_words,
     tone,
     verdict_words,
 )
@@ -77,7 +78,7 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
         yield paint(f"shard {one_line(shard, WIDTH)}", "dim")
     if cassette := cassette_words(run.header.get("engine") or {}):
         yield paint(one_line(cassette, WIDTH), "dim")
-    if lived_with := tolerated_words(run):
+    if lived_with := lived_with_words(run):
         yield paint(lived_with, "dim")
     if note := partial_note(run):
         yield paint(note, "yellow")
@@ -88,6 +89,8 @@ def case_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[str]:
     """One case that went wrong, turn by turn."""
     head = f"{MARKS[case.verdict]} {WORDS[case.verdict].upper()}"
     yield f"{paint.verdict(head, case.verdict)}  {paint(one_line(case.name, 160), 'bold')}  {one_line(case.title, 100)}"
+    if (entry := run.quarantine_of(case)) is not None:
+        yield paint(f"  {quarantine_words(entry)}", "yellow")
     failures = list(run.failures(case))
     if not failures and case.message:
         yield f"  {one_line(case.message, 300)}"

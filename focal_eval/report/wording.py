@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -156,6 +157,29 @@ def tolerated_words(run: ReportModel) -> str | None:
     total = sum(counts.values())
     names = ", ".join(one_line(name, 60) + (f" ({count:,})" if count > 1 else "") for name, count in counts.items())
     return f"{counted(total, 'finding')} tolerated: {names}"
+
+
+def lived_with_words(run: ReportModel) -> str | None:
+    """What the suite lives with: findings that it tolerates, cases in quarantine; None where there is nothing."""
+    return "; ".join(filter(None, (tolerated_words(run), quarantined_words(run)))) or None
+
+
+def quarantine_words(entry: Mapping[str, Json]) -> str:
+    """`in quarantine until 2026-12-31 (anna): the carrier's test system is down`."""
+    who, why = one_line(str(entry.get("owner")), 60), one_line(str(entry.get("reason")), 160)
+    return f"in quarantine until {entry.get('expires')} ({who}): {why}"
+
+
+def quarantined_words(run: ReportModel) -> str | None:
+    """`3 cases in quarantine, which gate nothing: 1 failed, 2 passed`, or None where there is none; ended ones are named."""
+    said = []
+    held = Counter(case.verdict for case in run.cases if run.quarantine_of(case) is not None)
+    if held:
+        counts = ", ".join(f"{held[name]:,} {WORDS[name]}" for name in _SPOKEN if held[name])
+        said.append(f"{counted(held.total(), 'case')} in quarantine, gating nothing: {counts}")
+    over = [entry for entry in run.header.get("quarantine") or () if entry.get("expired")]
+    said += [f"{one_line(str(entry.get('case')), 100)} gates again since {entry.get('expires')} is over" for entry in over]
+    return "; ".join(said) or None
 
 
 def cases_named(cases: Sequence[Case], most: int = 3) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import COMPARED, GATES, RECORDED, CoverageLimit, Limit, RegressionsLimit, TriesLimit
+from focal_eval.script.gates import COMPARED, GATES, RECORDED, RegressionsLimit, TriesLimit
+from focal_eval.script.gates_coverage import COVERED, CoverageLimit
+from focal_eval.script.limit import Limit
 from focal_eval.text import of_them
 from focal_eval.value import value
 
@@ -81,24 +83,24 @@ def judged(counts: Mapping[str, int]) -> int:
 
 def _pass_rate(totals: Totals, _: Limit) -> Reading:
     """Each case weighs the same, however often it was repeated."""
-    if totals.tallies:
-        rates = [tally.sure_good / tally.sure for tally in totals.tallies.values() if tally.sure]
+    if totals.gating_tallies:
+        rates = [tally.sure_good / tally.sure for tally in totals.gating_tallies.values() if tally.sure]
         return Reading(mean(rates), len(rates))
-    count = judged(totals.counts)
-    return Reading(None if not count else (totals.counts["passed"] + totals.counts["xfailed"]) / count, count)
+    count = judged(totals.gating)
+    return Reading(None if not count else (totals.gating["passed"] + totals.gating["xfailed"]) / count, count)
 
 
 def _pass_hat_k(totals: Totals, limit: Limit) -> Reading:
     assert isinstance(limit, TriesLimit)
     k = limit.k or 1
-    rate, count = pass_hat(totals.tallies.values(), k)
+    rate, count = pass_hat(totals.gating_tallies.values(), k)
     return Reading(rate, count, note="" if count else f"no case has {k} judged repeats")
 
 
 def _flaky(totals: Totals, _: Limit) -> Reading:
-    repeated = [tally for tally in totals.tallies.values() if tally.judged > 1]
+    repeated = [tally for tally in totals.gating_tallies.values() if tally.judged > 1]
     if not repeated and totals.deterministic:
-        return Reading(0.0, judged(totals.counts))
+        return Reading(0.0, judged(totals.gating))
     if not repeated:
         return Reading(None, note="no case was judged more than once")
     return Reading(float(totals.flaky), len(repeated))
@@ -116,7 +118,7 @@ def _time(share: float) -> Callable[[Totals, Limit], Reading]:
 
 
 def _cases(*verdicts: str) -> Callable[[Totals, Limit], Reading]:
-    return lambda totals, _: Reading(float(sum(totals.counts[name] for name in verdicts)), totals.counts.total())
+    return lambda totals, _: Reading(float(sum(totals.gating[name] for name in verdicts)), totals.gating.total())
 
 
 FIGURES: dict[str, Callable[[Totals, Limit], Reading]] = {
@@ -128,10 +130,8 @@ FIGURES: dict[str, Callable[[Totals, Limit], Reading]] = {
     "flaky": _flaky,
     "p50_latency_ms": _time(0.5),
     "p95_latency_ms": _time(0.95),
-    "total_tokens": lambda totals, _: Reading(
-        None if totals.tokens is None else float(totals.tokens), len(totals.latencies), "turns"
-    ),
-    "total_cost": lambda totals, _: Reading(totals.cost, len(totals.latencies), "turns"),
+    "total_tokens": lambda totals, _: Reading(None if totals.tokens is None else float(totals.tokens), totals.turns, "turns"),
+    "total_cost": lambda totals, _: Reading(totals.cost, totals.turns, "turns"),
 }
 assert FIGURES.keys() | COMPARED | RECORDED == GATES.keys()
 
@@ -150,14 +150,19 @@ def decide_compared(limits: Mapping[str, Limit], compared: Compared) -> list[Gat
     return [_decide(name, limit, _compared(name, limit, compared)) for name, limit in chosen.items()]
 
 
-def decide_coverage(limit: CoverageLimit, reading: Reading) -> GateResult:
-    """The gate on coverage, from the share that was read off the records."""
-    return _decide("coverage", limit, reading)
+def decide_coverage(limit: CoverageLimit, reading: Reading, name: str = "coverage") -> GateResult:
+    """A gate on coverage, from the share that was read off the records."""
+    return _decide(name, limit, reading)
+
+
+def coverage_limits(limits: Mapping[str, Limit]) -> dict[str, CoverageLimit]:
+    """The gates on coverage among a suite's."""
+    return {name: limit for name, limit in limits.items() if isinstance(limit, CoverageLimit)}
 
 
 def limits_of(gates: Sequence[Mapping[str, Any]]) -> dict[str, Limit]:
     """The thresholds of gates as a run's header holds them."""
-    kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit, "coverage": CoverageLimit}
+    kinds = {"regressions": RegressionsLimit, "pass_hat_k": TriesLimit, **dict.fromkeys(COVERED, CoverageLimit)}
     return {str(gate["name"]): kinds.get(str(gate["name"]), Limit)(**gate["limit"]) for gate in gates if gate["name"] in GATES}
 
 

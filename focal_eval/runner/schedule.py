@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,38 +50,69 @@ class Totals:
 
     counts: Counter[str] = field(default_factory=Counter)
     latencies: array[float] = field(default_factory=lambda: array("d"))  # ms, as measured
+    turns: int = 0
     tokens: int | None = None
     cost: float | None = None
     reasons: Counter[str] = field(default_factory=Counter)  # of cases without verdict
     tallies: dict[str, Tally] = field(default_factory=dict)  # of each case, where cases are repeated
     deterministic: bool = False  # the engine answers the same each time
+    quarantined: frozenset[str] = frozenset()  # cases that gate nothing, without the numbers of repeats
+    set_aside: Counter[str] = field(default_factory=Counter)  # verdicts of those
+
+    @property
+    def gating(self) -> Counter[str]:
+        """Verdicts of the cases that gate."""
+        return self.counts - self.set_aside
+
+    @property
+    def gating_tallies(self) -> Mapping[str, Tally]:
+        """The tallies of the cases that gate."""
+        return {key: tally for key, tally in self.tallies.items() if key not in self.quarantined}
 
     @property
     def flaky(self) -> int:
-        """Cases that passed and failed."""
-        return sum(1 for tally in self.tallies.values() if tally.good and tally.bad)
+        """Cases that passed and failed, and gate."""
+        return sum(1 for tally in self.gating_tallies.values() if tally.good and tally.bad)
 
-    def count(self, case: Case, verdict: Verdict, repeats: Repeats) -> None:
+    def gates(self, key: str) -> bool:
+        """Whether a case, named without the number of its repeat, is in no quarantine."""
+        return key not in self.quarantined
+
+    def count(self, key: str, repeat: int, verdict: Verdict, repeats: Repeats) -> None:
         """Counts a case that is over."""
         self.counts[verdict.value] += 1
+        if not self.gates(key):
+            self.set_aside[verdict.value] += 1
         if repeats.at_most > 1:
-            tally = self.tallies.setdefault(key_of(case), Tally())
-            tally.add(verdict.value, sure=case.repeat <= repeats.sure)
+            self.tallies.setdefault(key, Tally()).add(verdict.value, sure=repeat <= repeats.sure)
 
-    def add(self, verdict: Verdict, reason: str | None, turns: Iterable[TurnRecord], prices: Mapping[str, float]) -> None:
-        """Adds what a case's turns took, and why it has no verdict where it has none."""
+    def add(
+        self,
+        verdict: Verdict,
+        reason: str | None,
+        turns: Iterable[TurnRecord],
+        prices: Mapping[str, float],
+        *,
+        gates: bool = True,
+    ) -> None:
+        """Adds what a case's turns took, and why it has no verdict where it has none.
+
+        A case in quarantine adds no time: what it costs is paid all the same.
+        """
         if verdict is Verdict.ERRORED and reason:
             self.reasons[reason] += 1
-        self._took(*spent(turns, prices))
+        self._took(*spent(turns, prices), gates=gates)
 
-    def take(self, played: Played) -> None:
+    def take(self, played: Played, *, gates: bool = True) -> None:
         """The same for a case that was played elsewhere."""
         if played.reason:
             self.reasons[played.reason] += 1
-        self._took(played.latencies, played.tokens, played.cost)
+        self._took(played.latencies, played.tokens, played.cost, gates=gates)
 
-    def _took(self, latencies: Iterable[float], tokens: int | None, cost: float | None) -> None:
-        self.latencies.extend(latencies)
+    def _took(self, latencies: Sequence[float], tokens: int | None, cost: float | None, *, gates: bool) -> None:
+        self.turns += len(latencies)
+        if gates:
+            self.latencies.extend(latencies)
         if tokens is not None:
             self.tokens = (self.tokens or 0) + tokens
         if cost is not None:
@@ -103,12 +134,13 @@ class Schedule:
         repeats: Repeats = ONCE,
         done: Mapping[str, Verdict] | None = None,
         elsewhere: Elsewhere | None = None,
+        quarantined: frozenset[str] = frozenset(),
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
         self.concurrency = max(1, concurrency)
         self.stop_after = stop_after  # failures after which no new case is started, 0 for never
         self.repeats = repeats
-        self.totals = Totals(deterministic=terms.engine.abilities.deterministic)
+        self.totals = Totals(deterministic=terms.engine.abilities.deterministic, quarantined=quarantined)
         self.state = "finished"
         self.lost: str | None = None  # why the engine was given up, or who was to play
         self.elsewhere = elsewhere
@@ -196,10 +228,12 @@ class Schedule:
     def _over(self, case: Case, played: Played) -> None:
         """Takes note of a case that is over, and decides whether others are begun."""
         verdict = played.verdict
-        self.totals.take(played)
-        self.totals.count(case, verdict, self.repeats)
+        key = key_of(case)
+        gates = self.totals.gates(key)
+        self.totals.take(played, gates=gates)
+        self.totals.count(key, case.repeat, verdict, self.repeats)
         self.observer.case_done(case.name, verdict.value)
-        if verdict in BAD:
+        if verdict in BAD and gates:
             self._bad += 1
         if self.state == "finished":
             if played.given_up is not None:  # further cases could only repeat that

@@ -9,7 +9,7 @@ from focal_eval.errors import ExitCode
 from focal_eval.runner.gates import DEFAULT, FIGURES, GateResult, asked, judged, not_judged
 from focal_eval.runner.schedule import Totals
 from focal_eval.runner.shard import Shard
-from focal_eval.script.gates import Limit
+from focal_eval.script.limit import Limit
 from focal_eval.value import value
 
 _GROWING = frozenset({"failed", "errored", "skipped", "flaky", "total_tokens", "total_cost"})
@@ -47,10 +47,10 @@ def _lost(name: str, limit: Limit, totals: Totals, part: Part) -> GateResult | N
 
 def _best_rate(totals: Totals, part: Part) -> tuple[float | None, int]:
     """The pass rate of the whole run, were all passed that is not judged yet."""
-    if totals.tallies:
-        rates = [tally.sure_good / tally.sure for tally in totals.tallies.values() if tally.sure]
+    if totals.gating_tallies:
+        rates = [tally.sure_good / tally.sure for tally in totals.gating_tallies.values() if tally.sure]
         return mean([*rates, *[1.0] * part.elsewhere]), len(rates) + part.elsewhere
-    count, good = judged(totals.counts), totals.counts["passed"] + totals.counts["xfailed"]
+    count, good = judged(totals.gating), totals.gating["passed"] + totals.gating["xfailed"]
     whole = count + part.elsewhere
     return (None, 0) if not whole else ((good + part.elsewhere) / whole, whole)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from focal_eval.document import INVALID, Reader, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node
 from focal_eval.document.shape import JsonSchema, Number, SchemaBuilder
 from focal_eval.registry import did_you_mean
+from focal_eval.script.gates_coverage import COVERED, CoverageShape
+from focal_eval.script.limit import Limit
 from focal_eval.script.repeats import COUNT
 from focal_eval.value import value as a_value
 
@@ -23,7 +25,11 @@ GATES: dict[str, str] = {
     "p95_latency_ms": "95th percentile of the time of a turn, as measured.",
     "total_tokens": "Tokens of the whole run, where the engine reports them.",
     "total_cost": "Cost of the whole run by the suite's `prices`.",
-    "coverage": "Share of the agent's rules that an expectation would miss, 0 to 1; with `of: hit` of those that matched.",
+    "coverage": "Share of the agent's rules that an expectation would miss; with `of: hit` of those that matched.",
+    **{
+        name: f"Share of the agent's {name.removeprefix('coverage_')} that an expectation would miss, or that are hit."
+        for name in list(COVERED)[1:]
+    },
     "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
     "stale": "Cases of the baseline whose script or agent changed since they were approved.",
     "expired": "Cases of the baseline whose approval has expired.",
@@ -33,22 +39,10 @@ GATES: dict[str, str] = {
 COMPARED = frozenset({"regressions", "stale", "expired"})
 """Gates on a comparison: a run alone cannot judge them."""
 
-RECORDED = frozenset({"coverage"})
+RECORDED = frozenset(COVERED)
 """Gates on what was recorded: they are judged once the journal is whole."""
 
 _SHARE = Number(minimum=0, maximum=1)
-
-
-@a_value
-class Limit:
-    """A threshold; both ends are inclusive."""
-
-    min: float | None = None
-    max: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.min is None and self.max is None:
-            raise ValueError("a gate needs 'min' or 'max'")
 
 
 @a_value
@@ -61,19 +55,6 @@ class TriesLimit(Limit):
         Limit.__post_init__(self)
         if self.k is None:
             raise ValueError("this gate needs 'k', the number of tries")
-
-
-@a_value
-class CoverageLimit(Limit):
-    """A threshold on the share of the agent's rules that a run covers."""
-
-    of: Literal["asserted", "hit"] = field(
-        default="asserted",
-        metadata={"doc": "What counts: rules that an expectation would miss, or all that matched at least once."},
-    )
-
-    def __post_init__(self) -> None:
-        Limit.__post_init__(self)
 
 
 @a_value
@@ -98,7 +79,13 @@ def _shape(name: str) -> Shape:
     """The shape of one gate's threshold."""
     if name == "regressions":
         return record_of(RegressionsLimit, leave_out=frozenset({"min"}))
-    return record_of({"pass_hat_k": TriesLimit, "coverage": CoverageLimit}.get(name, Limit))
+    if name == "coverage":
+        return CoverageShape()
+    return record_of({"pass_hat_k": TriesLimit}.get(name, Limit))
+
+
+WRITTEN = tuple(name for name in GATES if not name.startswith("coverage_"))
+"""The names that a suite writes; `coverage` stands for those of every kind of item."""
 
 
 class GatesShape(Shape):
@@ -111,13 +98,16 @@ class GatesShape(Shape):
             return self.wrong(node, reader)
         out: dict[str, Any] = {}
         for name, key, value in reader.pairs(node):
-            if name not in GATES:
-                fix = did_you_mean(name, GATES)
+            if name not in WRITTEN:
+                fix = did_you_mean(name, WRITTEN)
                 out[name] = reader.error("unknown-gate", f"no gate is named '{name}'", key, help=fix)
+            elif name == "coverage":
+                found = _shape(name).read(value, reader)
+                out.update({name: INVALID} if found is INVALID else found)
             else:
                 out[name] = _shape(name).read(value, reader)
         return INVALID if INVALID in out.values() else out
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
-        properties = {name: {**_shape(name).schema(into), "description": doc} for name, doc in GATES.items()}
+        properties = {name: {**_shape(name).schema(into), "description": doc} for name, doc in GATES.items() if name in WRITTEN}
         return {"type": "object", "properties": properties, "additionalProperties": False}

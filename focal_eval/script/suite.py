@@ -10,11 +10,14 @@ from typing import Annotated, Any, Literal
 from focal_eval.document import INVALID, Document, Reader, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import Choice, JsonSchema, ListOf, MapOf, Number, SchemaBuilder, Text, shape_of
-from focal_eval.script.gates import GatesShape, Limit
+from focal_eval.script.gates import GatesShape
+from focal_eval.script.limit import Limit
 from focal_eval.script.masks import COMPARED, MASKS, Mask
+from focal_eval.script.quarantine import Entry, Placed, QuarantineShape
 from focal_eval.script.repeats import COUNT, ONCE, Repeats
 from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
+from focal_eval.script.suite_store import StoreShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
 
@@ -147,6 +150,12 @@ class SuiteFields:
     )
     tags: Annotated[tuple[str, ...], ListOf(Text(may_be_empty=False))] = field(
         default=(), metadata={"doc": "Added to every script's tags."}
+    )
+    quarantine: Annotated[Placed | tuple[Entry, ...], QuarantineShape()] = field(
+        default=(), metadata={"doc": "Cases that run and gate nothing: a file relative to this one, or the entries."}
+    )
+    store: Annotated[str | None, StoreShape()] = field(
+        default=None, metadata={"doc": "Where runs are kept for their history: a file relative to this one, or a URL."}
     )
 
 

@@ -14,6 +14,7 @@ from focal_eval.testing.engines import engine_conformance
 from focal_eval.testing.hostile import hostile_conformance
 from focal_eval.testing.importers import importer_conformance
 from focal_eval.testing.reporters import reporter_conformance
+from focal_eval.testing.stores import store_conformance
 
 __all__ = [
     "CheckExample",
@@ -26,5 +27,6 @@ __all__ = [
     "moment",
     "reporter_conformance",
     "sample_run",
+    "store_conformance",
     "transcript",
 ]

@@ -136,7 +136,7 @@ def test_json_for_tools(folder: Path, capsys: pytest.CaptureFixture[str], words:
     code, out, err = check(capsys, "good.yaml", "broken.yaml", *words)
     document = json.loads(out)
     assert err == ""
-    assert document["files"] == {"scripts": 2, "fragments": 0, "suites": 0, "agents": 0, "baselines": 0}
+    assert document["files"] == {"scripts": 2, "fragments": 0, "suites": 0, "agents": 0, "baselines": 0, "quarantines": 0}
     assert (document["errors"], document["warnings"], document["exit_code"], code) == (3, 0, 2, 2)
     assert document["diagnostics"][0] == {
         "code": "unknown-check", "severity": "error", "message": "no check is named 'rulez'", "help": "did you mean 'rules'?",
@@ -201,7 +201,7 @@ def test_a_folder_is_searched_and_foreign_yaml_passed_over(folder: Path, capsys:
     code, out, _ = check(capsys, ".", "--json")
     document = json.loads(out)
     assert code == 0
-    assert document["files"] == {"scripts": 3, "fragments": 1, "suites": 0, "agents": 0, "baselines": 0}
+    assert document["files"] == {"scripts": 3, "fragments": 1, "suites": 0, "agents": 0, "baselines": 0, "quarantines": 0}
     assert document["passed_over"] == ["compose.yaml"]
 
 
@@ -237,7 +237,7 @@ def test_a_suite_brings_its_scripts_and_its_agent(folder: Path, capsys: pytest.C
     code, out, _ = check(capsys, "suite.yaml", "--json")
     document = json.loads(out)
     assert code == 2
-    assert document["files"] == {"scripts": 1, "fragments": 0, "suites": 1, "agents": 0, "baselines": 0}
+    assert document["files"] == {"scripts": 1, "fragments": 0, "suites": 1, "agents": 0, "baselines": 0, "quarantines": 0}
     assert {item["file"] for item in document["diagnostics"]} == {"agent.yaml"}
 
 

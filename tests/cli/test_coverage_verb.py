@@ -241,6 +241,18 @@ def test_a_suites_gate_on_coverage(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'id="tab-coverage"' not in Path("reports/some/report.html").read_text(encoding="utf-8")
 
 
+def test_a_suite_may_ask_for_other_items_than_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind is a gate with a figure of its own, judged by `rejudge` as by the run; one of them fails it."""
+    change("suite.yaml", "agent.yaml}", "agent.yaml}\ngates: {coverage: {rules: 50%, templates: 90%, tools: 0, of: hit}}\n")
+    for verb in (["run", "suite.yaml"], ["rejudge", "reports/run"]):
+        assert main([*verb, "--out", f"reports/{verb[0]}", "--report", "html"]) == 1
+        out = capsys.readouterr().out
+        assert "✓ gate coverage: 1 (n = 3 rules), asked for ≥ 0.5 hit" in out
+        assert "✗ gate coverage templates: 0.75 (n = 4 templates), asked for ≥ 0.9 hit" in out
+        assert "gate coverage tools" in out
+        assert 'id="tab-coverage"' in Path(f"reports/{verb[0]}/report.html").read_text(encoding="utf-8")
+
+
 def test_a_report_made_again_keeps_its_coverage_view(capsys: pytest.CaptureFixture[str]) -> None:
     """`report` shows what the run's own report showed."""
     change("suite.yaml", "agent.yaml}", "agent.yaml}" + GATED)

@@ -45,6 +45,19 @@ def test_operators_and_scripts_stand_weakest_first(capsys: pytest.CaptureFixture
     assert last.endswith(" survived")
 
 
+def test_some_kinds_of_change_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--operators` takes those of turns and of stored messages; the mutants are the same ones as among all."""
+    every = found(capsys, "--all")
+    wanted = ("drop-rule", "lose-message")
+    some = found(capsys, "--all", "--operators", ",".join(wanted))
+    assert {row["operator"] for row in some["operators"]} == set(wanted)
+    assert [one for one in every["mutants"] if one["operator"] in wanted] == some["mutants"]
+    assert main(["mutate", "reports/one", "--operators", "drop-rules"]) == 2
+    assert "no operator on records is named 'drop-rules'; did you mean 'drop-rule'?" in capsys.readouterr().err
+    assert main(["mutate", "reports/one", "--operators", "drop-citation"]) == 2
+    assert "hold nothing that could be altered by drop-citation" in capsys.readouterr().err
+
+
 def test_the_document_has_every_survivor_and_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
     """Rows are weakest first, a survivor has its weakness, its place and a proposal; killed ones come with --all."""
     told = found(capsys)

@@ -78,6 +78,40 @@ def test_cases_that_are_gone_or_new_are_told(capsys: pytest.CaptureFixture[str])
     assert "1 case of the scripts not recorded: play them with `focal-eval run`" in out
 
 
+def test_the_new_run_is_compared_with_another(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the run it came from, by its folder: what turned is told as a regression, its gates count, the page is written."""
+    edit("rules: [refund]", "rules: [refund, greet]")
+    words = ("rejudge", "reports/one", "--baseline", "reports/one")
+    assert main([*words, "--out", "reports/two"]) == 1
+    out = capsys.readouterr().out
+    assert "2 regressed" in out
+    assert "report: reports/two/comparison.html" in out
+    assert Path("reports/two/comparison.html").is_file()
+    assert json.loads(Path("reports/two/run.json").read_text())["exit_code"] == 1
+    assert main([*words, "--json", "--report", "none"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["comparison"]["before"]["name"] == document["rejudged"]["from"]
+
+
+def test_a_baseline_that_was_approved_is_found_by_its_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """`baseline` is the suite's own; judged again by the same scripts, nothing differs from what was approved."""
+    assert main(["approve", "reports/one"]) == 0
+    capsys.readouterr()
+    assert main(["rejudge", "reports/one", "--baseline", "baseline", "--report", "none", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["comparison"]["counts"]
+    assert counts["same"] == sum(counts.values()) > 0
+
+
+@pytest.mark.parametrize("reference", ["nosuch", "baseline"])
+def test_a_reference_that_is_not_there_is_refused_before_anything_is_written(
+    reference: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run nobody made, a baseline nobody approved: exit code 2, no new folder."""
+    assert main(["rejudge", "reports/one", "--baseline", reference, "--out", "reports/two"]) == 2
+    assert reference in capsys.readouterr().err
+    assert not Path("reports/two").exists()
+
+
 def test_a_script_marked_skip_since_is_skipped() -> None:
     """Marks are today's, too."""
     edit("title: A refund is promised", "title: A refund is promised\nskip: waits for a ticket")

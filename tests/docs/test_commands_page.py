@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,18 @@ OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
 def options_of(verb: str) -> set[str]:
-    """Every option a verb has, those of its formats too."""
+    """Every option a verb has, those of its actions too."""
     parser = build(verb)
     verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return {word for action in verbs.choices[verb]._actions for word in action.option_strings} - {"-h", "--help"}
+    return set(_options(verbs.choices[verb])) - {"-h", "--help"}
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from _options(inner)
 
 
 def test_every_verb_has_a_section() -> None:

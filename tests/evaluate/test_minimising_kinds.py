@@ -136,6 +136,39 @@ def test_marked_cases_are_no_failures(shop: Path, capsys: pytest.CaptureFixture[
     assert "one xfailed in this run; only a case that failed can be cut down" in capsys.readouterr().err
 
 
+def test_a_case_that_passed_though_it_is_marked_is_told_so(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It fails the run, but there is no failure in it: the mark is what is wrong."""
+    cases = failed(shop, capsys, "xfail: not yet\nturns: [{user: nice weather, expect: {rules: [chat]}}]\n")
+    assert [case["verdict"] for case in cases] == ["xpassed"]
+    assert main(["minimise", "run", "one"]) == 2
+    assert "one passed in this run, though it is marked as failing; take its 'xfail' out of evals/scripts/one.yaml" in (
+        capsys.readouterr().err
+    )
+
+
+GREETING = "agent: shop\ngreeting: welcome\n"
+
+
+@pytest.mark.parametrize(
+    ("turns", "left"),
+    [
+        ("[{expect: {response: {contains: Good day}}}, nice weather, I am Nora]", 1),
+        ("[{expect: {response: {contains: Welcome}}}, nice weather, {user: bla bla, expect: {rules: [chat]}}, thanks]", 2),
+    ],
+)
+def test_a_conversation_that_the_agent_begins_is_cut_down(
+    shop: Path, capsys: pytest.CaptureFixture[str], turns: str, left: int
+) -> None:
+    """What it says unasked may be what fails, and stays; where a later turn fails, it stays as long as it is answered first."""
+    (shop / "agent.yaml").write_text(AGENT.replace("agent: shop\n", GREETING), encoding="utf-8")
+    failed(shop, capsys, f"turns: {turns}\n")
+    data = cut(capsys, "one")
+    assert data["after"]["turns"] <= left
+    out = shown_by_its_command(data, capsys)
+    assert "1 of 1 case failed" in out
+    assert data["fails"]["because"].partition("\n")[0][:30] in out
+
+
 def test_a_case_that_errored_is_cut_down(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A check that crashes makes the case errored; what makes it crash stays, the rest goes."""
     (shop / "mine.py").write_text("def paid(seen):\n    raise LookupError('no sum')\n", encoding="utf-8")

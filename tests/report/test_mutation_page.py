@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,23 @@ def test_problems_only_until_all_are_asked_for(chromium: Browser, address: str) 
     assert shown(page, "mutants", "bad") == 0
     assert page.locator("article.bad", has_text="Explained").count() == 0
     assert log == []
+    page.close()
+
+
+def test_the_parts_of_which_most_survived_come_first(chromium: Browser, address: str) -> None:
+    """Each part tells its counts; its mutants are lines of the file with the words marked that differ."""
+    page = opened(chromium, address, DESKTOP, [])
+    survived = [
+        int(found.group(1)) if (found := re.search(r"(\d+) survived", part.inner_text())) else 0
+        for part in page.locator("details.part.bad > summary").all()
+    ]
+    assert survived == sorted(survived, reverse=True)
+    assert survived[0] > 0
+    changed = page.locator("article.bad", has=page.locator("ins mark")).first
+    line = changed.locator("del .at").inner_text()
+    assert re.fullmatch(r"\d+", line)
+    assert changed.locator("del mark").count() + changed.locator("ins mark").count() > 0
+    assert page.locator("svg[role=img]").first.get_attribute("aria-label") is not None
     page.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from focal_eval.report.wording import gate_count
 from focal_eval.runner.gates import decide
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import Limit
+from focal_eval.script.limit import Limit
 from focal_eval.text import counted, of_them
 
 PACKAGE = Path(__file__).resolve().parents[2] / "focal_eval"

@@ -21,7 +21,9 @@ from focal_eval.runner.gates import (
     quantile,
 )
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import COMPARED, GATES, RECORDED, CoverageLimit, Limit, RegressionsLimit, TriesLimit
+from focal_eval.script.gates import COMPARED, GATES, RECORDED, RegressionsLimit, TriesLimit
+from focal_eval.script.gates_coverage import CoverageLimit
+from focal_eval.script.limit import Limit
 
 
 def totals(**counts: int) -> Totals:

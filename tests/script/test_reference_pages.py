@@ -11,7 +11,7 @@ import pytest
 from focal_eval.document import record_of
 from focal_eval.evaluate import check_paths
 from focal_eval.registry import BUILTIN
-from focal_eval.script.gates import GATES
+from focal_eval.script.gates import WRITTEN
 from focal_eval.script.names import SAVE_SOURCES
 from focal_eval.script.read import ScriptFields, TurnFields
 from focal_eval.script.stubs import _Answer
@@ -69,7 +69,7 @@ def keys_in(text: str) -> set[str]:
         ("scripts", "## Tools", set(record_of(_Answer).entries)),
         ("scripts", "**`save`**", set(SAVE_SOURCES)),
         ("suites", "## Keys of a suite", set(record_of(SuiteFields).entries)),
-        ("suites", "## Gates", set(GATES)),
+        ("suites", "## Gates", set(WRITTEN)),
         ("suites", "| finding | meaning", set(TOLERABLE)),
         ("suites", "## Engines", set(BUILTIN["engines"])),
     ],

@@ -12,7 +12,8 @@ import pytest
 from focal_eval.document import read_text
 from focal_eval.errors import Problems
 from focal_eval.script.collect import collect
-from focal_eval.script.gates import Limit, RegressionsLimit
+from focal_eval.script.gates import RegressionsLimit
+from focal_eval.script.limit import Limit
 from focal_eval.script.repeats import Repeats
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
 from tests.script.file_reading import said

@@ -176,6 +176,7 @@ function caseHead(item, found, attempt) {
     h("div", { class: "case-nav" }, h("a", { class: "button quiet", href: hrefOf({ case: null }), id: "back" }, icon("left"), "All cases"), neighbours(item)),
     h("h1", { class: `verdict small tone-${item.verdict}`, id: "case-title", tabindex: "-1" }, icon(item.verdict), said("span", "", item.title)),
     h("p", { class: "case-name" }, h("span", { class: `badge v-${item.verdict}` }, index.words[item.verdict]), flakyMark(item), said("code", "", item.name), copyButton(item.name, "Copy the case's name")),
+    stripView(item), heldView(item),
     reason && !ATTENTION_SHOWN.has(item.verdict) && said("p", "case-reason", reason),
     Object.keys(header.marks || {}).map((mark) => h("p", { class: "case-mark" }, h("b", null, mark), " ", said("span", "", header.marks[mark]))),
     h("dl", { class: "facts" },

@@ -110,7 +110,7 @@ function caseRow(row, position) {
   if (telling.length > fitting) tags.push(h("span", { class: "tag more", title: visible(telling.slice(fitting).join(", ")) }, `+${telling.length - fitting}`));
   return h("div", { role: "row", class: `row ${row.kind} v-${item.verdict}${row.grouped ? " grouped" : ""}`, "aria-rowindex": position + 2 },
     cell("cell", "cell-verdict", icon(item.verdict), h("span", { class: "sr-only" }, words)),
-    cell("cell", "cell-case", h("div", { class: "row-line" }, link, flakyMark(item)), second && said("div", "row-message", item.message || words)),
+    cell("cell", "cell-case", h("div", { class: "row-line" }, link, flakyMark(item), heldMark(item), stripMark(item)), second && said("div", "row-message", item.message || words)),
     cell("cell", "cell-tags", ...tags),
     cell("cell", "cell-turns", plural(item.turns, "turn")),
     cell("cell", "cell-time", duration(item.ms)));

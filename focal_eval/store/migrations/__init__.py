@@ -1,0 +1,1 @@
+"""Alembic migrations of a store; `versions/` holds one file a step."""
