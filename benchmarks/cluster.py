@@ -156,10 +156,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{result['conversations']:,} conversations of {result['turns']} turns"]
     for found in result["rows"]:
         extra = f", a worker {found['worker_peak_mib']:.0f} MiB" if "worker_peak_mib" in found else ""
-        lines.append(
-            f"  {found['job']:<14} {found['wall_s']:>8.2f} s  {found['ms_a_case']:>7.3f} ms a case  CPU {found['cpu_s']:>7.2f} s"
-            f"  {found['peak_mib']:>5.0f} MiB{extra}"
-        )
+        took = f"{found['wall_s']:>8.2f} s  {found['ms_a_case']:>7.3f} ms a case  CPU {found['cpu_s']:>8.2f} s"
+        lines.append(f"  {found['job']:<14} {took}  {found['peak_mib']:>5.0f} MiB{extra}")
     return "\n".join(lines)
 
 
