@@ -178,7 +178,14 @@ def case_of(row: list[Any]) -> Case:
 
 def attempt_row(attempt: Attempt) -> list[Any]:
     """An attempt; its places as one flat list, then those of its end, null where it was cut off."""
-    row = [attempt.number, attempt.turns.flat, *(attempt.end or (None, None)), attempt.verdict, attempt.elapsed_ms, attempt.last]
+    row = [
+        attempt.number,
+        attempt.turns.flat,
+        *(attempt.end or (None, None)),
+        attempt.verdict,
+        attempt.elapsed_ms,
+        attempt.last,
+    ]
     if attempt.reason is None and attempt.message is None and not attempt.soft and not attempt.tolerated:
         return row
     return [

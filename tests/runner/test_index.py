@@ -26,7 +26,9 @@ def case(name: str, turns: int = 2) -> bytes:
 
 def turn(name: str, i: int, *, bad: bool = False) -> bytes:
     result = {"key": "rules", "text": "rules", "outcome": "failed" if bad else "passed", "at": ["t.yaml", 1, 1, 1, 2]}
-    return dumps({"t": "turn", "case": name, "attempt": 1, "i": i, "user": "für ☕", "reply": {"response": "x"}, "results": [result]})
+    return dumps(
+        {"t": "turn", "case": name, "attempt": 1, "i": i, "user": "für ☕", "reply": {"response": "x"}, "results": [result]}
+    )
 
 
 def over(name: str, verdict: str = "passed", **more: Any) -> bytes:
