@@ -390,7 +390,8 @@ def test_a_run_whose_engine_came_back_is_gone_on_with(suite: Path, capsys: pytes
         port = free.getsockname()[1]
     Path("agent.yaml").write_text(AGENT)
     Path("remote.yaml").write_text(
-        f"scripts: [talks.yaml]\nrepeats: 4\nengine: {{kind: focal, url: 'http://127.0.0.1:{port}', served: true, agent_file: agent.yaml}}\n"
+        "scripts: [talks.yaml]\nrepeats: 4\nengine:\n"
+        f"  {{kind: focal, url: 'http://127.0.0.1:{port}', served: true, agent_file: agent.yaml}}\n"
     )
     assert run("remote.yaml", "--out", "out") == 3
     assert read_run(Path("out")).header["state"] == "given-up"
