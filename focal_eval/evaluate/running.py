@@ -17,6 +17,7 @@ from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
 from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
 from focal_eval.evaluate.listed import check_listed
+from focal_eval.evaluate.open_files import check_open_files
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
@@ -48,6 +49,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         with collector_paused():
             prepared = prepare(request, clock)
             reference = _reference(request, prepared)
+        check_open_files(prepared.target.entry.kind, prepared.fields.concurrency)
         one = _Run(request, prepared, clock, reference, before)
         with pool_of(request, prepared, clock, one.talks) as pool:
             return one.go(observer, pool)

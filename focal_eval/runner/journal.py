@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import orjson

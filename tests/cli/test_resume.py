@@ -331,7 +331,7 @@ def test_an_interrupted_run_ends_what_is_under_way_and_is_gone_on_with(suite: Pa
     """Ctrl-C and SIGTERM begin nothing more, let what is under way end, exit with 130, and leave a run to be resumed."""
     first = begin("suite.yaml", "--out", "out", pause=0.2)
     first.send_signal(number)
-    out, _ = first.communicate(timeout=30)
+    first.communicate(timeout=30)
     assert first.returncode == 130
     stopped = read_run(Path("out"))
     assert stopped.header["state"] == "interrupted"
