@@ -12,7 +12,7 @@ LOCAL = frozenset({"embedded", "callable", "cassette", "rivescript"})  # kinds o
 
 
 def check_open_files(kind: str, concurrency: int) -> None:
-    """Raises the soft limit as far as is needed and allowed. Raises UsageError before anything is sent where that is too little."""
+    """Lifts the soft limit as far as is needed and allowed. Raises UsageError where that is too little."""
     if sys.platform == "win32" or kind in LOCAL:
         return
     import resource

@@ -142,7 +142,7 @@ def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | No
             _put(cases[told], attempt)
             if attempt.end is not None:
                 last = max(last, attempt.end)
-    return (reading, start) if _fits(journal, last, size) else None
+    return (reading, start) if start <= size and _fits(journal, last, size) else None
 
 
 def _fits(journal: IO[bytes], last: Place, size: int) -> bool:

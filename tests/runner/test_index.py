@@ -117,6 +117,20 @@ def test_what_a_resumed_run_has_not_come_to_is_listed(tmp_path: Path) -> None:
     assert [(one.id, len(one.last.turns)) for one in run.cases] == [("a", 1), ("b", 2), ("c", 1)]
 
 
+@pytest.mark.parametrize("cut", [1, 20, 60, 200, 300, 400])
+def test_a_resumed_run_that_lost_its_beginning_is_the_run_before(tmp_path: Path, cut: int) -> None:
+    """Where a power cut took the line with which the second part began, its index is not believed."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a"), case("b"), turn("b", 0)])
+    kept.close()
+    Journal(tmp_path, HEADER | {"resumed": [{"kept": 1}]}, Redactor(), after=resume(tmp_path)).close()
+    with (tmp_path / JOURNAL).open("r+b") as file:
+        file.truncate((tmp_path / JOURNAL).stat().st_size - cut)
+    run = same(tmp_path)
+    assert "resumed" not in run.header
+    assert [one.verdict for one in run.cases] == ["passed", "not_run"]
+
+
 def test_a_given_up_engines_cases_are_open_again_once_resumed(tmp_path: Path) -> None:
     """What had no answer is not over any more, also where the second part is killed before it comes to it."""
     kept = journal(tmp_path)
