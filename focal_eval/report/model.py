@@ -5,7 +5,6 @@ The journal is read once as a stream; of each line only its place is kept, so a 
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import orjson
 
 from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place, Places
+from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
 
 __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "Places", "ReportModel", "natural"]
@@ -52,7 +52,7 @@ class ReportModel:
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
-        self._bytes: mmap.mmap | None = None
+        self._file: ReadAt | None = None
 
     @property
     def partial(self) -> bool:
@@ -114,11 +114,9 @@ class ReportModel:
 
     def line(self, place: Place) -> bytes:
         """A line of the journal as it was written."""
-        data = self._bytes
-        if data is None:
-            with self._journal.open("rb") as file:
-                data = self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return data[place.start : place.end]
+        if self._file is None:
+            self._file = ReadAt(self._journal)
+        return self._file.read(place.start, place.end - place.start)
 
     def document(self, place: Place) -> dict[str, Any]:
         """A line of the journal, decoded."""
