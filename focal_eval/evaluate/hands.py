@@ -36,7 +36,7 @@ def cores() -> int:
 def workers_of(request: RunRequest, prepared: Prepared) -> int:
     """How many processes play; 1 for this one alone. Raises UsageError where several cannot."""
     wanted = cores() if request.workers == AUTO else request.workers or 1
-    wanted = min(wanted, len(prepared.plan.cases))
+    wanted = max(1, min(wanted, len(prepared.plan.cases)))
     recorder = prepared.target.recorder
     if wanted > 1 and recorder is not None and set(recorder.modes.values()) - {"replay"}:
         if request.workers == AUTO:
