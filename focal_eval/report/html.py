@@ -1,8 +1,9 @@
 """`report.html`: the whole run in one offline file, for people.
 
 The page is a shell with a light index of the cases; what was said and judged lies beside it in gzip chunks, inflated by the
-browser when a case is opened. The journal's lines go into the chunks as they are. The policy in the page's head lets run
-exactly one script and one style sheet, by their digests, and nothing else be fetched from anywhere.
+browser when a case is opened. The journal's lines go into the chunks as they are, with what they share put
+back. The policy in the page's head lets run exactly one script and one style sheet, by their digests, and nothing else be
+fetched from anywhere.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
 SCRIPTS = ("dom", "store", "view", "list", "diff", "pairing", "expectations", "more", "stored", "lanes", "case", "app")
 STYLES = ("base", "list", "case", "stored", "print")
+LIVE = "live"  # the script of a page whose cases are still to come
 COVERAGE = "coverage"  # the script and the style sheet of the Coverage view, only where a report has one
 
 
@@ -63,7 +65,7 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
     context = _context(run, cases, chunks, None if options is None else options.coverage)
     try:
         with path.open("wb") as file:
-            for part in _template().generate(context | {"chunks": _packed(run, chunks)}):
+            for part in template().generate(context | {"chunks": _packed(run, chunks)}):
                 file.write(ascii_markup(part))
     except OSError as problem:
         raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
@@ -101,42 +103,51 @@ def _chunks(cases: list[Case]) -> Iterator[list[Case]]:
 def _packed(run: ReportModel, chunks: list[list[Case]]) -> Iterator[Any]:
     """The chunks in order; two at a time, as packing lets other threads run."""
     with ThreadPoolExecutor(2) as pool:
-        yield from pool.map(lambda chunk: _pack(run, chunk), chunks)
+        yield from pool.map(lambda chunk: pack(run, chunk), chunks)
 
 
-def _pack(run: ReportModel, chunk: list[Case]) -> Any:
+def pack(run: ReportModel, chunk: list[Case]) -> Any:
+    """The journal's lines of some cases as the page takes them: gzip, in base64."""
     from markupsafe import Markup
 
-    lines = b"\n".join(run.line(place) for case in chunk for place in case.places())
+    lines = b"\n".join(run.whole_line(place) for case in chunk for place in case.places())
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: a gzip header, with no time in it
     data = base64.b64encode(packer.compress(lines) + packer.flush())
     return Markup(data.decode("ascii"))  # noqa: S704  # base64 holds no markup
 
 
-def _index(run: ReportModel, chunks: list[list[Case]]) -> dict[str, Any]:
-    """What the page's list needs; rows are arrays in the order of `columns`, scripts and tags stand once."""
+def _index(run: ReportModel, chunks: list[list[Case]]) -> Iterator[str]:
+    """What the page's list needs, as JSON in pieces: there may be a row for each of a hundred thousand cases.
+
+    Rows are arrays in the order of `columns`; scripts and tags stand once.
+    """
     scripts: dict[str, int] = {}
     tags: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
+    columns: list[str] = []
+    begins = '{"cases":['
     for position, chunk in enumerate(chunks):
         first = 0
+        rows: list[list[Any]] = []
         for case in chunk:
             row = _row(case)
             row["script"] = scripts.setdefault(case.script, len(scripts))
             row["tags"] = [tags.setdefault(tag, len(tags)) for tag in case.tags]
             row["chunk"], row["first"], row["lines"] = position, first, len(case.places())
-            rows.append(row)
+            columns = list(row)
+            rows.append(list(row.values()))
             first += row["lines"]
-    return {
-        "columns": list(rows[0]) if rows else [],
+        yield begins + orjson.dumps(rows)[1:-1].decode()
+        begins = ","
+    rest = {
+        "columns": columns,
         "verdicts": list(WORST_FIRST),
         "words": WORDS,
         "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
         "again": _again(run),
         "scripts": list(scripts),
         "tags": list(tags),
-        "cases": [list(row.values()) for row in rows],
     }
+    yield (begins if begins != "," else "") + "]," + orjson.dumps(rest)[1:].decode()
 
 
 def _again(run: ReportModel) -> dict[str, Any]:
@@ -180,17 +191,39 @@ def _style_escape(found: re.Match[str]) -> str:
 
 def json_for_script(value: Any) -> Any:
     """JSON that can stand in a script element: it cannot close it, nor end a line of script."""
+    return _for_script(orjson.dumps(value).decode())
+
+
+def _for_script(json: str) -> Any:
     from markupsafe import Markup
 
-    text = NOT_ASCII.sub(_script_escape, orjson.dumps(value).decode())
+    text = NOT_ASCII.sub(_script_escape, json)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704  # every character that could end the element was replaced
 
 
-def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], covered: CoverageView | None) -> dict[str, Any]:
+def index_of(run: ReportModel, cases: list[Case]) -> dict[str, Any]:
+    """What the page's list needs of cases whose lines are packed together."""
+    return orjson.loads("".join(_index(run, [cases])))  # type: ignore[no-any-return]
+
+
+def live_context(run: ReportModel) -> dict[str, Any]:
+    """The page of a run that is going on, without its cases: it asks whoever gave it for them, and nobody else."""
+    found = _context(run, [], [], None, (LIVE,))
+    return found | {"policy": f"{found['policy']}; connect-src 'self'", "total": len(run.cases), "chunks": [], "plain": []}
+
+
+def _context(
+    run: ReportModel,
+    cases: list[Case],
+    chunks: list[list[Case]],
+    covered: CoverageView | None,
+    scripts: tuple[str, ...] = (),
+) -> dict[str, Any]:
     more = () if covered is None else (COVERAGE,)
-    script, style = asset("script", "js", (*SCRIPTS[:-1], *more, SCRIPTS[-1])), asset("style", "css", (*STYLES, *more))
+    script = asset("script", "js", (*SCRIPTS[:-1], *more, *scripts, SCRIPTS[-1]))
+    style = asset("style", "css", (*STYLES, *more))
     counts = [(verdict, WORDS[verdict], count) for verdict, count in run.counts.items() if count]
     suite = run.header.get("suite") or {}
     return {
@@ -209,7 +242,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], cove
         "total": len(cases),
         "plain": list(_plain(run)),
         "attention": len(run.attention),
-        "index": json_for_script(_index(run, chunks)),
+        "index": map(_for_script, _index(run, chunks)),
         "script": script,
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "
@@ -284,7 +317,8 @@ def digest_of(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Any:
+def template() -> Any:
+    """The report's shell."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("focal_eval.report", "assets")

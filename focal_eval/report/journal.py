@@ -41,4 +41,5 @@ def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None =
     if reading.header.get("format") not in FORMATS:
         known = " and ".join(map(str, FORMATS))
         raise StorageError(f"{path} has format {reading.header.get('format')!r}; this version reads format {known}")
-    return ReportModel(folder, {**reading.header, **(outcome or {})}, list(reading.cases.values()), reading.damaged, path)
+    header = {**reading.header, **(outcome or {})}
+    return ReportModel(folder, header, list(reading.cases.values()), reading.damaged, path, reading.shared)

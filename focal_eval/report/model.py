@@ -17,6 +17,7 @@ from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place, Places
 from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
+from focal_eval.runner.shared import NAMES, put_back
 
 __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "Places", "ReportModel", "natural"]
 
@@ -45,13 +46,22 @@ class Failure(NamedTuple):
 class ReportModel:
     """A run folder, read."""
 
-    def __init__(self, folder: Path, header: Mapping[str, Json], cases: Sequence[Case], damaged: int, journal: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: Mapping[str, Json],
+        cases: Sequence[Case],
+        damaged: int,
+        journal: Path,
+        shared: Mapping[str, Place] | None = None,
+    ) -> None:
         self.folder = folder
         self.header = header
         self.cases = sorted(cases, key=lambda case: (case.script, natural(case.name)))
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
+        self._shared = shared or {}  # where what several lines share stands, by digest
         self._file: ReadAt | None = None
 
     @property
@@ -119,10 +129,20 @@ class ReportModel:
         return self._file.read(place.start, place.end - place.start)
 
     def document(self, place: Place) -> dict[str, Any]:
-        """A line of the journal, decoded."""
+        """A line of the journal, decoded, with what it shares with others."""
         out: dict[str, Any] = orjson.loads(self.line(place))
         out.pop(SEAL, None)
+        if NAMES in out:
+            put_back(out, self._content)
         return out
+
+    def whole_line(self, place: Place) -> bytes:
+        """A line with what it shares with others; as it was written, where it shares nothing."""
+        line = self.line(place)
+        return orjson.dumps(self.document(place)) if _NAMES in line else line
+
+    def _content(self, digest: str) -> Any:
+        return orjson.loads(self.line(self._shared[digest]))["data"]
 
     def tolerated_in(self, case: Case) -> list[Mapping[str, Json]]:
         """The findings of the last attempt that the suite lives with, as the journal holds them."""
@@ -156,6 +176,7 @@ class ReportModel:
 
 
 _BAD = frozenset({"failed", "errored"})
+_NAMES = b',"shared":[['
 _DIGITS = re.compile(r"(\d+)")
 
 

@@ -44,7 +44,7 @@ class IndexWriter:
         for case in reading.cases.values():
             for attempt in case.attempts or (None,):
                 self._row(case, attempt, size)
-        self.shared(reading)
+        self.shared(reading.shared)
 
     def closed(self, case: Case, attempt: Attempt, open_from: int) -> None:
         """An attempt is over; whatever is open began at `open_from` or later."""
@@ -59,12 +59,10 @@ class IndexWriter:
             told = case_row(case)
         self._lines.append(orjson.dumps([told, None if attempt is None else attempt_row(attempt), open_from]))
 
-    def shared(self, reading: Reading) -> None:
-        """What lines share has grown, or was read."""
-        new = {digest: list(place) for digest, place in reading.shared.items() if digest not in self._told}
-        if new:
-            self._told.update(new)
-            self._lines.append(orjson.dumps({"shared": new}))
+    def shared(self, places: Mapping[str, Place]) -> None:
+        """Where content stands that lines share, by digest."""
+        if places and self._file is not None:
+            self._lines.append(orjson.dumps({"shared": {digest: list(place) for digest, place in places.items()}}))
 
     def flush(self) -> None:
         """Hands over what was told so far; call it after the journal's lines were."""
