@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from focal_eval.clock import content_id
 from focal_eval.compare.model import case_key
 from focal_eval.compare.stats import Tally
@@ -27,7 +25,7 @@ from focal_eval.runner.journal import AGENT, FORMAT, JOURNAL, Journal
 from focal_eval.runner.reading import Reading
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Totals
-from focal_eval.runner.seal import is_sealed, unsealed
+from focal_eval.runner.seal import is_sealed
 from focal_eval.runner.shard import missing
 from focal_eval.runner.sync import Sync
 from focal_eval.script.gates import Limit
@@ -175,12 +173,12 @@ class _Merge:
             batch.append(line)
             size += len(line)
             if size > BATCH_BYTES:
-                journal.lines(batch)
+                journal.copy(batch)
                 batch, size = [], 0
-        journal.lines(batch)
+        journal.copy(batch)
 
     def _lines(self, one: Found, model: ReportModel, shared: Iterable[Place], journal: Journal) -> Iterator[bytes]:
-        yield from (unsealed(model.line(place)) for place in shared)
+        yield from map(model.line, shared)
         for case in sorted(model.cases, key=lambda case: case.place):
             if case.id in journal.reading.cases:
                 raise StorageError(f"{one} has the case {case.name}, which another shard has, too")
@@ -188,7 +186,7 @@ class _Merge:
                 line = model.line(place)
                 if not is_sealed(line):
                     raise StorageError(f"{one}: its journal changed while it was read")
-                yield unsealed(line)
+                yield line
             if case.last.verdict is not None:
                 self._add(case, model)
 
@@ -198,7 +196,7 @@ class _Merge:
         if self.repeats.at_most > 1:
             tally = self.totals.tallies.setdefault(case_key(case.name, case.script, case.repeat), Tally())
             tally.add(verdict.value, sure=case.repeat <= self.repeats.sure)
-        turns = [turn_from_json(orjson.loads(model.line(place))) for place in case.last.turns]
+        turns = [turn_from_json(model.document(place)) for place in case.last.turns]
         self.totals.add(verdict, case.last.reason, turns, self.whole["prices"])
 
     def _state(self) -> str:

@@ -48,6 +48,7 @@ class RunRequest:
     resume: str | None = None  # a run that was cut off; what it was asked comes from there
     resume_anyway: bool = False  # although something is not as it was
     shard: Shard | None = None  # only this part of the cases
+    live: Callable[[str], None] | None = None  # is told the address of a page that shows the run as it goes on
     durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
 
     def again(self) -> dict[str, list[str]]:

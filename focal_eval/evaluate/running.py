@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +174,18 @@ class _Run:
         found = self.reference
         return self.request.baseline if found is None or found.is_baseline else str(found.folder)
 
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[None]:
+        """Shows the run to browsers while it goes on, where that is asked."""
+        if self.request.live is None:
+            yield
+            return
+        from focal_eval.report.live_server import live_page
+
+        with live_page(self.folder) as url:
+            self.request.live(url)
+            yield
+
     def _shard(self) -> dict[str, Any]:
         if self.prepared.part is None:
             return {}
@@ -198,17 +210,18 @@ class _Run:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
             schedule = self._schedule(journal, observer, pool)
-            state = runner.run(self._play(schedule))
-            if self.target.recorder is not None:
-                self.target.recorder.save()
-            journal.flush()
-            done = finish(
-                journal,
-                self._outcome(schedule, state, start),
-                coverage=None if self.prepared.part is not None else self.fields.gates.get("coverage"),
-                reference=self.reference,
-                strict_flaky=self.request.strict_flaky,
-            )
+            with self._live():
+                state = runner.run(self._play(schedule))
+                if self.target.recorder is not None:
+                    self.target.recorder.save()
+                journal.flush()
+                done = finish(
+                    journal,
+                    self._outcome(schedule, state, start),
+                    coverage=None if self.prepared.part is not None else self.fields.gates.get("coverage"),
+                    reference=self.reference,
+                    strict_flaky=self.request.strict_flaky,
+                )
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
