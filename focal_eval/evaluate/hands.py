@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from focal_eval.clock import Clock
@@ -12,7 +12,7 @@ from focal_eval.errors import UsageError
 from focal_eval.evaluate.preparing import Prepared
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.working import Setup, prepared_worker, setups, share_of, worker_of
-from focal_eval.runner.played import Executor, Worker
+from focal_eval.runner.played import Executor, Lost, Played, Worker
 from focal_eval.value import value
 
 AUTO = 0  # as many workers as there are cores
@@ -90,3 +90,17 @@ class _Anew:
 
     def __call__(self, number: int) -> Worker:
         return prepared_worker(self.setups[number])[0]
+
+
+def telling(observer: object) -> Callable[[Played | Lost], None]:
+    """Tells an observer who played what, where it wants to know."""
+    played_by, worker_lost = getattr(observer, "played_by", None), getattr(observer, "worker_lost", None)
+
+    def told(news: Played | Lost) -> None:
+        if isinstance(news, Lost):
+            if worker_lost is not None:
+                worker_lost(news.worker, news.why, len(news.cases))
+        elif played_by is not None:
+            played_by(news.worker)
+
+    return told

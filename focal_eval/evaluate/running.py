@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
-from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
+from focal_eval.evaluate.hands import Pool, cluster_of, pool_of, telling
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.open_files import check_open_files
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
@@ -25,7 +25,6 @@ from focal_eval.evaluate.resuming import Continued, add_finished, check_same, co
 from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
-from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
 from focal_eval.script.suite_compare import masks_to_json
@@ -76,12 +75,6 @@ def _reference(request: RunRequest, prepared: Prepared) -> Reference | None:
 
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
-
-
-def _told(observer: Observer) -> Callable[[Played | Lost], None]:
-    """Tells an observer who played what, where it wants to know."""
-    told: Callable[[Played | Lost], None] = getattr(observer, "heard", lambda _: None)
-    return told
 
 
 class _Run:
@@ -241,7 +234,7 @@ class _Run:
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
-            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, _told(observer)),
+            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, telling(observer)),
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)
