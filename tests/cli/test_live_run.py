@@ -33,7 +33,9 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_page_is_there_while_the_run_goes_on(suite: Path) -> None:
     """A slow run is watched from another process: cases come, then the end; the address is gone with the run."""
     Path("bot.py").write_text(SLOW)
-    suite.write_text("scripts: [scenarios/*.yaml]\nengine: {kind: callable, target: bot.py:answer, reports: [response, rules]}\n")
+    suite.write_text(
+        "scripts: [scenarios/*.yaml]\nengine: {kind: callable, target: bot.py:answer, reports: [response, rules]}\n"
+    )
     for number in range(4):
         Path(f"scenarios/more-{number}.yaml").write_text("turns: [{user: hello, expect: {rules: [greet]}}]\n")
     words = [sys.executable, "-m", "focal_eval", "run", str(suite), "--live", "--concurrency", "1", "--out", "out"]
