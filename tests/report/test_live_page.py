@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -85,7 +85,7 @@ def ask(server: LiveServer, path: str | None = None, method: str = "GET", **fiel
     return out
 
 
-def listen(server: LiveServer, last: str | None = None) -> Iterator[tuple[str, str | None, Any]]:
+def listen(server: LiveServer, last: str | None = None) -> Generator[tuple[str, str | None, Any], None, None]:
     """The events as they come: kind, id, data."""
     at = urlsplit(server.url)
     with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=20) as line:
