@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,20 +65,6 @@ def pool_of(request: RunRequest, prepared: Prepared, clock: Clock, run: str) -> 
         yield Pool(Processes(nursery, shares), workers)
     finally:
         nursery.close()
-
-
-@contextmanager
-def cluster_of(
-    request: RunRequest, prepared: Prepared, clock: Clock, run: str, runner: asyncio.Runner
-) -> Iterator[Pool | None]:
-    """The workers of the cluster that a request names, None where it names none."""
-    if request.cluster is None:
-        yield None
-        return
-    from focal_eval.evaluate.cluster.pool import cluster_pool
-
-    with cluster_pool(request, prepared, clock, run, runner) as pool:
-        yield pool
 
 
 @value

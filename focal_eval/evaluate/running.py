@@ -13,9 +13,10 @@ from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.model import case_key
 from focal_eval.errors import ExitCode
+from focal_eval.evaluate.clustered import cluster_of
 from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
-from focal_eval.evaluate.hands import Pool, cluster_of, pool_of, telling
+from focal_eval.evaluate.hands import Pool, pool_of, telling
 from focal_eval.evaluate.listed import check_listed
 from focal_eval.evaluate.open_files import check_open_files
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp

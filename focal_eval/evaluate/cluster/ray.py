@@ -90,7 +90,7 @@ class RayLink:
         self._hire()
         if worker is not None:
             actor = self._actors[worker][0]
-            return await self._of(lambda: actor.play.remote(task))
+            return cast(bytes, await self._of(lambda: actor.play.remote(task)))
         while not self._idle:
             self._changed.clear()
             await self._changed.wait()
