@@ -131,15 +131,15 @@ def measured(bench: Bench, conversations: int, cases: int, rounds: int) -> dict[
 def render(results: dict[str, Any]) -> str:
     """The tables of a results document."""
     machine, seal, size = results["machine"], results["seal"], results["sizes"]
-    told = f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python"
+    system = f"{machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}"
     mb = {name: f"{count / 1e6:,.0f} MB" for name, count in size.items()}
     return "\n\n".join(
         [
-            f"{told} {machine['python']}.",
+            f"Measured {results['measured_on']} on {system}.",
             f"**{results['conversations']:,} conversations of {results['turns']} turns, by policy**",
             _table(results["sync"], "--sync off"),
-            f"A checksum adds {seal['more_bytes']} bytes and {seal['sealed_ns']:,} ns to the {seal['bytes']:,} bytes of a turn's "
-            f"line, and {seal['checked_ns']:,} ns where it is read.",
+            f"A checksum adds {seal['more_bytes']} bytes and {seal['sealed_ns']:,} ns to the {seal['bytes']:,} bytes of a "
+            f"turn's line, and {seal['checked_ns']:,} ns where it is read.",
             f"**A run of {results['cases']:,} cases** (journal {mb['journal']}, index {mb['index']})",
             _table(results["reading"], "focal-eval runs RUN"),
         ]
