@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ class ReportModel:
     ) -> None:
         self.folder = folder
         self.header = header
-        self.cases = sorted(cases, key=lambda case: (case.script, natural(case.name)))
+        self.cases = _in_order(cases)
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
@@ -177,10 +178,20 @@ class ReportModel:
 
 _BAD = frozenset({"failed", "errored"})
 _NAMES = b',"shared":[['
+def _in_order(cases: Iterable[Case]) -> list[Case]:
+    """By script, then by name; no key is made where a script has one case, as keys of all would be more than the cases."""
+    out: list[Case] = []
+    for _, group in groupby(sorted(cases, key=lambda case: case.script), key=lambda case: case.script):
+        of_script = list(group)
+        out += of_script if len(of_script) == 1 else sorted(of_script, key=lambda case: natural(case.name))
+    return out
+
+
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `a[2]` before `a[10]`."""
-    parts = _DIGITS.split(text)
-    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)]
+def natural(text: str) -> list[str | int]:
+    """A sort key that puts `a[2]` before `a[10]`: words and numbers in turn, beginning with a word."""
+    parts: list[str | int] = [*_DIGITS.split(text)]
+    parts[1::2] = map(int, parts[1::2])
+    return parts

@@ -135,10 +135,13 @@ def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | No
                 told = case.id
             if row is None:
                 continue
-            attempt = attempt_of(row)
-            _put(cases[told], attempt)
-            if attempt.end is not None:
-                last = max(last, attempt.end)
+            attempt, case = attempt_of(row), cases[told]
+            if case.attempts:
+                _put(case, attempt)
+            else:
+                case.attempts.append(attempt)
+            if attempt.end is not None and attempt.end > last:
+                last = attempt.end
     return (reading, start) if start <= size and _fits(journal, last, size) else None
 
 
