@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from focal_eval.clock import content_id
 from focal_eval.compare.model import case_key
 from focal_eval.compare.stats import Tally
@@ -16,7 +18,7 @@ from focal_eval.evaluate.folders import check_reports
 from focal_eval.evaluate.outcome import Ended, outcome_of
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
-from focal_eval.records import Verdict
+from focal_eval.records import TurnRecord, Verdict
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case, Place, ReportModel
@@ -196,7 +198,7 @@ class _Merge:
         if self.repeats.at_most > 1:
             tally = self.totals.tallies.setdefault(case_key(case.name, case.script, case.repeat), Tally())
             tally.add(verdict.value, sure=case.repeat <= self.repeats.sure)
-        turns = [turn_from_json(model.document(place)) for place in case.last.turns]
+        turns = [_measured(model.line(place)) for place in case.last.turns]
         self.totals.add(verdict, case.last.reason, turns, self.whole["prices"])
 
     def _state(self) -> str:
@@ -233,6 +235,17 @@ class _Merge:
             return {"elapsed_ms": None, "finished_at": None}
         took = datetime.fromisoformat(max(ends)) - datetime.fromisoformat(began)
         return {"elapsed_ms": round(took.total_seconds() * 1000, 3), "finished_at": max(ends)}
+
+
+def _measured(line: bytes) -> TurnRecord:
+    """Of a turn's line what a run adds up: how long it took, and its tokens. Raises StorageError where it is no turn."""
+    try:
+        data = orjson.loads(line)
+        reply = data.get("reply") or {}
+        kept = {"reply": {"tokens": reply["tokens"]}} if "tokens" in reply else {}
+        return turn_from_json({"i": data["i"], "elapsed_ms": data.get("elapsed_ms"), **kept})
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise StorageError(f"a line of a shard's journal is no turn: {problem}") from None
 
 
 def _read(one: Found) -> tuple[ReportModel, list[Place]]:
