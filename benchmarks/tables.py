@@ -95,6 +95,37 @@ def _remote(rows: list[dict[str, Any]], count: int) -> str:
     return _table(head, body)
 
 
+def render_large(results: dict[str, Any]) -> str:
+    """The table of large.json."""
+    machine = results["machine"]
+    said = (
+        f"Measured {results['measured_on']} on {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"Python {machine['python']}."
+    )
+    base = {(row["engine"], row["conversations"]): row["wall_s"] for row in results["rows"] if row["workers"] == 1}
+    body = []
+    for row in results["rows"]:
+        alone = base.get((row["engine"], row["conversations"]))
+        parent, *others = row["peaks_mib"]
+        body.append(
+            [
+                row["engine"],
+                f"{row['conversations']:,} × {row['turns'] / row['conversations']:.1f}",
+                str(row["workers"]),
+                f"{row['wall_s']:.1f}",
+                f"{row['wall_s'] / row['turns'] * 1e6:.0f}",
+                f"{row['played_s'] / row['turns'] * 1e6:.0f}",
+                "" if alone is None or row["workers"] == 1 else f"{alone / row['wall_s']:.2f}",
+                f"{row['cpu_s']:.1f}",
+                f"{parent:.0f}",
+                f"{max(others):.0f}" if others else "",
+                f"{row['html_mib']:.1f}",
+            ]
+        )
+    head = ["engine", "conversations × turns", "workers", "wall s", "µs a turn", "µs a turn played", "× one worker"]
+    return said + "\n\n" + _table([*head, "CPU s", "peak MiB", "of a worker", "HTML MiB"], body)
+
+
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

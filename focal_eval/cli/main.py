@@ -22,6 +22,8 @@ VERBS = {
     "check": "read scripts, suites and agents; every error of every file",
     "compare": "what changed between two runs, why, and whether it matters",
     "report": "render a recorded run again",
+    "runs": "the runs there are, or the cases of one, without reading what was said",
+    "show": "one conversation of a run, turn by turn",
     "coverage": "which rules recorded runs exercised, and which of them an expectation would miss",
     "whatif": "what recorded conversations would have done under changed rules",
     "impact": "which scripts an edit of the agent can touch",

@@ -73,6 +73,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=Sync.ATTEMPTS.value,
         help="what outlives a power cut: every closed attempt (default), the run at its end, or what the system writes (off)",
     )
+    out.add_argument("--live", action="store_true", help="show the report on this machine while it fills up")
     out.add_argument("--write-durations", type=Path, metavar="FILE", help="keep what each case took, for --durations")
     out.add_argument("--store", metavar="URL", help="take the run into this store, whatever the suite says; off for none")
     out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
@@ -124,6 +125,7 @@ def call(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         resume_anyway=arguments.resume_anyway,
         shard=arguments.shard,
+        live=_tell_live if arguments.live else None,
         durations=arguments.durations,
     )
     observer = progress(sys.stderr, quiet=arguments.quiet, clock=clock)
@@ -136,6 +138,13 @@ def call(arguments: argparse.Namespace) -> int:
     if arguments.write_durations is not None:
         keep_durations(arguments, result)
     return int(result.exit_code)
+
+
+def _tell_live(url: str) -> None:
+    from focal_eval.cli.output import printing
+
+    with printing(sys.stderr):
+        print(f"live: {url}", file=sys.stderr, flush=True)
 
 
 def keep_durations(arguments: argparse.Namespace, result: RunResult) -> None:

@@ -9,7 +9,7 @@ from focal_eval.checks.reported import not_reported
 from focal_eval.engines import Abilities
 from focal_eval.errors import Diagnostic, Problems
 from focal_eval.script.model import Script
-from focal_eval.script.names import Sound, expectations_of
+from focal_eval.script.names import Sound, expectations_of, found_sound
 from focal_eval.script.previews import previews
 from focal_eval.script.suite import SuiteFields
 from focal_eval.text import counted
@@ -57,7 +57,7 @@ def _reported(script: Script, abilities: Abilities, problems: Problems, sound: S
             fix = "set 'unreported: skip' in the suite to judge the rest"
             problems.error("unreported-field", f"{not_reported(missing[0])}, which is asked {what}", item.span, help=fix)
         elif seen is item:
-            sound[id(check)] = check
+            found_sound(sound, check)
 
 
 def _seeded(script: Script, abilities: Abilities, kind: str, problems: Problems) -> None:

@@ -131,10 +131,10 @@ def write_durations(path: Path, model: ReportModel) -> int:
     cases = {name: _steady(before.get(name), ms) for name, ms in new.items()}
     if not _whole(model):
         cases = {**before, **cases}
-    changed = sum(before.get(name) != cases.get(name) for name in before.keys() | cases.keys())
+    changed = [name for name in before.keys() | cases.keys() if before.get(name) != cases.get(name)]
     suites[key] = {"repeats": repeats, "cases": cases}
     _write(path, suites)
-    return changed
+    return len(changed)
 
 
 def _steady(before: float | None, now: float) -> float:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from focal_eval.clock import Clock
@@ -12,7 +11,7 @@ from focal_eval.errors import UsageError
 from focal_eval.evaluate.preparing import Prepared
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.working import Setup, prepared_worker, setups, share_of, worker_of
-from focal_eval.runner.played import Executor, Worker
+from focal_eval.runner.played import Executor, Lost, Played, Worker
 from focal_eval.value import value
 
 AUTO = 0  # as many workers as there are cores
@@ -36,7 +35,7 @@ def cores() -> int:
 def workers_of(request: RunRequest, prepared: Prepared) -> int:
     """How many processes play; 1 for this one alone. Raises UsageError where several cannot."""
     wanted = cores() if request.workers == AUTO else request.workers or 1
-    wanted = min(wanted, len(prepared.plan.cases))
+    wanted = max(1, min(wanted, len(prepared.plan.cases)))
     recorder = prepared.target.recorder
     if wanted > 1 and recorder is not None and set(recorder.modes.values()) - {"replay"}:
         if request.workers == AUTO:
@@ -68,20 +67,6 @@ def pool_of(request: RunRequest, prepared: Prepared, clock: Clock, run: str) -> 
         nursery.close()
 
 
-@contextmanager
-def cluster_of(
-    request: RunRequest, prepared: Prepared, clock: Clock, run: str, runner: asyncio.Runner
-) -> Iterator[Pool | None]:
-    """The workers of the cluster that a request names, None where it names none."""
-    if request.cluster is None:
-        yield None
-        return
-    from focal_eval.evaluate.cluster.pool import cluster_pool
-
-    with cluster_pool(request, prepared, clock, run, runner) as pool:
-        yield pool
-
-
 @value
 class _Anew:
     """Makes a worker that reads everything itself; it can be pickled."""
@@ -90,3 +75,17 @@ class _Anew:
 
     def __call__(self, number: int) -> Worker:
         return prepared_worker(self.setups[number])[0]
+
+
+def telling(observer: object) -> Callable[[Played | Lost], None]:
+    """Tells an observer who played what, where it wants to know."""
+    played_by, worker_lost = getattr(observer, "played_by", None), getattr(observer, "worker_lost", None)
+
+    def told(news: Played | Lost) -> None:
+        if isinstance(news, Lost):
+            if worker_lost is not None:
+                worker_lost(news.worker, news.why, len(news.cases))
+        elif played_by is not None:
+            played_by(news.worker)
+
+    return told

@@ -29,8 +29,17 @@ class JoinedRuns(ReportModel):
 
     def line(self, place: Place) -> bytes:
         """A line as it was written, from the journal of the run whose place it is."""
+        run, here = self._of(place)
+        return run.line(here)
+
+    def document(self, place: Place) -> dict[str, Any]:
+        """A line, decoded, with what it shares with others of its own journal."""
+        run, here = self._of(place)
+        return run.document(here)
+
+    def _of(self, place: Place) -> tuple[ReportModel, Place]:
         number, start = divmod(place.start, _ROOM)
-        return self.runs[number].line(Place(start, place.end - number * _ROOM))
+        return self.runs[number], Place(start, place.end - number * _ROOM)
 
 
 def joined(runs: Sequence[ReportModel]) -> ReportModel:

@@ -17,7 +17,7 @@ from focal_eval.evaluate.folders import check_reports
 from focal_eval.evaluate.outcome import Ended, outcome_of
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
-from focal_eval.records import Verdict
+from focal_eval.records import TurnRecord, Verdict
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case, Place, ReportModel, held_in
@@ -26,7 +26,7 @@ from focal_eval.runner.journal import AGENT, FORMAT, JOURNAL, Journal
 from focal_eval.runner.reading import Reading
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Totals
-from focal_eval.runner.seal import is_sealed, unsealed
+from focal_eval.runner.seal import is_sealed
 from focal_eval.runner.shard import missing
 from focal_eval.runner.sync import Sync
 from focal_eval.script.limit import Limit
@@ -175,12 +175,12 @@ class _Merge:
             batch.append(line)
             size += len(line)
             if size > BATCH_BYTES:
-                journal.lines(batch)
+                journal.copy(batch)
                 batch, size = [], 0
-        journal.lines(batch)
+        journal.copy(batch)
 
     def _lines(self, one: Found, model: ReportModel, shared: Iterable[Place], journal: Journal) -> Iterator[bytes]:
-        yield from (unsealed(model.line(place)) for place in shared)
+        yield from map(model.line, shared)
         for case in sorted(model.cases, key=lambda case: case.place):
             if case.id in journal.reading.cases:
                 raise StorageError(f"{one} has the case {case.name}, which another shard has, too")
@@ -188,7 +188,7 @@ class _Merge:
                 line = model.line(place)
                 if not is_sealed(line):
                     raise StorageError(f"{one}: its journal changed while it was read")
-                yield unsealed(line)
+                yield line
             if case.last.verdict is not None:
                 self._add(case, model)
 
@@ -196,7 +196,7 @@ class _Merge:
         verdict = Verdict(case.verdict)
         key = case_key(case.name, case.script, case.repeat)
         self.totals.count(key, case.repeat, verdict, self.repeats)
-        turns = [turn_from_json(orjson.loads(model.line(place))) for place in case.last.turns]
+        turns = [_measured(model.line(place)) for place in case.last.turns]
         self.totals.add(verdict, case.last.reason, turns, self.whole["prices"], gates=self.totals.gates(key))
 
     def _state(self) -> str:
@@ -233,6 +233,17 @@ class _Merge:
             return {"elapsed_ms": None, "finished_at": None}
         took = datetime.fromisoformat(max(ends)) - datetime.fromisoformat(began)
         return {"elapsed_ms": round(took.total_seconds() * 1000, 3), "finished_at": max(ends)}
+
+
+def _measured(line: bytes) -> TurnRecord:
+    """Of a turn's line what a run adds up: how long it took, and its tokens. Raises StorageError where it is no turn."""
+    try:
+        data = orjson.loads(line)
+        reply = data.get("reply") or {}
+        kept = {"reply": {"tokens": reply["tokens"]}} if "tokens" in reply else {}
+        return turn_from_json({"i": data["i"], "elapsed_ms": data.get("elapsed_ms"), **kept})
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise StorageError(f"a line of a shard's journal is no turn: {problem}") from None
 
 
 def _read(one: Found) -> tuple[ReportModel, list[Place]]:

@@ -24,7 +24,7 @@ from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
-from focal_eval.runner.lines import case_line, skipped_lines
+from focal_eval.runner.lines import case_lines, skipped_lines
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.repeats import key_of
@@ -229,7 +229,7 @@ class _Again:
             verdict = Verdict.SKIPPED
         else:
             recorded = self.recording.read(case)
-            lines = [case_line(today, channel)]
+            lines = [*case_lines(today, channel)]
             judge = rejudging.of(today).judge(recorded, lines.append, case.last.number)
             assert case.last.end is not None
             stored = self.model.document(case.last.end).get("messages")

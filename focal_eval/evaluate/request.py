@@ -49,6 +49,7 @@ class RunRequest:
     resume: str | None = None  # a run that was cut off; what it was asked comes from there
     resume_anyway: bool = False  # although something is not as it was
     shard: Shard | None = None  # only this part of the cases
+    live: Callable[[str], None] | None = None  # is told the address of a page that shows the run as it goes on
     durations: str | None = None  # a file or a run with the times that make shards equally long; None for the suite's own
     store: str | None = None  # a file or URL that the run is taken into, `off` for none; else what the suite names
 

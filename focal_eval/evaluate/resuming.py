@@ -136,11 +136,8 @@ def _finished(model: ReportModel) -> dict[str, Entry]:
     Where the engine was given up, those it had not answered are played again.
     """
     lost = model.header.get("state") == "given-up"
-    return {
-        case.id: case
-        for case in model.cases
-        if case.last.end and _whole(case) and not (lost and case.last.verdict == "errored")
-    }
+    over = [case for case in model.cases if case.last.end is not None and _whole(case)]
+    return {case.id: case for case in over if not (lost and case.verdict == "errored")}
 
 
 def _whole(case: Entry) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.keys import case_key
 from focal_eval.errors import ExitCode
+from focal_eval.evaluate.clustered import cluster_of
 from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
-from focal_eval.evaluate.hands import Pool, cluster_of, pool_of
+from focal_eval.evaluate.hands import Pool, pool_of, telling
 from focal_eval.evaluate.keeping import keep, store_of
 from focal_eval.evaluate.listed import check_listed
+from focal_eval.evaluate.open_files import check_open_files
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
@@ -27,7 +29,6 @@ from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
-from focal_eval.runner.played import Lost, Played
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
 from focal_eval.script.suite_compare import masks_to_json
@@ -51,6 +52,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         with collector_paused():
             prepared = prepare(request, clock)
             reference = _reference(request, prepared)
+        check_open_files(prepared.target.entry.kind, prepared.fields.concurrency)
         one = _Run(request, prepared, clock, reference, before)
         with pool_of(request, prepared, clock, one.talks) as pool:
             return one.go(observer, pool)
@@ -77,12 +79,6 @@ def _reference(request: RunRequest, prepared: Prepared) -> Reference | None:
 
 def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
-
-
-def _told(observer: Observer) -> Callable[[Played | Lost], None]:
-    """Tells an observer who played what, where it wants to know."""
-    told: Callable[[Played | Lost], None] = getattr(observer, "heard", lambda _: None)
-    return told
 
 
 class _Run:
@@ -177,6 +173,18 @@ class _Run:
         found = self.reference
         return self.request.baseline if found is None or found.is_baseline else str(found.folder)
 
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[None]:
+        """Shows the run to browsers while it goes on, where that is asked."""
+        if self.request.live is None:
+            yield
+            return
+        from focal_eval.report.live_server import live_page
+
+        with live_page(self.folder) as url:
+            self.request.live(url)
+            yield
+
     def _shard(self) -> dict[str, Any]:
         if self.prepared.part is None:
             return {}
@@ -201,17 +209,18 @@ class _Run:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
             schedule = self._schedule(journal, observer, pool)
-            state = runner.run(self._play(schedule))
-            if self.target.recorder is not None:
-                self.target.recorder.save()
-            journal.flush()
-            done = finish(
-                journal,
-                self._outcome(schedule, state, start),
-                coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
-                reference=self.reference,
-                strict_flaky=self.request.strict_flaky,
-            )
+            with self._live():
+                state = runner.run(self._play(schedule))
+                if self.target.recorder is not None:
+                    self.target.recorder.save()
+                journal.flush()
+                done = finish(
+                    journal,
+                    self._outcome(schedule, state, start),
+                    coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
+                    reference=self.reference,
+                    strict_flaky=self.request.strict_flaky,
+                )
         finally:
             journal.close()
         model = model_of(self.folder, journal.reading)
@@ -234,7 +243,7 @@ class _Run:
             stop_after=self.request.stop_after,
             repeats=fields.repeats,
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
-            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, _told(observer)),
+            elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, telling(observer)),
             quarantined=self.prepared.quarantine.cases,
         )
         if before is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from focal_eval.compare.keys import case_key
@@ -13,19 +12,24 @@ if TYPE_CHECKING:
     from focal_eval.store.answers import Strips
 
 
-def add_beside(index: dict[str, Any], run: ReportModel, cases: Sequence[Case], strips: Strips | None) -> None:
-    """Adds to a page's index what is known of its cases, in their order: `strip`, a letter a run, and `held`, a sentence."""
-    if strips is not None and len(strips.runs) > 1:
-        index["history"] = [moment_words(started) for _, started in strips.runs]
-        _column(index, "strip", [strips.cases.get(case_key(case.name, case.script, case.repeat), "") for case in cases])
-    if run.quarantined:
-        held = [run.quarantine_of(case) for case in cases]
-        _column(index, "held", [None if entry is None else quarantine_words(entry) for entry in held])
+class Beside:
+    """What a page's rows have more: `strip`, a letter a run, and `held`, a sentence; each only where there is any."""
 
+    def __init__(self, run: ReportModel, strips: Strips | None) -> None:
+        self._run = run
+        self._strips = strips if strips is not None and len(strips.runs) > 1 else None
 
-def _column(index: dict[str, Any], name: str, values: Sequence[Any]) -> None:
-    if not index["cases"]:
-        return
-    index["columns"].append(name)
-    for row, value in zip(index["cases"], values, strict=True):
-        row.append(value)
+    @property
+    def heads(self) -> dict[str, Any]:
+        """What the index says once: when the runs of a strip began."""
+        return {} if self._strips is None else {"history": [moment_words(started) for _, started in self._strips.runs]}
+
+    def of(self, case: Case) -> dict[str, Any]:
+        """The columns of one case."""
+        row: dict[str, Any] = {}
+        if self._strips is not None:
+            row["strip"] = self._strips.cases.get(case_key(case.name, case.script, case.repeat), "")
+        if self._run.quarantined:
+            entry = self._run.quarantine_of(case)
+            row["held"] = None if entry is None else quarantine_words(entry)
+        return row

@@ -1,8 +1,9 @@
 """`report.html`: the whole run in one offline file, for people.
 
 The page is a shell with a light index of the cases; what was said and judged lies beside it in gzip chunks, inflated by the
-browser when a case is opened. The journal's lines go into the chunks as they are. The policy in the page's head lets run
-exactly one script and one style sheet, by their digests, and nothing else be fetched from anywhere.
+browser when a case is opened. The journal's lines go into the chunks as they are, with what they share put
+back. The policy in the page's head lets run exactly one script and one style sheet, by their digests, and nothing else be
+fetched from anywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import orjson
 
 from focal_eval.errors import StorageError
 from focal_eval.report.base import ReportOptions, target
-from focal_eval.report.beside_page import add_beside
+from focal_eval.report.beside_page import Beside
 from focal_eval.report.characters import visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
@@ -43,6 +44,7 @@ from focal_eval.report.wording import (
 
 if TYPE_CHECKING:
     from focal_eval.report.coverage_page import CoverageView
+    from focal_eval.store.answers import Strips
 
 NAME = "report.html"
 CHUNK_CASES = 200
@@ -52,21 +54,11 @@ MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
 SCRIPTS = (
-    "dom",
-    "store",
-    "view",
-    "beside",
-    "list",
-    "diff",
-    "pairing",
-    "expectations",
-    "more",
-    "stored",
-    "lanes",
-    "case",
-    "app",
+    *("dom", "store", "view", "beside", "list", "diff", "pairing"),
+    *("expectations", "more", "stored", "lanes", "case", "app"),
 )
 STYLES = ("base", "list", "beside", "case", "stored", "print")
+LIVE = "live"  # the script of a page whose cases are still to come
 COVERAGE = "coverage"  # the script and the style sheet of the Coverage view, only where a report has one
 
 
@@ -78,7 +70,7 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
     context = _context(run, cases, chunks, options or ReportOptions())
     try:
         with path.open("wb") as file:
-            for part in _template().generate(context | {"chunks": _packed(run, chunks)}):
+            for part in template().generate(context | {"chunks": _packed(run, chunks)}):
                 file.write(ascii_markup(part))
     except OSError as problem:
         raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
@@ -116,42 +108,54 @@ def _chunks(cases: list[Case]) -> Iterator[list[Case]]:
 def _packed(run: ReportModel, chunks: list[list[Case]]) -> Iterator[Any]:
     """The chunks in order; two at a time, as packing lets other threads run."""
     with ThreadPoolExecutor(2) as pool:
-        yield from pool.map(lambda chunk: _pack(run, chunk), chunks)
+        yield from pool.map(lambda chunk: pack(run, chunk), chunks)
 
 
-def _pack(run: ReportModel, chunk: list[Case]) -> Any:
+def pack(run: ReportModel, chunk: list[Case]) -> Any:
+    """The journal's lines of some cases as the page takes them: gzip, in base64."""
     from markupsafe import Markup
 
-    lines = b"\n".join(run.line(place) for case in chunk for place in case.places())
+    lines = b"\n".join(run.whole_line(place) for case in chunk for place in case.places())
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # 31: a gzip header, with no time in it
     data = base64.b64encode(packer.compress(lines) + packer.flush())
     return Markup(data.decode("ascii"))  # noqa: S704  # base64 holds no markup
 
 
-def _index(run: ReportModel, chunks: list[list[Case]]) -> dict[str, Any]:
-    """What the page's list needs; rows are arrays in the order of `columns`, scripts and tags stand once."""
+def _index(run: ReportModel, chunks: list[list[Case]], strips: Strips | None = None) -> Iterator[str]:
+    """What the page's list needs, as JSON in pieces: there may be a row for each of a hundred thousand cases.
+
+    Rows are arrays in the order of `columns`; scripts and tags stand once.
+    """
     scripts: dict[str, int] = {}
     tags: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
+    columns: list[str] = []
+    beside = Beside(run, strips)
+    begins = '{"cases":['
     for position, chunk in enumerate(chunks):
         first = 0
+        rows: list[list[Any]] = []
         for case in chunk:
             row = _row(case)
             row["script"] = scripts.setdefault(case.script, len(scripts))
             row["tags"] = [tags.setdefault(tag, len(tags)) for tag in case.tags]
             row["chunk"], row["first"], row["lines"] = position, first, len(case.places())
-            rows.append(row)
+            row |= beside.of(case)
+            columns = list(row)
+            rows.append(list(row.values()))
             first += row["lines"]
-    return {
-        "columns": list(rows[0]) if rows else [],
+        yield begins + orjson.dumps(rows)[1:-1].decode()
+        begins = ","
+    rest = {
+        "columns": columns,
         "verdicts": list(WORST_FIRST),
         "words": WORDS,
         "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
         "again": _again(run),
         "scripts": list(scripts),
         "tags": list(tags),
-        "cases": [list(row.values()) for row in rows],
+        **beside.heads,
     }
+    yield (begins if begins != "," else "") + "]," + orjson.dumps(rest)[1:].decode()
 
 
 def _again(run: ReportModel) -> dict[str, Any]:
@@ -195,19 +199,40 @@ def _style_escape(found: re.Match[str]) -> str:
 
 def json_for_script(value: Any) -> Any:
     """JSON that can stand in a script element: it cannot close it, nor end a line of script."""
+    return _for_script(orjson.dumps(value).decode())
+
+
+def _for_script(json: str) -> Any:
     from markupsafe import Markup
 
-    text = NOT_ASCII.sub(_script_escape, orjson.dumps(value).decode())
+    text = NOT_ASCII.sub(_script_escape, json)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704  # every character that could end the element was replaced
 
 
-def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], options: ReportOptions) -> dict[str, Any]:
-    covered, index = options.coverage, _index(run, chunks)
-    add_beside(index, run, cases, options.history)
+def index_of(run: ReportModel, cases: list[Case]) -> dict[str, Any]:
+    """What the page's list needs of cases whose lines are packed together."""
+    return orjson.loads("".join(_index(run, [cases])))  # type: ignore[no-any-return]
+
+
+def live_context(run: ReportModel) -> dict[str, Any]:
+    """The page of a run that is going on, without its cases: it asks whoever gave it for them, and nobody else."""
+    found = _context(run, [], [], ReportOptions(), (LIVE,))
+    return found | {"policy": f"{found['policy']}; connect-src 'self'", "total": len(run.cases), "chunks": [], "plain": []}
+
+
+def _context(
+    run: ReportModel,
+    cases: list[Case],
+    chunks: list[list[Case]],
+    options: ReportOptions,
+    scripts: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    covered = options.coverage
     more = () if covered is None else (COVERAGE,)
-    script, style = asset("script", "js", (*SCRIPTS[:-1], *more, SCRIPTS[-1])), asset("style", "css", (*STYLES, *more))
+    script = asset("script", "js", (*SCRIPTS[:-1], *more, *scripts, SCRIPTS[-1]))
+    style = asset("style", "css", (*STYLES, *more))
     counts = [(verdict, WORDS[verdict], count) for verdict, count in run.counts.items() if count]
     suite = run.header.get("suite") or {}
     return {
@@ -226,7 +251,7 @@ def _context(run: ReportModel, cases: list[Case], chunks: list[list[Case]], opti
         "total": len(cases),
         "plain": list(_plain(run)),
         "attention": len(run.attention),
-        "index": json_for_script(index),
+        "index": map(_for_script, _index(run, chunks, options.history)),
         "script": script,
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "
@@ -301,7 +326,8 @@ def digest_of(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Any:
+def template() -> Any:
+    """The report's shell."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("focal_eval.report", "assets")

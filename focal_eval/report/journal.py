@@ -10,7 +10,7 @@ from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.folder import FORMATS, JOURNAL, read_journal
 from focal_eval.runner.index import read_index
-from focal_eval.runner.reading import Reading
+from focal_eval.runner.reading import Reading, collector_off
 
 
 def read_run(folder: Path) -> ReportModel:
@@ -20,17 +20,18 @@ def read_run(folder: Path) -> ReportModel:
 
 def list_run(folder: Path) -> ReportModel:
     """The same by the index, where there is one: what was said is not read, and so not looked at for damage."""
-    try:
-        with (folder / JOURNAL).open("rb") as file:
-            known = read_index(folder, file)
-            if known is None:
-                return read_run(folder)
-            reading, start = known
-            file.seek(start)
-            reading.file(file, start)
-    except OSError:
-        return read_run(folder)
-    return model_of(folder, reading)
+    with collector_off():
+        try:
+            with (folder / JOURNAL).open("rb") as file:
+                known = read_index(folder, file)
+                if known is None:
+                    return read_run(folder)
+                reading, start = known
+                file.seek(start)
+                reading.file(file, start)
+        except OSError:
+            return read_run(folder)
+        return model_of(folder, reading)
 
 
 def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None = None) -> ReportModel:
@@ -41,4 +42,5 @@ def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None =
     if reading.header.get("format") not in FORMATS:
         known = " and ".join(map(str, FORMATS))
         raise StorageError(f"{path} has format {reading.header.get('format')!r}; this version reads format {known}")
-    return ReportModel(folder, {**reading.header, **(outcome or {})}, list(reading.cases.values()), reading.damaged, path)
+    header = {**reading.header, **(outcome or {})}
+    return ReportModel(folder, header, list(reading.cases.values()), reading.damaged, path, reading.shared)

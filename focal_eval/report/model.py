@@ -5,11 +5,11 @@ The journal is read once as a stream; of each line only its place is kept, so a 
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,9 @@ import orjson
 from focal_eval.compare.keys import case_key
 from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place, Places
+from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
+from focal_eval.runner.shared import NAMES, put_back
 
 __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "Places", "ReportModel", "natural"]
 
@@ -47,14 +49,23 @@ class Failure(NamedTuple):
 class ReportModel:
     """A run folder, read."""
 
-    def __init__(self, folder: Path, header: Mapping[str, Json], cases: Sequence[Case], damaged: int, journal: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: Mapping[str, Json],
+        cases: Sequence[Case],
+        damaged: int,
+        journal: Path,
+        shared: Mapping[str, Place] | None = None,
+    ) -> None:
         self.folder = folder
         self.header = header
-        self.cases = sorted(cases, key=lambda case: (case.script, natural(case.name)))
+        self.cases = _in_order(cases)
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
-        self._bytes: mmap.mmap | None = None
+        self._shared = shared or {}  # where what several lines share stands, by digest
+        self._file: ReadAt | None = None
 
     @property
     def partial(self) -> bool:
@@ -126,17 +137,25 @@ class ReportModel:
 
     def line(self, place: Place) -> bytes:
         """A line of the journal as it was written."""
-        data = self._bytes
-        if data is None:
-            with self._journal.open("rb") as file:
-                data = self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return data[place.start : place.end]
+        if self._file is None:
+            self._file = ReadAt(self._journal)
+        return self._file.read(place.start, place.end - place.start)
 
     def document(self, place: Place) -> dict[str, Any]:
-        """A line of the journal, decoded."""
+        """A line of the journal, decoded, with what it shares with others."""
         out: dict[str, Any] = orjson.loads(self.line(place))
         out.pop(SEAL, None)
+        if NAMES in out:
+            put_back(out, self._content)
         return out
+
+    def whole_line(self, place: Place) -> bytes:
+        """A line with what it shares with others; as it was written, where it shares nothing."""
+        line = self.line(place)
+        return orjson.dumps(self.document(place)) if _NAMES in line else line
+
+    def _content(self, digest: str) -> Any:
+        return orjson.loads(self.line(self._shared[digest]))["data"]
 
     def tolerated_in(self, case: Case) -> list[Mapping[str, Json]]:
         """The findings of the last attempt that the suite lives with, as the journal holds them."""
@@ -176,10 +195,23 @@ def held_in(header: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
 
 
 _BAD = frozenset({"failed", "errored"})
+_NAMES = b',"shared":[['
+
+
+def _in_order(cases: Iterable[Case]) -> list[Case]:
+    """By script, then by name; no key is made where a script has one case, as keys of all would be more than the cases."""
+    out: list[Case] = []
+    for _, group in groupby(sorted(cases, key=lambda case: case.script), key=lambda case: case.script):
+        of_script = list(group)
+        out += of_script if len(of_script) == 1 else sorted(of_script, key=lambda case: natural(case.name))
+    return out
+
+
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `a[2]` before `a[10]`."""
-    parts = _DIGITS.split(text)
-    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)]
+def natural(text: str) -> list[str | int]:
+    """A sort key that puts `a[2]` before `a[10]`: words and numbers in turn, beginning with a word."""
+    parts: list[str | int] = [*_DIGITS.split(text)]
+    parts[1::2] = map(int, parts[1::2])
+    return parts

@@ -135,12 +135,13 @@ def partial_note(run: ReportModel) -> str | None:
     """What a reader of a partial run must know, or None where the run is whole."""
     notes = []
     if run.partial:
+        again = f"`focal-eval run --resume {run.header.get('id')}`"
         why = {
             "interrupted": "it was interrupted",
             "stopped": "it was told to stop at the first failure",
             "given-up": f"the engine gave no answer any more ({run.header.get('lost')}), so {_rest(run)}",
             "incomplete": str(run.header.get("lost")),
-            "workers-lost": f"{run.header.get('lost')}, so {_rest(run)}, and `focal-eval run --resume {run.header.get('id')}` goes on",
+            "workers-lost": f"{run.header.get('lost')}, so {_rest(run)}, and {again} goes on",
         }.get(str(run.header.get("state")), "it was killed or is still running")
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:

@@ -10,7 +10,7 @@ from focal_eval.errors import EngineError, EngineGivenUp, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, Reply, Verdict
 from focal_eval.runner.judge import CaseJudge, PreparedScript, Write
 from focal_eval.runner.limits import Watch
-from focal_eval.runner.lines import case_line, kept_messages
+from focal_eval.runner.lines import case_lines, kept_messages
 from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Turn
@@ -33,7 +33,8 @@ class Attempt(CaseJudge):
         clock = self.terms.clock
         start = clock.elapsed()
         if self.write is not None:
-            self.write(case_line(self.case, self.terms.channel))
+            for line in case_lines(self.case, self.terms.channel):
+                self.write(line)
         limit = self.script.timeout_s or self.terms.case_timeout_s
         deadline = None if limit is None else asyncio.get_running_loop().time() + limit
         messages: Any = UNKNOWN

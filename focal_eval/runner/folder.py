@@ -32,16 +32,16 @@ class Resumed:
 def resume(folder: Path) -> Resumed:
     """The folder of a run that did not end, for this process alone; give it to a Journal, or its lock back.
 
-    Raises UsageError where another process has it, StorageError where it cannot be read or is of a format without checksums.
+    Raises UsageError where another process has it or it is of a format without checksums, StorageError where it cannot be read.
     """
     lock = RunLock(folder)
     try:
         reading, size = read_journal(folder)
         found = reading.header.get("format")
         if not reading.header:
-            raise StorageError(f"{folder / JOURNAL} does not begin with a whole line of kind 'run'; run it anew")
+            raise UsageError(f"{folder / JOURNAL} does not begin with a whole line of kind 'run'; run it anew")
         if found != FORMAT:
-            raise StorageError(f"{folder} was written in format {found}; runs of format {FORMAT} can be resumed")
+            raise UsageError(f"{folder} was written in format {found}; runs of format {FORMAT} can be resumed")
     except BaseException:
         lock.release()
         raise

@@ -45,7 +45,7 @@ class IndexWriter:
         for case in reading.cases.values():
             for attempt in case.attempts or (None,):
                 self._row(case, attempt, size)
-        self.shared(reading)
+        self.shared(reading.shared)
 
     def closed(self, case: Case, attempt: Attempt, open_from: int) -> None:
         """An attempt is over; whatever is open began at `open_from` or later."""
@@ -60,12 +60,10 @@ class IndexWriter:
             told = case_row(case)
         self._lines.append(orjson.dumps([told, None if attempt is None else attempt_row(attempt), open_from]))
 
-    def shared(self, reading: Reading) -> None:
-        """What lines share has grown, or was read."""
-        new = {digest: list(place) for digest, place in reading.shared.items() if digest not in self._told}
-        if new:
-            self._told.update(new)
-            self._lines.append(orjson.dumps({"shared": new}))
+    def shared(self, places: Mapping[str, Place]) -> None:
+        """Where content stands that lines share, by digest."""
+        if places and self._file is not None:
+            self._lines.append(orjson.dumps({"shared": {digest: list(place) for digest, place in places.items()}}))
 
     def written(self) -> None:
         """The journal's lines of all that was told are written; what waits is handed over where it is much."""
@@ -128,8 +126,7 @@ def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | No
     cases = reading.cases
     last = Place(0, 0)
     with collector_off():
-        for line in lines[1:]:
-            found = orjson.loads(line)
+        for found in orjson.loads(b"[" + b",".join(lines[1:]) + b"]"):
             if isinstance(found, dict):
                 reading.shared |= {digest: Place(*place) for digest, place in found.get("shared", {}).items()}
                 if found.get("end") == size:  # else the journal was written on since then
@@ -144,11 +141,14 @@ def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | No
                 told = case.id
             if row is None:
                 continue
-            attempt = attempt_of(row)
-            _put(cases[told], attempt)
-            if attempt.end is not None:
-                last = max(last, attempt.end)
-    return (reading, start) if _fits(journal, last, size) else None
+            attempt, case = attempt_of(row), cases[told]
+            if case.attempts:
+                _put(case, attempt)
+            else:
+                case.attempts.append(attempt)
+            if attempt.end is not None and attempt.end > last:
+                last = attempt.end
+    return (reading, start) if start <= size and _fits(journal, last, size) else None
 
 
 def _fits(journal: IO[bytes], last: Place, size: int) -> bool:

@@ -19,6 +19,7 @@ import orjson
 
 from focal_eval.errors import StorageError
 from focal_eval.runner.encoded import dumps
+from focal_eval.runner.entries import Place
 from focal_eval.runner.folder import (
     AGENT,
     FORMAT,
@@ -173,7 +174,8 @@ class Journal:
         elif line.startswith(_CASE):
             self._open_from[_case_in(line, _CASE)] = start
         elif line.startswith(SHARED):
-            self._index.shared(self.reading)
+            digest = line[len(SHARED) : line.index(b'"', len(SHARED))].decode()
+            self._index.shared({digest: Place(start, end)})
 
     def _write_now(self) -> None:
         try:

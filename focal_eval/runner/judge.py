@@ -14,6 +14,7 @@ from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
 from focal_eval.runner.scope import NothingThere, read_source, sources
+from focal_eval.runner.shared import LARGE, set_apart
 from focal_eval.script.model import Expectation, Script, Turn
 from focal_eval.script.templates import Filler
 from focal_eval.source import excerpt
@@ -171,15 +172,37 @@ class CaseJudge:
             line += b',"agent":' + dumps(golden)
         if turn.name is not None:
             line += b',"name":' + dumps(turn.name)
-        line += b"," + _observed(record)
+        observed, names = self._observed(record)
+        line += b"," + observed
         if record.elapsed_ms is not None:
             line += b',"elapsed_ms":%.3f' % record.elapsed_ms
         if record.first_token_ms is not None:
             line += b',"first_token_ms":%.3f' % record.first_token_ms
         if saved:
             line += b',"saved":' + dumps(saved)
+        if names:
+            line += b',"shared":' + dumps(names)
         end = CLOSING if self.judging.tally.telling or record.fault is not None else PLAIN
         self.write(line + b',"results":[' + self.judging.tally.take() + end)
+
+    def _observed(self, record: TurnRecord) -> tuple[bytes, Any]:
+        """What came of a turn, as a member of its line, and what stands in lines of its own: large results of tools."""
+        if record.reply is None:
+            return (
+                (b'"fault":' + dumps(fault_to_json(record.fault)), ())
+                if record.fault is not None
+                else (b'"skipped":' + dumps(record.skipped), ())
+            )
+        data = reply_to_json(record.reply)
+        reply = dumps(data)
+        tools = data.get("tools") if len(reply) > LARGE else None
+        if not tools or self.write is None:
+            return b'"reply":' + reply, ()
+        paths = [("tools", number, "result") for number, call in enumerate(tools) if call.get("result") is not None]
+        names, lines = set_apart(data, paths)
+        for line in lines:
+            self.write(line)
+        return b'"reply":' + dumps(data), [(("reply", *path), digest) for path, digest in names]
 
     def _keep_bad(self, index: int | None) -> None:
         tally = self.judging.tally
@@ -248,15 +271,6 @@ class CaseJudge:
         if messages:
             line += b',"messages":' + messages
         return line + (PLAIN if plain else CLOSING)[1:]
-
-
-def _observed(record: TurnRecord) -> bytes:
-    """What came of a turn, as a member of its line."""
-    if record.reply is not None:
-        return b'"reply":' + dumps(reply_to_json(record.reply))
-    if record.fault is not None:
-        return b'"fault":' + dumps(fault_to_json(record.fault))
-    return b'"skipped":' + dumps(record.skipped)
 
 
 def _replayed(record: TurnRecord) -> dict[str, Any]:

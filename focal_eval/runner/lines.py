@@ -9,6 +9,7 @@ from focal_eval.records import UNKNOWN, MessageRecord
 from focal_eval.records.codec import message_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
+from focal_eval.runner.shared import NAMES, set_apart
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
 
@@ -16,8 +17,8 @@ MAX_MESSAGES = 10_000  # stored messages of one conversation
 MAX_MESSAGES_BYTES = 16_000_000  # of their JSON; more breaks the engine's contract
 
 
-def case_line(case: Case, channel: str) -> bytes:
-    """The journal line that introduces a case."""
+def case_lines(case: Case, channel: str) -> tuple[bytes, ...]:
+    """The journal line that introduces a case, after those with what it shares with other cases."""
     script = case.script
     data: dict[str, Any] = {
         "t": "case",
@@ -39,7 +40,11 @@ def case_line(case: Case, channel: str) -> bytes:
         data["marks"] = marks
     if given := _given(case):
         data["given"] = given
-    return dumps(data)
+        names, lines = set_apart(data, [("given", name) for name in given])
+        if names:
+            data[NAMES] = names
+        return (*lines, dumps(data))
+    return (dumps(data),)
 
 
 def _given(case: Case) -> dict[str, Any]:
@@ -59,11 +64,11 @@ def _given(case: Case) -> dict[str, Any]:
     return {name: item for name, item in found.items() if item}
 
 
-def skipped_lines(case: Case, channel: str) -> tuple[bytes, bytes]:
+def skipped_lines(case: Case, channel: str) -> tuple[bytes, ...]:
     """The journal lines of a case that its script says to skip."""
     assert case.script.skip is not None
     head = b'{"t":"attempt","case":"' + case.id.encode() + b'","attempt":1,"verdict":"skipped","elapsed_ms":0,"reason":'
-    return case_line(case, channel), head + dumps(case.script.skip.reason) + b',"results":[]}'
+    return *case_lines(case, channel), head + dumps(case.script.skip.reason) + b',"results":[]}'
 
 
 def kept_messages(stored: Any) -> tuple[Any, bytes]:

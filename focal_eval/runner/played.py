@@ -14,7 +14,7 @@ from typing import Protocol
 from focal_eval.records import UNKNOWN, Fault, TurnRecord, Verdict
 from focal_eval.runner.attempt import Attempt
 from focal_eval.runner.judge import CaseJudge, PreparedScript, Write
-from focal_eval.runner.lines import case_line, skipped_lines
+from focal_eval.runner.lines import case_lines, skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import Redactor
@@ -143,7 +143,8 @@ def broken(case: Case, terms: Terms, why: str, write: Write) -> Played:
     case = case.opened()
     judge = CaseJudge(case, PreparedScript(case.script), terms.policy, write)
     judge.fault = Fault("worker-lost", why)
-    write(case_line(case, terms.channel))
+    for line in case_lines(case, terms.channel):
+        write(line)
     judge.conclude(UNKNOWN)
     write(judge.attempt_line(b""))
     return Played(case.id, judge.verdict, judge.reason)

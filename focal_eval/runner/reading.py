@@ -9,6 +9,7 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from sys import intern
 from typing import IO, Any
 
 import orjson
@@ -147,19 +148,20 @@ class Reading:
         if known is not None:  # a resumed run plays an unfinished case anew
             known.attempts = [attempt for attempt in known.attempts if attempt.end is not None]
             return
+        name = data["name"]
         self.cases[data["case"]] = Case(
             id=data["case"],
-            name=data["name"],
-            script=data.get("script") or data["name"],
-            title=data.get("title") or data["name"],
+            name=name,
+            script=_shared(data.get("script"), name),
+            title=_shared(data.get("title"), name),
             file=data.get("file") or "",
             line=data.get("line") or 1,
             tags=tuple(data.get("tags") or ()),
-            params=data.get("params") or {},
+            params=data.get("params") or _NOTHING,
             repeat=data.get("repeat") or 1,
-            channel=data.get("channel"),
+            channel=data.get("channel") and intern(data["channel"]),
             planned=data.get("turns") or 0,
-            marks=data.get("marks") or {},
+            marks=data.get("marks") or _NOTHING,
             place=place,
         )
 
@@ -217,6 +219,14 @@ class Reading:
         results = data.get("results") or ()
         _count(attempt, results)
         attempt.tolerated = tuple(_tolerated(results))
+
+
+_NOTHING: dict[str, Any] = {}  # for all that have none: there may be a hundred thousand cases
+
+
+def _shared(text: str | None, known: str) -> str:
+    """The text, as the object that is there already where it is the same."""
+    return known if not text or text == known else text
 
 
 @contextmanager

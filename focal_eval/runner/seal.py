@@ -15,11 +15,6 @@ def sealed(line: bytes) -> bytes:
     return b'%b,"crc":"%08x"}' % (body, crc32(body))
 
 
-def unsealed(line: bytes) -> bytes:
-    """A sealed line without its line feed as it was before."""
-    return line[:-SEAL_LENGTH] + b"}"
-
-
 def is_sealed(line: bytes) -> bool:
     """Whether a line, with or without its line feed, is as it was written."""
     end = len(line) - 1 if line.endswith(b"\n") else len(line)

@@ -90,6 +90,15 @@ def expectations_of(script: Script) -> Iterator[Expectation]:
 Sound = dict[int, Any]
 """Checks that were looked at and found right, by identity: scripts of one suite share most of theirs."""
 
+_MOST_SOUND = 5_000  # checks that are kept from being thrown away, so that their identity stays theirs
+
+
+def found_sound(sound: Sound, check: Any) -> None:
+    """Remembers a check that was found right."""
+    if len(sound) >= _MOST_SOUND:
+        sound.clear()
+    sound[id(check)] = check
+
 
 def check_references(
     script: Script, known: KnownNames, *, replay: bool = False, sound: Sound | None = None
@@ -116,7 +125,7 @@ def check_references(
                 _report(missing, span, known, problems, absent=ref.absent)
                 right = False
         if right:
-            sound[id(item.check)] = item.check
+            found_sound(sound, item.check)
     for stub in script.stubs:
         _check_ref("tool", stub.tool, stub.span, known, problems)
         for answer in stub.answers:
@@ -204,5 +213,5 @@ def check_idle(script: Script, sound: Sound | None = None) -> list[Diagnostic]:
         if why := item.check.idle():
             problems.warning("cannot-fail", f"this cannot fail: {why}", item.value_span)
         else:
-            sound[id(item.check)] = item.check
+            found_sound(sound, item.check)
     return problems.items

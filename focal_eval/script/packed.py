@@ -21,7 +21,7 @@ from focal_eval.script.model import Expectation, Given, Said, Script, Turn
 from focal_eval.source import Span
 
 _OURS = ("focal_eval.checks.", "focal_eval.script.")
-_MOST_KEPT = 20_000
+_MOST_KEPT = 5_000
 _TUPLE, _LIST, _MAPPING, _SET, _SPAN, _EXPECTATION, _PATTERN = "(", "[", "{", "<", "@", "=", "~"
 _REST = ("conversation", "xfail", "skip", "metadata", "origin", "stubs", "given", "tags", "channel", "timeout_s")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from focal_eval.cli import main
+from focal_eval.runner.seal import sealed
 from tests.cli.shop import build
 
 SCRIPT = Path("scenarios/money/refund.yaml")
@@ -160,7 +161,10 @@ DAMAGE = {
 def test_a_damaged_journal_is_told(verb: str, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What has another shape than a run writes ends it without a traceback."""
     old, new, told = DAMAGE[damage]
-    edit(old, new, Path("reports/one/journal.jsonl"))
+    journal = Path("reports/one/journal.jsonl")
+    edit(old, new, journal)
+    lines = [sealed(line[:-18] + b"}") for line in journal.read_bytes().splitlines()]  # as another writer would seal them
+    journal.write_bytes(b"\n".join(lines) + b"\n")
     assert main([verb, "reports/one"]) == 3
     said = capsys.readouterr().err
     assert "the journal of reports/one is damaged: " in said

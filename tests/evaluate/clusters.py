@@ -76,7 +76,7 @@ class Cluster:
         """Returns when every worker has been registered."""
         for number in range(len(self.workers)):
             log = self.folder / f"worker-{number}.log"
-            until(lambda log=log: "Registered to" in log.read_text(errors="replace"))  # type: ignore[misc]
+            until(lambda log=log: "Registered to" in log.read_text(errors="replace"))
 
     def _start(self, name: str, options: list[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{name.partition('-')[0]}", *options]

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from focal_eval.evaluate import RunRequest, run
@@ -56,14 +57,14 @@ def test_a_run_names_what_runs_its_cases_again(asked: dict[str, Any], line: str)
     assert [*again["paths"], *again["options"]] == words
     case = model.cases[-1]
     assert main(["run", *words, "-k", case.name, "--out", "again", "--report", "none", "-q"]) == 0
-    assert _index(model, [])["again"] == again
+    assert orjson.loads("".join(_index(model, [])))["again"] == again
 
 
 @pytest.mark.usefixtures("shop")
 def test_many_paths_are_not_named_again() -> None:
     """Where a shell gave many scripts, the page names the one script of the case instead."""
     model = ran(paths=(Path("scenarios/greeting.yaml"),) * (MOST_PATHS + 1), suite=Path("suite.yaml"))
-    assert _index(model, [])["again"] == {"paths": [], "options": ["--suite", "suite.yaml"]}
+    assert orjson.loads("".join(_index(model, [])))["again"] == {"paths": [], "options": ["--suite", "suite.yaml"]}
 
 
 def test_a_crashed_check_is_the_reason_though_another_failed_before(shop: Path) -> None:

@@ -34,7 +34,11 @@ def test_a_pipe_gets_a_line_now_and_then() -> None:
     """In a log a line comes at most every few seconds, with what went wrong so far."""
     stream = io.StringIO()
     play(progress(stream, clock=ticking(2.0), environ={}), 9)
-    assert stream.getvalue().splitlines() == ["3 of 9 cases, 1 failed", "6 of 9 cases, 2 failed", "9 of 9 cases, 3 failed"]
+    assert stream.getvalue().splitlines() == [
+        "3 of 9 cases, 1 failed, 30.0 a minute, about 12 s left",
+        "6 of 9 cases, 2 failed, 30.0 a minute, about 6 s left",
+        "9 of 9 cases, 3 failed, 30.0 a minute",
+    ]
 
 
 def test_a_quick_run_says_nothing_in_a_pipe() -> None:
@@ -64,3 +68,43 @@ def test_the_observer_fits_the_stream() -> None:
     assert isinstance(progress(Terminal(), quiet=True), Silence)
     assert isinstance(progress(Terminal(), environ={"TERM": "dumb"}), Lines)
     play(Silence(), 2)
+
+
+def test_a_long_run_says_how_fast_it_is_and_how_long_it_will_take() -> None:
+    """The rate is that of the last minute, so that a slow beginning does not stay in it."""
+    stream = io.StringIO()
+    times = iter([0.0, *(10.0 * number for number in range(1, 11)), *(100.0 + number for number in range(1, 91))])
+    observer = progress(stream, clock=replace(fixed_clock(), elapsed=lambda: next(times)), environ={})
+    observer.started(200, 1_000)
+    for number in range(100):
+        observer.case_done(f"c{number}", "passed")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "1 of 200 cases, 6.0 a minute, about 33 min left"
+    assert lines[-1] == "100 of 200 cases, 1.0 a second, about 2 min left"
+
+
+def test_workers_are_told_with_what_they_have_done() -> None:
+    """Each with its cases, one that nothing was heard of for long with that, and one that was lost at once."""
+    stream = io.StringIO()
+    times = iter([0.0, 1.0, 2.0, 50.0])
+    observer = Lines(stream, replace(fixed_clock(), elapsed=lambda: next(times)))
+    observer.started(10, 10)
+    for worker in ("worker 10", "worker 2", "worker 2"):
+        observer.case_done("a", "passed")
+        observer.played_by(worker)
+    observer.worker_lost("worker 2", "was killed by SIGKILL", 3)
+    assert stream.getvalue().splitlines() == [
+        "3 of 10 cases, 3.6 a minute, about 2 min left; worker 2: 1 (silent for 48 s), worker 10: 1 (silent for 49 s)",
+        "worker 2 was killed by SIGKILL; 3 cases it had played again",
+    ]
+
+
+def test_the_bar_names_workers_that_were_lost() -> None:
+    """Above the bar, as what went wrong is."""
+    stream = Terminal()
+    observer = Bar(stream, fixed_clock())
+    observer.started(2, 2)
+    observer.played_by("worker 1")
+    observer.worker_lost("worker 1", "ended with code 7", 0)
+    observer.finished()
+    assert "worker 1 ended with code 7" in stream.getvalue()

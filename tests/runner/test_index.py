@@ -26,7 +26,9 @@ def case(name: str, turns: int = 2) -> bytes:
 
 def turn(name: str, i: int, *, bad: bool = False) -> bytes:
     result = {"key": "rules", "text": "rules", "outcome": "failed" if bad else "passed", "at": ["t.yaml", 1, 1, 1, 2]}
-    return dumps({"t": "turn", "case": name, "attempt": 1, "i": i, "user": "für ☕", "reply": {"response": "x"}, "results": [result]})
+    return dumps(
+        {"t": "turn", "case": name, "attempt": 1, "i": i, "user": "für ☕", "reply": {"response": "x"}, "results": [result]}
+    )
 
 
 def over(name: str, verdict: str = "passed", **more: Any) -> bytes:
@@ -113,6 +115,20 @@ def test_what_a_resumed_run_has_not_come_to_is_listed(tmp_path: Path) -> None:
     run = same(tmp_path)
     again.close()
     assert [(one.id, len(one.last.turns)) for one in run.cases] == [("a", 1), ("b", 2), ("c", 1)]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60, 100])
+def test_a_resumed_run_that_lost_its_beginning_is_the_run_before(tmp_path: Path, cut: int) -> None:
+    """Where a power cut took the line with which the second part began, its index is not believed."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a"), case("b"), turn("b", 0)])
+    kept.close()
+    Journal(tmp_path, HEADER | {"resumed": [{"kept": 1}]}, Redactor(), after=resume(tmp_path)).close()
+    with (tmp_path / JOURNAL).open("r+b") as file:
+        file.truncate((tmp_path / JOURNAL).stat().st_size - cut)
+    run = same(tmp_path)
+    assert "resumed" not in run.header
+    assert [one.verdict for one in run.cases] == ["passed", "not_run"]
 
 
 def test_a_given_up_engines_cases_are_open_again_once_resumed(tmp_path: Path) -> None:

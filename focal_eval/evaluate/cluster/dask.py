@@ -8,15 +8,12 @@ import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from focal_eval.errors import UsageError, WorkersLost
 from focal_eval.evaluate.cluster.executor import ASKED_S, BatchLost
 from focal_eval.evaluate.cluster.player import play, stop
 from focal_eval.text import counted
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
 
 CONNECT_S = 5.0
 _CALL = "(lambda space: (exec({source!r}, space), space['probe']({wanted!r}))[1])({{}})"
@@ -25,7 +22,7 @@ _CALL = "(lambda space: (exec({source!r}, space), space['probe']({wanted!r}))[1]
 class DaskLink:
     """A connection to a scheduler; it asks for no worker of its own."""
 
-    def __init__(self, client: Client, url: str) -> None:
+    def __init__(self, client: Any, url: str) -> None:
         self._client, self._url = client, url
         self._numbers = itertools.count()
         self._slots = {name: int(told["nthreads"]) for name, told in client.scheduler_info(n_workers=-1)["workers"].items()}
@@ -40,7 +37,8 @@ class DaskLink:
                 "--cluster: Dask distributed is not installed; install it with: pip install 'focal-eval[dask]'"
             ) from None
         with _quiet():
-            client = Client(url, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="focal-eval")
+            made: Any = Client
+            client = made(url, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="focal-eval")
             try:
                 await client
                 await client.wait_for_workers(1, timeout=CONNECT_S)
@@ -69,7 +67,7 @@ class DaskLink:
             future = self._client.submit(play, task, key=key, pure=False, retries=0, **pinned)
         return asyncio.create_task(self._result(future))
 
-    async def _result(self, future: Future) -> bytes:
+    async def _result(self, future: Any) -> bytes:
         from distributed import KilledWorker
 
         try:

@@ -78,17 +78,17 @@ class ClusterExecutor:
         away: dict[asyncio.Task[bytes], Batch] = {}
         coming: asyncio.Task[Batch] | None = None
         stopped = asyncio.create_task(stop.wait())
-        ended = False
+        ended = told = False
         try:
             while True:
                 if coming is None and not ended and not stop.is_set() and len(away) < self._most:
                     coming = asyncio.ensure_future(anext(batches))
-                waited: set[asyncio.Task[Any]] = {*away, *({coming} if coming else ()), *(() if ended else (stopped,))}
+                waited: set[asyncio.Task[Any]] = {*away, *({coming} if coming else ()), *(() if told else (stopped,))}
                 if not away and coming is None:
                     return
                 done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                if stopped in done and not ended:
-                    ended = True
+                if stopped in done and not told:
+                    ended = told = True
                     await self.link.stop(self.shipment.token, at_once=False)
                 if coming is not None and coming.done():
                     batch, coming = _next(coming), None

@@ -82,6 +82,11 @@ def plugin_version(kind: str, name: str) -> str | None:
     return None
 
 
+def plugins(kind: str) -> list[str]:
+    """The names that other packages add."""
+    return sorted({point.name for point in entry_points(group=f"focal_eval.{kind}")})
+
+
 def plugins_of(engine: str, checks: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Which of these names are other packages' plug-ins, by kind."""
     used = {("engines", engine), *(("checks", name) for name in checks)}

@@ -7,6 +7,7 @@ other scripts go with each batch that has cases of them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -17,13 +18,14 @@ import orjson
 
 from focal_eval.clock import content_id
 from focal_eval.errors import UsageError
-from focal_eval.evaluate.cluster.probe import Wanted, code_digest, plugins_of
+from focal_eval.evaluate.cluster.probe import Wanted, code_digest, plugins, plugins_of
 from focal_eval.evaluate.preparing import Prepared
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.runner.plan import Case
 from focal_eval.script.load import real, shown
 from focal_eval.script.model import Script
 from focal_eval.script.names import expectations_of
+from focal_eval.script.shelf import Filed
 from focal_eval.script.suite_engines import Engine as EngineEntry
 from focal_eval.value import value
 
@@ -81,13 +83,26 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str
     return Shipment(base, content_id(base, length=32), token, frozenset(long), _wanted(prepared, secret))
 
 
+def texts_of(script: Script) -> Mapping[str, str]:
+    """A script's file and the fragments that are spliced into it; of a script that is not held the file is enough."""
+    if isinstance(script, Filed):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            data = Path(script.file).read_bytes()
+            if content_id(data, length=64) == script.digest:
+                return {script.file: data.decode()}
+    return script.texts
+
+
 def script_json(script: Script) -> dict[str, Any]:
-    """The script as text: its file, and the fragments that are spliced into it."""
-    texts = {file: [str(real(Path(file))), text] for file, text in script.texts.items()}
+    """The script as text."""
+    texts = {file: [str(real(Path(file))), text] for file, text in texts_of(script).items()}
     return {"id": script.id, "digest": script.digest, "file": script.file, "texts": texts}
 
 
 def _size(script: Script) -> int:
+    if isinstance(script, Filed):
+        with contextlib.suppress(OSError):
+            return Path(script.file).stat().st_size
     return sum(map(len, script.texts.values()))
 
 
@@ -166,7 +181,7 @@ def _files(prepared: Prepared, request: RunRequest, folder: Path) -> Iterator[Pa
         yield from _below(path)
     if request.allow_python and _wants_python(prepared):
         yield from _below(folder, ".py")
-        for place in {place for script in target.scripts for place in _checked_by(script)}:
+        for place in {place for script in _that_say(prepared, "python") for place in _checked_by(script)}:
             yield from _below(target.root / place)
 
 
@@ -192,8 +207,17 @@ def _wants_python(prepared: Prepared) -> bool:
     return (
         "python:" in agent
         or any(":" in text and "//" not in text for text in _strings(target.entry.config))
-        or any(next(_checked_by(script), None) for script in target.scripts)
+        or any(next(_checked_by(script), None) for script in _that_say(prepared, "python"))
     )
+
+
+def _that_say(prepared: Prepared, *words: str) -> Iterator[Script]:
+    """The scripts in which one of these words may stand; those that are not held are opened only for that."""
+    for script in prepared.target.scripts.planned if words else ():
+        if not isinstance(script, Filed):
+            yield script
+        elif any(word in text for text in texts_of(script).values() for word in (*words, "include")):
+            yield script.load()
 
 
 def _checked_by(script: Script) -> Iterator[str]:
@@ -229,11 +253,13 @@ def _contents(paths: Iterable[Path], leave: set[str]) -> dict[str, Any]:
 def _wanted(prepared: Prepared, secret: tuple[str, ...]) -> Wanted:
     """What a worker must have of its own."""
     target, entry = prepared.target, prepared.target.entry
-    checks = {item.key for script in target.scripts for item in expectations_of(script)}
-    whole = {f"conversation.{key}" for key in checks}
+    added = plugins("checks")
+    scripts = _that_say(prepared, *(name.rpartition(".")[2] for name in added))
+    checks = {item.key for script in scripts for item in expectations_of(script)}
+    used = (name for name in added if name in checks or name.removeprefix("conversation.") in checks)
     asks_nobody = target.recorder is not None and target.recorder.live is None
     names = () if asks_nobody else sorted({*_variables(prepared), *_named_variables(entry)})
-    return Wanted(plugins_of(entry.kind, checks | whole), tuple(names), () if asks_nobody else secret)
+    return Wanted(plugins_of(entry.kind, used), tuple(names), () if asks_nobody else secret)
 
 
 def _variables(prepared: Prepared) -> Iterator[str]:

@@ -31,6 +31,7 @@ from focal_eval.runner.played import Played, Worker
 from focal_eval.runner.redact import Redactor
 from focal_eval.script.load import Loader
 from focal_eval.script.model import Script
+from focal_eval.script.shelf import Shelf
 from focal_eval.script.suite import Suite, read_suite
 
 _KEPT = 64  # scripts that were read and may come again with the next batch
@@ -96,11 +97,13 @@ class Stage:
         fields = with_overrides(bare_fields() if suite is None else suite.fields, request)
         secrets = (*entry.secrets, *setting.secrets)
         root = self.at(base["root"])
-        target = Target(fields, suite, (), root, entry, name, engine, None, (), secrets, recorder)
+        self._loader = _SentLoader(self)
+        target = Target(
+            fields, suite, Shelf(self._loader, lambda script: script), root, entry, name, engine, None, (), secrets, recorder
+        )
         self.fields, self.engine, self.concurrency = fields, engine, int(base["concurrency"])
         self.terms = terms_of(Prepared(target, fields, Plan((), 0)), request, Clock(), str(base["run"]))
         self.redact = Redactor(secrets)
-        self._loader = _SentLoader(self)
         self._long = {sent["id"]: self._read(sent) for sent in base["scripts"]}
 
     def _suite(self, told: Mapping[str, str] | None) -> Suite | None:
@@ -211,7 +214,7 @@ class _SentLoader(Loader):
 
 def paced(config: Any, sharing: int) -> Any:
     """An engine's settings with one part of the requests that all who share them may send in a second."""
-    faults = getattr(config, "faults", None)
+    faults: Any = getattr(config, "faults", None)
     rate = getattr(faults, "max_requests_per_s", None)
     return config if rate is None else replace(config, faults=replace(faults, max_requests_per_s=rate / sharing))
 

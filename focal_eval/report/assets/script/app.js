@@ -172,6 +172,7 @@ function start() {
   addEventListener("beforeprint", preparePrint);
   addEventListener("afterprint", drawRows);
   route();
+  if (typeof startLive === "function") startLive();
 }
 
 start();

@@ -224,7 +224,7 @@ function drawList() {
 }
 
 function emptyList() {
-  if (!cases.length) return h("div", { class: "empty" }, h("p", null, "No case was recorded."));
+  if (!cases.length) return h("div", { class: "empty" }, h("p", null, typeof startLive === "function" ? "No case is over yet." : "No case was recorded."));
   const clear = h("button", { type: "button", class: "button" }, "Show all cases");
   clear.addEventListener("click", () => narrow({ query: "", verdicts: new Set(), tags: new Set() }));
   return h("div", { class: "empty" }, h("p", null, "No case matches these filters."), clear);

@@ -3,15 +3,17 @@
 const index = JSON.parse(byId("index").textContent);
 const ATTENTION = new Set(index.attention);
 
-const cases = index.cases.map((row, position) => {
+function itemOf(row, table, position) {
   const item = { position };
-  index.columns.forEach((name, column) => { item[name] = row[column]; });
+  table.columns.forEach((name, column) => { item[name] = row[column]; });
   item.verdict = index.verdicts[item.verdict];
-  item.script = index.scripts[item.script];
-  item.tags = item.tags.map((tag) => index.tags[tag]);
+  item.script = table.scripts[item.script];
+  item.tags = item.tags.map((tag) => table.tags[tag]);
   item.attention = ATTENTION.has(item.verdict);
   return item;
-});
+}
+
+const cases = index.cases.map((row, position) => itemOf(row, index, position));
 const caseById = new Map(cases.map((item) => [item.id, item]));
 
 function haystack(item) {

@@ -1,0 +1,107 @@
+"""Runs, and the cases of one, as lines of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from focal_eval.report.ansi import Paint
+from focal_eval.report.characters import one_line
+from focal_eval.report.model import Case, ReportModel
+from focal_eval.report.wording import MARKS, WORDS, elapsed_words
+from focal_eval.text import counted
+
+STATES = {
+    "running": "still running",
+    "cut-off": "cut off: --resume goes on",
+    "interrupted": "interrupted: --resume goes on",
+    "stopped": "stopped at a failure",
+    "given-up": "the engine was given up",
+    "workers-lost": "its workers were lost",
+}
+"""What a state that is not `finished` is called."""
+
+
+class Run(Protocol):
+    """What a line tells of a run."""
+
+    @property
+    def header(self) -> Mapping[str, Any]: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def writer(self) -> str | None: ...
+    @property
+    def problem(self) -> str | None: ...
+
+
+def run_lines(runs: Sequence[tuple[str, Run]], paint: Paint) -> Iterator[str]:
+    """A line a run: its name, when, which suite, its verdict, counts, and its state where it is not over."""
+    width = max((len(name) for name, _ in runs), default=0)
+    titles = [_title(run.header) for _, run in runs]
+    beside = max((len(title) for title in titles), default=0)
+    for (name, run), title in zip(runs, titles, strict=True):
+        when = str(run.header.get("started_at") or "")[:16].replace("T", " ")
+        parts = [f"{one_line(name, width):<{width}}", f"{when:<16}", f"{title:<{beside}}", _verdict(run, paint)]
+        yield "  ".join([*parts, *filter(None, (_counts(run.counts), _state(run)))]).rstrip()
+
+
+def _title(header: Mapping[str, Any]) -> str:
+    suite = header.get("suite") or {}
+    return one_line(str(suite.get("file") or suite.get("title") or "(no suite)"), 40)
+
+
+def _verdict(run: Run, paint: Paint) -> str:
+    verdict = str(run.header.get("verdict") or "–")
+    tone = {"passed": "passed", "failed": "failed", "no-verdict": "errored"}.get(verdict)
+    text = f"{verdict:<10}"
+    return paint(text, "dim") if tone is None else paint.verdict(text, tone)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts[name]:,} {WORDS[name]}" for name in reversed(WORDS) if counts.get(name))
+
+
+def _state(run: Run) -> str:
+    if run.problem is not None:
+        return f"({one_line(run.problem, 100)})"
+    told = STATES.get(run.state)
+    if told is None:
+        return ""
+    return f"({told} by {run.writer})" if run.writer is not None else f"({told})"
+
+
+def case_rows(cases: Iterable[Case], paint: Paint) -> Iterator[str]:
+    """A line a case: verdict, name, turns and time, and the first thing that went wrong."""
+    labels = {verdict: paint.verdict(f"{MARKS[verdict]} {word:<19}", verdict) for verdict, word in WORDS.items()}
+    for case in cases:
+        told = case.message if case.verdict != "passed" else None
+        line = f"{labels[case.verdict]}{len(case.last.turns):>4} {case.elapsed_ms:>9.0f} ms  {one_line(case.name, 200)}"
+        yield line if told is None else f"{line}  {paint(one_line(told, 160), 'dim')}"
+
+
+def total_line(run: ReportModel, shown: int) -> str:
+    """How many cases there are, and how many of them stand above."""
+    told = counted(len(run.cases), "case")
+    elapsed = run.header.get("elapsed_ms")
+    rest = f" · {elapsed_words(elapsed)}" if elapsed is not None else ""
+    return f"{told} recorded{'' if shown == len(run.cases) else f', {shown:,} shown'}{rest}"
+
+
+def case_listed(case: Case) -> dict[str, Any]:
+    """The case as one entry of a document, without what was said."""
+    return {
+        "case": case.id,
+        "name": case.name,
+        "script": case.script,
+        "title": case.title,
+        "file": case.file,
+        "line": case.line,
+        "tags": list(case.tags),
+        "verdict": case.verdict,
+        "turns": len(case.last.turns),
+        "elapsed_ms": round(case.elapsed_ms, 3),
+        **({} if case.message is None else {"message": case.message}),
+    }
