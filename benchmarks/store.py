@@ -153,14 +153,13 @@ def render(found: dict[str, Any]) -> str:
         "| what | " + " | ".join(f"{host}, median | slowest" for host in hosts) + " |",
         "|---|" + "---:|" * (2 * len(hosts)),
     ]
-    names = list(next(iter(hosts.values()))["questions"])
-    rows = [(name, lambda host, name=name: host["questions"][name]) for name in names]
-    rows += [
-        (f"taking in a run of {found['cases']:,} cases, the last tenth of them", lambda host: host["ingest_ms"]),
-        ("taking in a run that is there", lambda host: host["known_ms"]),
+    rows = {name: [host["questions"][name] for host in hosts.values()] for name in next(iter(hosts.values()))["questions"]}
+    rows[f"taking in a run of {found['cases']:,} cases, the last tenth of them"] = [
+        host["ingest_ms"] for host in hosts.values()
     ]
-    for name, figures in rows:
-        cells = [f"{figures(host)['median']:,.1f} | {figures(host)['slowest']:,.1f}" for host in hosts.values()]
+    rows["taking in a run that is there"] = [host["known_ms"] for host in hosts.values()]
+    for name, row in rows.items():
+        cells = [f"{figures['median']:,.1f} | {figures['slowest']:,.1f}" for figures in row]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     sizes = ", ".join(f"{host} {figures['size_mb']:,.0f} MB" for host, figures in hosts.items())
     return "\n".join([*lines, "", f"Size: {sizes}."])

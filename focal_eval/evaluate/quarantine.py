@@ -14,6 +14,7 @@ from focal_eval.script.load import shown
 from focal_eval.script.model import Script
 from focal_eval.script.quarantine import Entry, Placed, read_quarantine
 from focal_eval.script.suite import Suite
+from focal_eval.source import Span
 from focal_eval.value import value
 
 
@@ -72,7 +73,8 @@ def quarantine_of(
         own = tuple(case.name for case in cases_of(script, 1, variants))
         names[script.id] = own
         names.update({name: (name,) for name in own if name != script.id})
-    held, seen = [], {}
+    held: list[Held] = []
+    seen: dict[str, Span] = {}
     for entry in _entries(suite, problems):
         name = entry.case.text
         if name in seen:
