@@ -97,7 +97,6 @@ class RecordedEdits:
             return 0, f"it cannot be taken up again: {type(problem).__name__}"
         return None
 
-
     def _alike_after(self, one: State, other: State) -> bool:
         """Whether two turns leave the same behind for later turns, as far as both agents know the names of it."""
         return all(getattr(one, name) == getattr(other, name) for name in _LEFT) and all(
