@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Compared
     from focal_eval.store.answers import Strips
 
+STORE = "FOCAL_EVAL_STORE"  # the variable of the environment that names a store
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
 
