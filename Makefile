@@ -36,11 +36,13 @@ prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on sma
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/run.py --quick
 	$(BIN)/python benchmarks/remote.py --quick
+	$(BIN)/python benchmarks/store.py --quick
 
 bench: $(VENV)/.installed-dev ## measures this tool beside others and rewrites benchmarks/README.md; half an hour
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/remote.py
 	$(BIN)/python benchmarks/page.py --write
+	$(BIN)/python benchmarks/store.py
 
 pictures: $(VENV)/.installed-dev ## makes the pictures in docs/images again; needs Chromium
 	@$(BIN)/python docs/images/make.py

@@ -146,21 +146,21 @@ def render(found: dict[str, Any]) -> str:
     hosts = found["databases"]
     lines = [
         f"Measured {found['measured_on']} on {found['machine']['cores']} cores, {found['machine']['memory_gib']} GiB, "
-        f"{found['machine']['system']}, Python {found['machine']['python']}: {found['runs']:,} runs of {found['cases']:,} cases, "
-        f"{found['runs'] * found['cases']:,} rows. Milliseconds, median and slowest of {found['rounds']}; "
+        f"{found['machine']['system']}, "
+        f"Python {found['machine']['python']}: {found['runs']:,} runs of {found['cases']:,} cases, "
+        f"{found['runs'] * found['cases']:,} rows. Times are milliseconds, median and slowest of {found['rounds']}; "
         f"the limit of a question is {LIMIT_MS:.0f}.",
         "",
         "| what | " + " | ".join(f"{host}, median | slowest" for host in hosts) + " |",
         "|---|" + "---:|" * (2 * len(hosts)),
     ]
-    names = list(next(iter(hosts.values()))["questions"])
-    rows = [(name, lambda host, name=name: host["questions"][name]) for name in names]
-    rows += [
-        (f"taking in a run of {found['cases']:,} cases, the last tenth of them", lambda host: host["ingest_ms"]),
-        ("taking in a run that is there", lambda host: host["known_ms"]),
+    rows = {name: [host["questions"][name] for host in hosts.values()] for name in next(iter(hosts.values()))["questions"]}
+    rows[f"taking in a run of {found['cases']:,} cases, the last tenth of them"] = [
+        host["ingest_ms"] for host in hosts.values()
     ]
-    for name, figures in rows:
-        cells = [f"{figures(host)['median']:,.1f} | {figures(host)['slowest']:,.1f}" for host in hosts.values()]
+    rows["taking in a run that is there"] = [host["known_ms"] for host in hosts.values()]
+    for name, row in rows.items():
+        cells = [f"{figures['median']:,.1f} | {figures['slowest']:,.1f}" for figures in row]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     sizes = ", ".join(f"{host} {figures['size_mb']:,.0f} MB" for host, figures in hosts.items())
     return "\n".join([*lines, "", f"Size: {sizes}."])

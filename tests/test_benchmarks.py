@@ -54,6 +54,15 @@ def test_the_bare_loop_finds_exactly_the_wrong_ones(kind: str, tmp_path: Path) -
     assert seen == json.loads((tmp_path / "expected.json").read_text())
 
 
+def test_the_store_is_measured_on_every_database_there_is() -> None:
+    """Each question has a row; small figures are written nowhere."""
+    before = (BENCHMARKS / "README.md").read_bytes()
+    shown = run("benchmarks/store.py", "--quick").stdout
+    assert "10 runs of 20 cases, 200 rows" in shown
+    assert "| `history suite` | " in shown
+    assert (BENCHMARKS / "README.md").read_bytes() == before
+
+
 def test_a_quick_run_measures_every_job_that_is_installed(tmp_path: Path) -> None:
     """Without its peers installed the benchmark still runs, says what was not measured, and judges verdicts."""
     shown = run("benchmarks/run.py", "--quick", "--work", str(tmp_path / "work")).stdout

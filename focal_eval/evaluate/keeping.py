@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from focal_eval.clock import Clock
 from focal_eval.errors import StorageError, UsageError
-from focal_eval.evaluate.request import Kept
+from focal_eval.evaluate.request import STORE, Kept
 from focal_eval.report.model import ReportModel
 from focal_eval.script.suite import Suite
 
@@ -25,14 +25,13 @@ def store_of(named: str | None, suite: Suite | None, environ: Mapping[str, str])
 
     Raises UsageError before the run where the words mean no store, or its library is not installed.
     """
-    from focal_eval.store.address import VARIABLE, address_of
-
-    word = named or environ.get(VARIABLE)
+    word = named or environ.get(STORE)
     if word == OFF:
         return None
     if word is None and (suite is None or suite.fields.store is None):
         return None
     from focal_eval.evaluate.stores import of_suite
+    from focal_eval.store import address_of
     from focal_eval.store.extras import need
 
     address = address_of(word) if word is not None else of_suite(suite) if suite is not None else None

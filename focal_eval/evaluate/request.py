@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from focal_eval.runner.shard import Shard
     from focal_eval.store.answers import Strips
 
+STORE = "FOCAL_EVAL_STORE"  # the variable of the environment that names a store
 DEFAULT_REPORTS = ("html", "junit", "markdown")
 
 

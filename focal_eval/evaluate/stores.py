@@ -12,13 +12,13 @@ from focal_eval.document import read_file
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.outcome import stamp
+from focal_eval.evaluate.request import STORE
 from focal_eval.evaluate.storing import facts_of
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import ReportModel
 from focal_eval.script.load import shown
 from focal_eval.script.suite import Suite, looks_like_suite, read_suite
 from focal_eval.store import DEFAULT, Address, Store, address_of, open_store
-from focal_eval.store.address import VARIABLE
 from focal_eval.store.answers import CaseHistory, RuleHistory, SuiteHistory
 from focal_eval.store.model import Ingested, Keep, Pruned, Scope
 
@@ -30,8 +30,8 @@ def chosen(named: str | None, environ: Mapping[str, str], folder: Path = Path("e
 
     Raises UsageError where suites name different ones.
     """
-    if named or environ.get(VARIABLE):
-        return address_of(named or environ[VARIABLE])
+    if named or environ.get(STORE):
+        return address_of(named or environ[STORE])
     found = {address.target: address for path in sorted(folder.glob("*.yaml")) for address in _of_file(path)}
     if len(found) > 1:
         names = ", ".join(address.shown for address in found.values())

@@ -10,6 +10,7 @@ from focal_eval.agent import Agent
 from focal_eval.agent.authored import authored, same
 from focal_eval.agent.parts import Part, parts
 from focal_eval.agent.placed import Placed
+from focal_eval.agent.spellings import Collect, Requires
 from focal_eval.records import Json
 from focal_eval.value import value
 
@@ -18,6 +19,9 @@ _LISTS = {"rule": "rules", "tool": "tools", "template": "templates", "slot": "sl
 _PAIRS = {"trigger": "triggers", "variable": "variables"}
 _SETTINGS = ("greeting", "fallback", "languages", "settings")
 _ORDERED = frozenset({"rule", "scenario", "step", "transition", "template", "slot"})
+_SPELT_WHOLE = (Collect, Requires)
+"""What a file spells in one piece, however it is taken apart when it is read."""
+
 Held = dict[str, Part]  # by id, in order; a scenario without its steps, a step without its transitions
 Path = tuple[str, ...]
 
@@ -210,6 +214,10 @@ def _edited(one: Part, other: Part) -> Iterator[Change]:
 
 def _line_in(held: Any, default: int) -> int:
     """Where a value stands, as far as it knows."""
+    if isinstance(held, Collect):
+        held = held.slots
+    if isinstance(held, Requires):
+        held = held.names or held.expression
     if isinstance(held, tuple) and held:
         return _line_in(held[0], default)
     line: int = getattr(getattr(held, "span", None), "line", 0)
@@ -220,7 +228,7 @@ def _differences(one: Any, other: Any, path: Path = ()) -> Iterator[tuple[Path, 
     """What differs, field by field, as deep as both sides have the same kind of thing."""
     if type(one) is type(other) and same(one, other):
         return
-    if is_dataclass(one) and type(one) is type(other):
+    if is_dataclass(one) and type(one) is type(other) and not isinstance(one, _SPELT_WHOLE):
         for spec in fields(one):
             if spec.name != "span":
                 yield from _differences(getattr(one, spec.name), getattr(other, spec.name), (*path, spec.name))

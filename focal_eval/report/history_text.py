@@ -38,6 +38,8 @@ def case_lines(found: CaseHistory, paint: Paint, *, most: int) -> Iterator[str]:
     yield _row("passed", rate_words(found.passed, "conversation"))
     yield _row("unsteady", rate_words(found.flake, "judged run"))
     yield from _trend_rows(found.time, found.tokens)
+    if found.points and found.points[-1].quarantined:
+        yield paint(_row("quarantine", "its last run held it there: it gated nothing"), "yellow")
     if found.streak is not None:
         yield ""
         yield from _streak(found.streak, paint)

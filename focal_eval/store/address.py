@@ -11,7 +11,6 @@ from focal_eval.registry import did_you_mean, names
 from focal_eval.value import value
 
 DEFAULT = "reports/store.sqlite"
-VARIABLE = "FOCAL_EVAL_STORE"
 _SPELT = {"postgres": "postgresql", "postgresql+psycopg": "postgresql", "sqlite3": "sqlite"}
 _IN_MEMORY = ":memory:"
 

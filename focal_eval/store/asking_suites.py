@@ -13,7 +13,7 @@ from focal_eval.store.tables import SUMS, case_runs, cases
 from focal_eval.store.windows import Window, all_series, fitting, stored_run, window
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 LETTERS = dict(zip(VERDICTS, "efunxsp", strict=True))
 FLAKY, ABSENT = "~", "."
@@ -42,7 +42,7 @@ def suite_history(connection: Connection, scope: Scope) -> SuiteHistory:
     )
 
 
-def edges(connection: Connection, chosen: Window, columns: Callable[[Any, Any], list[Any]]) -> Iterator[Row[Any]]:
+def edges(connection: Connection, chosen: Window, columns: Callable[[Any, Any], list[Any]]) -> Iterator[Any]:
     """Of every case of a window its first and its last row in it; the columns chosen from the two, beside `name`."""
     first, last, inner = case_runs.alias("first"), case_runs.alias("last"), case_runs.alias("inner")
     here = and_(inner.c.case_no == cases.c.no, inner.c.at.between(chosen.first, chosen.last))

@@ -9,7 +9,7 @@ from sqlalchemy import Table, and_, bindparam, delete, func, insert, select, upd
 
 from focal_eval.clock import content_id
 from focal_eval.store.folding import NOTHING, Own, Standing, fold
-from focal_eval.store.model import VERDICTS, Ingested, RunFacts
+from focal_eval.store.model import VERDICTS, CaseFacts, Ingested, Outcome, RunFacts
 from focal_eval.store.tables import (
     SUMS,
     case_runs,
@@ -32,19 +32,27 @@ CHUNK = 500  # values of one IN
 _FOLDED = ("unsteady", "judged_at", "is_good", "was_good", "since", "before")
 
 
-def ingest(connection: Connection, run: RunFacts, at: str) -> Ingested:
+class Ready:
+    """A run with all that can be worked out before anybody has to wait for its writer."""
+
+    def __init__(self, run: RunFacts) -> None:
+        self.run, self.digest, self.reached = run, run.digest, run.reached
+        self.outcomes: list[tuple[CaseFacts, Outcome]] = [(case, case.outcome()) for case in run.cases]
+
+
+def ingest(connection: Connection, ready: Ready, at: str) -> Ingested:
     """Takes a run in where the store has no copy of it that came as far; the caller holds the writers' lock."""
-    held = sum(len(case.tries) for case in run.cases)
+    run, (_, held) = ready.run, ready.reached
     said = Ingested(run.id, "new", len(run.cases), held)
     known = connection.execute(select(runs).where(runs.c.id == run.id)).first()
     if known is not None:
-        if known.digest == run.digest:
+        if known.digest == ready.digest:
             return Ingested(run.id, "known", len(run.cases), held)
-        if (known.state == "finished", known.held) > run.reached:
+        if (known.state == "finished", known.held) > ready.reached:
             return Ingested(run.id, "behind", len(run.cases), held)
         remove(connection, known)
         said = Ingested(run.id, "replaced", len(run.cases), held)
-    _Ingesting(connection, run).go(at)
+    _Ingesting(connection, ready).go(at)
     return said
 
 
@@ -123,8 +131,8 @@ def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 class _Ingesting:
     """One run on its way in."""
 
-    def __init__(self, connection: Connection, run: RunFacts) -> None:
-        self.connection, self.run = connection, run
+    def __init__(self, connection: Connection, ready: Ready) -> None:
+        self.connection, self.ready, self.run = connection, ready, ready.run
         self.suite = self._suite()
         self.at = self._moment()
 
@@ -163,17 +171,17 @@ class _Ingesting:
         return newest is not None and newest > self.at
 
     def _number(self, at: str) -> int:
-        run = self.run
+        run, outcomes = self.run, [found for _, found in self.ready.outcomes]
         row = {
             "suite_no": self.suite,
             "at": self.at,
-            "digest": run.digest,
-            "held": sum(len(case.tries) for case in run.cases),
+            "digest": self.ready.digest,
+            "held": self.ready.reached[1],
             "cases": len(run.cases),
-            "good": sum(case.good for case in run.cases),
-            "judged": sum(case.judged for case in run.cases),
-            "flaky": sum(case.flaky for case in run.cases),
-            "errored": sum(case.verdict == "errored" for case in run.cases),
+            "good": sum(found.good for found in outcomes),
+            "judged": sum(found.judged for found in outcomes),
+            "flaky": sum(found.flaky for found in outcomes),
+            "errored": sum(found.verdict == "errored" for found in outcomes),
             "quarantined": sum(case.quarantined for case in run.cases),
             "knows_rules": any(case.rules is not None for case in run.cases),
             "ingested_at": at,
@@ -212,21 +220,21 @@ class _Ingesting:
         self.reason = self._interned(reasons, {content_id(text, length=32): {"text": text} for text in self._texts()})
         sets = self._rule_sets()
         terms = self.run.terms
-        for case in facts:
-            own = Own(self.at, case.good, case.judged, case.flaky, case.elapsed_us, case.tokens, script[case.digest], terms)
+        for case, found in self.ready.outcomes:
+            own = Own(self.at, found.good, found.judged, found.flaky, case.elapsed_us, case.tokens, script[case.digest], terms)
             yield {
                 "case_no": numbers[case.key],
                 "at": self.at,
                 "run_no": number,
-                "verdict": VERDICTS.index(case.verdict),
-                "flaky": case.flaky,
+                "verdict": VERDICTS.index(found.verdict),
+                "flaky": found.flaky,
                 "quarantined": case.quarantined,
-                "good": case.good,
-                "judged": case.judged,
+                "good": found.good,
+                "judged": found.judged,
                 "elapsed_us": case.elapsed_us,
                 "tokens": case.tokens,
                 "script_no": own.script,
-                "reason_no": self._reason(case.reason),
+                "reason_no": self._reason(found.reason),
                 "rules_no": None if case.rules is None else sets[case.rules],
                 **_folded(fold(known[case.key][1] if case.key in known else NOTHING, own)),
             }
@@ -288,8 +296,8 @@ class _Ingesting:
     def _rules(self, number: int) -> None:
         """What the run says of each rule, added up over its cases."""
         sums: dict[str, list[int]] = {}
-        for case in self.run.cases:
-            good, judged = case.good, case.judged
+        for case, found in self.ready.outcomes:
+            good, judged = found.good, found.judged
             for name, turns in case.rules or ():
                 row = sums.setdefault(name, [0, 0, 0, 0])
                 for place, more in enumerate((1, turns, good, judged)):

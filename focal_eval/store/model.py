@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from focal_eval.clock import content_id
@@ -36,6 +35,17 @@ class TryFacts:
 
 
 @value
+class Outcome:
+    """What the tries of a case come to."""
+
+    verdict: str  # the worst of the repeats; `not_run` where nothing was begun
+    good: int  # repeats
+    judged: int
+    flaky: bool  # its repeats disagree, or one passed only after an attempt that did not
+    reason: str | None  # of the first repeat that has the verdict
+
+
+@value
 class CaseFacts:
     """One case of a run, all its repeats together."""
 
@@ -51,38 +61,38 @@ class CaseFacts:
     rules: tuple[tuple[str, int], ...] | None = None  # names with the turns they matched in, sorted; None where not told
     quarantined: bool = False
 
-    @property
-    def deciding(self) -> Iterator[TryFacts]:
-        """The last attempt of each repeat."""
-        last = {item.repeat: item for item in self.tries}
-        return iter(last.values())
+    def outcome(self) -> Outcome:
+        """What its tries come to."""
+        if len(self.tries) == 1:
+            (only,) = self.tries
+            good = only.verdict in GOOD
+            return Outcome(only.verdict, int(good), int(good or only.verdict in BAD), flaky=False, reason=only.reason)
+        deciding = {item.repeat: item for item in self.tries}  # the last attempt of each
+        verdict = min((item.verdict for item in deciding.values()), key=VERDICTS.index, default="not_run")
+        passed = sum(item.verdict in GOOD for item in deciding.values())
+        judged = passed + sum(item.verdict in BAD for item in deciding.values())
+        again = any(
+            item is not deciding[item.repeat] and item.verdict not in GOOD and deciding[item.repeat].verdict in GOOD
+            for item in self.tries
+        )
+        reason = next((item.reason for item in deciding.values() if item.verdict == verdict and item.reason), None)
+        return Outcome(verdict, passed, judged, flaky=0 < passed < judged or again, reason=reason)
 
     @property
     def verdict(self) -> str:
-        """The worst of the repeats; `not_run` where nothing was begun."""
-        return min((item.verdict for item in self.deciding), key=VERDICTS.index, default="not_run")
+        return self.outcome().verdict
 
     @property
     def good(self) -> int:
-        return sum(item.verdict in GOOD for item in self.deciding)
+        return self.outcome().good
 
     @property
     def judged(self) -> int:
-        return sum(item.verdict in GOOD or item.verdict in BAD for item in self.deciding)
+        return self.outcome().judged
 
     @property
     def flaky(self) -> bool:
-        """Whether its repeats disagree, or one passed only after an attempt that did not."""
-        if 0 < self.good < self.judged:
-            return True
-        good = {item.repeat for item in self.deciding if item.verdict in GOOD}
-        last = {item.repeat: item.attempt for item in self.tries}
-        return any(item.repeat in good and item.attempt < last[item.repeat] and item.verdict not in GOOD for item in self.tries)
-
-    @property
-    def reason(self) -> str | None:
-        """Why its verdict is what it is, of the first repeat that has it."""
-        return next((item.reason for item in self.deciding if item.verdict == self.verdict and item.reason), None)
+        return self.outcome().flaky
 
 
 @value

