@@ -190,7 +190,7 @@ def render() -> str:
     minutes = kept * NIGHT_CASES / 60e3
     talk_s = size["turns"] * TURN_S
     lines = [
-        f"Measured {told['measured']} with {cases:,} conversations of {size['turns']} turns and 15 checks on a cluster of "
+        f"Measured {told['measured']} with {cases:,} conversations of {size['turns']} turns on a cluster of "
         f"{told['workers']} workers, {told['machine']['cores']} cores for all of them, Python {told['machine']['python']}.",
         "",
         "| of one conversation | |",

@@ -62,7 +62,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     back.add_argument("--update-fragments", action="store_true", help="also into fragments that other scripts include")
     back.add_argument("--dry-run", action="store_true", help="only show what --update-expectations would write")
-    out = parser.add_argument_group("what comes out")
+    _add_out(parser.add_argument_group("what comes out"))
+
+
+def _add_out(out: argparse._ArgumentGroup) -> None:
     out.add_argument(
         "--baseline", metavar="REF", help="compare the run with this one: a run, a baseline's folder, or the word baseline"
     )

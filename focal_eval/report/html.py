@@ -12,8 +12,9 @@ import base64
 import hashlib
 import re
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 NAME = "report.html"
 CHUNK_CASES = 200
 CHUNK_BYTES = 4_000_000  # of journal lines: what one opened case may cost the browser
+PACKED_AHEAD = 4  # chunks
 GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
 MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
@@ -106,9 +108,15 @@ def _chunks(cases: list[Case]) -> Iterator[list[Case]]:
 
 
 def _packed(run: ReportModel, chunks: list[list[Case]]) -> Iterator[Any]:
-    """The chunks in order; two at a time, as packing lets other threads run."""
+    """The chunks in order; two at a time, as packing lets other threads run, and few ahead of who writes them."""
     with ThreadPoolExecutor(2) as pool:
-        yield from pool.map(lambda chunk: pack(run, chunk), chunks)
+        coming: deque[Future[Any]] = deque()
+        for chunk in chunks:
+            coming.append(pool.submit(pack, run, chunk))
+            if len(coming) > PACKED_AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def pack(run: ReportModel, chunk: list[Case]) -> Any:

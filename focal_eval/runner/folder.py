@@ -51,19 +51,25 @@ def resume(folder: Path) -> Resumed:
 def read_journal(folder: Path) -> tuple[Reading, int]:
     """All that a folder's journal says, and how many bytes of it are whole lines. Raises StorageError.
 
-    Of a run that was killed before its first line was written the header is told by `run.json`.
+    Where its first line was never written or is damaged the header is told by `run.json`.
     """
-    path, reading = folder / JOURNAL, Reading()
+    path = folder / JOURNAL
     try:
-        with path.open("rb") as file:
-            size = reading.file(file)
+        reading, size = _read(path, {})
+        if not reading.header and (header := read_header(folder)):
+            return _read(path, header)
     except FileNotFoundError:
         raise StorageError(f"{folder} is not a run folder: it holds no {JOURNAL}") from None
     except OSError as problem:
         raise StorageError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    if not size and (header := read_header(folder)):
-        reading.begin(header)
     return reading, size
+
+
+def _read(path: Path, header: dict[str, Any]) -> tuple[Reading, int]:
+    reading = Reading()
+    reading.begin(header)
+    with path.open("rb") as file:
+        return reading, reading.file(file)
 
 
 def read_header(folder: Path) -> dict[str, Any]:

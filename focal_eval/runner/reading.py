@@ -137,6 +137,8 @@ class Reading:
         self._ended = False
 
     def _end(self, data: dict[str, Any]) -> None:
+        if not self.header:  # of a run whose first line is damaged
+            return
         self.header = self.header | {key: value for key, value in data.items() if key not in ("t", SEAL)}
         self._ended = True
 

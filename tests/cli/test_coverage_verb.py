@@ -10,6 +10,7 @@ import pytest
 
 from focal_eval.cli import main
 from tests.cli.shop import build
+from tests.resealing import reseal
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +174,7 @@ def test_what_an_engine_does_not_report_is_unknown(capsys: pytest.CaptureFixture
         for name in ("rules", "candidates", "enforcement"):
             (line.get("reply") or {}).pop(name, None)
     journal.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    reseal(journal)
     out = said(capsys, "reports/one", "--fail-under", "50", code=3)
     assert "note: not reported by the engine, so unknown: rule, constraint" in out
     assert "nothing to cover: 0 rules" in out
@@ -219,6 +221,7 @@ def test_a_damaged_journal_is_no_traceback(capsys: pytest.CaptureFixture[str]) -
     """A reply of another shape ends in a sentence that names the case, exit code 3."""
     journal = Path("reports/one/journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b'"rules":[', b'"rules":7,"x":[', 1))
+    reseal(journal)
     assert main(["coverage", "reports/one"]) == 3
     assert "the journal of reports/one is damaged at case" in capsys.readouterr().err
 

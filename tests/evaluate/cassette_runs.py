@@ -63,10 +63,11 @@ def play(suite: Path, mode: str | None = None, clock: Clock | None = None, **req
 
 
 def journal(result: RunResult) -> list[dict[str, Any]]:
-    """Cases, turns and attempts of a run as the journal has them, sorted; only a case's own time is left out."""
+    """Cases, turns and attempts of a run as the journal has them, sorted; only a case's own time and checksums are left out."""
     text = (Path(result.model.folder) / "journal.jsonl").read_text(encoding="utf-8")
     lines = [line for line in map(json.loads, text.splitlines()) if line["t"] in ("case", "turn", "attempt")]
     for line in lines:
+        line.pop("crc")
         if line["t"] == "attempt":
             del line["elapsed_ms"]
     return sorted(lines, key=lambda line: (line.get("case") or line.get("id"), line["t"], line.get("i", 0)))

@@ -16,6 +16,7 @@ from focal_eval.evaluate.approving import ApproveRequest, approve
 from focal_eval.evaluate.comparing import compare_baseline
 from focal_eval.report.journal import read_run
 from tests.evaluate.approved_shop import AGENT, CLOCK, GREET, LEAVE, Shop, decisions, told
+from tests.resealing import reseal
 
 
 @pytest.fixture
@@ -356,6 +357,7 @@ def test_a_journal_of_another_shape_is_told_as_damaged(shop: Shop) -> None:
     text = path.read_text(encoding="utf-8")
     assert '"rules":[' in text
     path.write_text(text.replace('"rules":[', '"rules":3,"rulez":['), encoding="utf-8")
+    reseal(path)
     with pytest.raises(StorageError, match="is damaged: rules: a list is expected"):
         shop.approve(folder)
     with pytest.raises(StorageError, match="is damaged: rules: a list is expected"):

@@ -15,6 +15,7 @@ from focal_eval.evaluate import CompareRequest, RunRequest, compare, run
 from focal_eval.evaluate.comparing import Compared
 from focal_eval.report.progress import Silence
 from tests.cli.shop import SUITE, build
+from tests.resealing import reseal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,6 +137,7 @@ def test_an_agent_that_was_not_kept_is_said_not_to_be_known() -> None:
         Path(kept).unlink()
     journal = Path("before/journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b',"copy":"agent.yaml"', b""))
+    reseal(journal)
     change_in("agent.yaml", "Goodbye!", "Bye!")
     play("after")
     compared = against()
@@ -191,6 +193,7 @@ def test_an_engine_that_breaks_leaves_no_verdict() -> None:
         line.replace(b'"verdict":"passed"', b'"verdict":"errored"') if b'"t":"attempt"' in line else line for line in lines
     ]
     Path("after/journal.jsonl").write_bytes(b"\n".join(broken))
+    reseal(Path("after/journal.jsonl"))
     compared = against()
     assert (compared.comparison.counts[Change.ERRORED], compared.exit_code) == (3, ExitCode.NO_VERDICT)
 
@@ -201,6 +204,7 @@ def test_a_header_with_other_masks_is_refused() -> None:
     play("after")
     journal = Path("after/journal.jsonl")
     journal.write_bytes(journal.read_bytes().replace(b'"compare":{"mask":[]}', b'"compare":{"mask":[3]}'))
+    reseal(journal)
     with pytest.raises(StorageError, match="header of after cannot be read"):
         against()
 

@@ -10,6 +10,7 @@ import pytest
 from focal_eval.cli import main
 from focal_eval.evaluate.impacting import WHY
 from tests.evaluate.impact_shop import SCRIPTS, SUITE, chosen, edited, impact_of, remote, shop_in, write_script
+from tests.resealing import reseal
 
 AFAR = ("--suite", "evals/afar.yaml")
 
@@ -135,6 +136,7 @@ def test_a_damaged_record_is_refused(shop: Path, capsys: pytest.CaptureFixture[s
         if line["t"] == "turn":
             line["reply"]["rules"] = 7
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    reseal(journal)
     edited(shop, ("[weather]", "[rain]"))
     assert main(["impact", "evals/agent.yaml", "evals/new.yaml", *AFAR]) != 0
     assert "is damaged at case" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.joined_runs import joined
 from focal_eval.report.journal import read_run
 from focal_eval.report.progress import Silence
+from focal_eval.runner.seal import sealed
 
 AGENT = "def answer(message, conversation):\n    return {'response': open('answer.txt').read()}\n"
 SUITE = "scripts: [one.yaml, two.yaml]\nengine: {kind: callable, target: bot.py:answer}\n"
@@ -78,7 +79,8 @@ def test_a_run_that_did_not_end_makes_all_partial(runs: list[str]) -> None:
     journal = cut / "journal.jsonl"
     name = read_run(cut).header["id"].encode()
     lines = [line for line in journal.read_bytes().splitlines(keepends=True) if not line.startswith(b'{"t":"end"')]
-    journal.write_bytes(b"".join(lines).replace(name, b"20260101-000000-abcd"))
+    lines = [sealed(line[:-19].replace(name, b"20260101-000000-abcd") + b"}") + b"\n" for line in lines]
+    journal.write_bytes(b"".join(lines))
     models = [read_run(Path("reports") / runs[1]), read_run(cut)]
     assert not joined(models[:1]).partial
     assert joined(models).partial

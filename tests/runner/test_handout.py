@@ -43,7 +43,7 @@ def test_every_case_is_handed_out_once_in_batches_that_shrink() -> None:
 
     async def go() -> list[int]:
         batches, order = handout(2_000)
-        sizes, seen = [], []
+        sizes, seen = list[int](), list[str]()
         async for batch in batches:
             sizes.append(len(batch.cases))
             seen += batch.cases
@@ -66,7 +66,7 @@ def test_batches_end_only_when_nothing_is_under_way() -> None:
     async def go() -> None:
         batches, _ = handout(1)
         first = await anext(batches)
-        waiting = asyncio.create_task(anext(batches))  # type: ignore[arg-type]  # a coroutine, whatever typeshed says
+        waiting = asyncio.create_task(anext(batches))
         await asyncio.sleep(0.01)
         assert not waiting.done()
         batches.done(first.cases[0])
@@ -82,7 +82,7 @@ def test_lost_cases_come_again_and_the_one_that_kills_is_found() -> None:
     async def go() -> tuple[list[str], list[str]]:
         batches, _ = handout(300, workers=1)
         deadly = (await anext(batches)).cases[5]
-        again, given_up, alone = [], [], False
+        again, given_up, alone = list[str](), list[str](), False
         batch: Batch | None = Batch((*(planned(300)[at].id for at in range(37)),))
         assert batch is not None
         while batch is not None and len(given_up) < 1:
@@ -121,7 +121,7 @@ def test_nothing_more_is_handed_out_after_a_stop() -> None:
     async def go() -> None:
         batches, _ = handout(1)
         await anext(batches)
-        waiting = asyncio.create_task(anext(batches))  # type: ignore[arg-type]  # as above
+        waiting = asyncio.create_task(anext(batches))
         await asyncio.sleep(0)
         batches.stop()
         with pytest.raises(StopAsyncIteration, match="^$"):

@@ -204,6 +204,21 @@ def test_a_run_without_an_index_is_listed(tmp_path: Path) -> None:
     assert same(tmp_path).counts["passed"] == 1
 
 
+def test_a_damaged_first_line_loses_no_run(tmp_path: Path) -> None:
+    """What the header said stands in run.json as well; every other line still counts."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a")])
+    kept.end({"state": "finished", "verdict": "passed"})
+    kept.close()
+    damaged(tmp_path, b'"r1"')
+    (tmp_path / INDEX).unlink()
+    run = same(tmp_path)
+    assert (run.header["id"], run.header["state"], run.counts["passed"], run.damaged) == ("r1", "finished", 1, 1)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(StorageError, match="does not begin with a line of kind 'run'"):
+        read_run(tmp_path)
+
+
 def test_a_run_killed_before_its_first_line_is_told_by_its_header(tmp_path: Path) -> None:
     """An empty journal beside run.json is a run of which nothing was recorded; without run.json there is nothing to tell."""
     journal(tmp_path).close()
