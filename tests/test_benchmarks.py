@@ -101,3 +101,10 @@ def test_a_quick_remote_run_arrives_at_the_verdicts(tmp_path: Path) -> None:
     shown = run("benchmarks/remote.py", "--quick", "--work", str(tmp_path / "work")).stdout
     assert shown.count("| focal-eval |") == 3
     assert "wrong" not in shown
+
+
+def test_the_tables_of_the_journal_are_those_of_the_data() -> None:
+    """README.md shows journal.json and nothing else."""
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    between = readme.split("<!-- journal -->")[1].split("<!-- /journal -->")[0]
+    assert between.strip() == run("benchmarks/journal.py", "--render").stdout.strip()

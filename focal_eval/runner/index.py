@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,7 @@ from focal_eval.runner.seal import is_sealed
 INDEX = "index.jsonl"
 VERSION = 1
 TOGETHER = 100  # attempts that are written at once; those not written yet are read from the journal
+CHUNK_BYTES = 1_000_000
 
 
 class IndexWriter:
@@ -110,15 +111,23 @@ class IndexWriter:
 def read_index(folder: Path, journal: IO[bytes]) -> tuple[Reading, int] | None:
     """What the index knows, and from which byte of the journal on it has to be read; None where it does not fit."""
     try:
-        data = (folder / INDEX).read_bytes()
-        return _entries(data[: data.rfind(b"\n")].split(b"\n"), journal)
+        with (folder / INDEX).open("rb") as file:
+            return _entries(file, journal)
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 
 
-def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | None:
+def _rows(index: IO[bytes]) -> Iterator[Any]:
+    """What each whole line says, a megabyte of them decoded together."""
+    while lines := index.readlines(CHUNK_BYTES):
+        if not lines[-1].endswith(b"\n"):
+            lines.pop()
+        yield from orjson.loads(b"[" + b",".join(lines) + b"]")
+
+
+def _entries(index: IO[bytes], journal: IO[bytes]) -> tuple[Reading, int] | None:
     size = journal.seek(0, os.SEEK_END)
-    head = orjson.loads(lines[0])
+    head = orjson.loads(index.readline())
     if head["index"] != VERSION:
         return None
     reading, start = Reading(), 0
@@ -126,7 +135,7 @@ def _entries(lines: list[bytes], journal: IO[bytes]) -> tuple[Reading, int] | No
     cases = reading.cases
     last = Place(0, 0)
     with collector_off():
-        for found in orjson.loads(b"[" + b",".join(lines[1:]) + b"]"):
+        for found in _rows(index):
             if isinstance(found, dict):
                 reading.shared |= {digest: Place(*place) for digest, place in found.get("shared", {}).items()}
                 if found.get("end") == size:  # else the journal was written on since then

@@ -37,6 +37,12 @@ def url(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             [RAY, "start", "--head", *ports, *options], check=True, stdout=log, stderr=log, env=variables, cwd=folder
         )
     try:
+        ready = [
+            sys.executable,
+            "-c",
+            "import ray; ray.init('ray://127.0.0.1:10001')",
+        ]
+        until(lambda: subprocess.run(ready, check=False, capture_output=True, env=variables).returncode == 0, 240)
         yield "ray://127.0.0.1:10001"
     finally:
         subprocess.run([RAY, "stop", "--force"], check=False, capture_output=True, env=variables)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +56,9 @@ class RayLink:
             raise UsageError("--cluster: Ray is not installed; install it with: pip install 'focal-eval[ray]'") from None
         await _reachable(url)
         try:
-            await asyncio.to_thread(ray.init, url, log_to_driver=False, logging_level="CRITICAL")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a run says in its own words that nobody answers
+                await asyncio.to_thread(ray.init, url, log_to_driver=False, logging_level="CRITICAL")
         except ConnectionError as problem:
             raise WorkersLost(f"the cluster at {url} cannot be reached; is it running?") from problem
         except RuntimeError as problem:  # another version of Ray or of Python
