@@ -29,8 +29,8 @@ CONCURRENCIES = (10, 50, 200)
 
 
 def ours(url: str) -> httpx.AsyncBaseTransport:
-    from focal_eval.engines.wire_dial import way_to
     from focal_eval.engines.wire_client import HttpxTransport
+    from focal_eval.engines.wire_dial import way_to
 
     return HttpxTransport(way_to(urlsplit(url)))
 

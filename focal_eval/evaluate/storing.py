@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from focal_eval.clock import content_id
 from focal_eval.compare.keys import case_key
 from focal_eval.compare.model import RecordedCase
-from focal_eval.errors import UsageError
+from focal_eval.errors import StorageError, UsageError
 from focal_eval.evaluate.recorded_cases import recorded, script_digest
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.gates import quantile
 from focal_eval.store.model import MOST_REASON, CaseFacts, RunFacts, TryFacts, clean
 
+MOST_NUMBER = 10**12  # microseconds or tokens of one conversation
 MOST_RULES = 2_000  # different ones of one case that are kept, the most frequent
 
 
@@ -56,7 +58,10 @@ def facts_of(model: ReportModel) -> RunFacts:
     if header.get("shard"):
         raise UsageError(f"{model.folder} is a part of a run; merge the parts, and take the whole in")
     turns = _Turns()
-    cases = tuple(_cases(model, turns))
+    try:
+        cases = tuple(_cases(model, turns))
+    except (TypeError, ValueError, AttributeError, LookupError) as problem:  # a journal may come from anywhere
+        raise StorageError(f"the journal of {model.folder} is damaged: {problem}") from None
     return RunFacts(
         id=_text(header["id"]),
         suite=suite_name,
@@ -67,7 +72,7 @@ def facts_of(model: ReportModel) -> RunFacts:
         finished_at=_text(header.get("finished_at")) or None,
         state=_text(header.get("state")),
         verdict=_text(header.get("verdict")) or None,
-        exit_code=header.get("exit_code"),
+        exit_code=_number(header.get("exit_code"), 1_000) if header.get("exit_code") is not None else None,
         folder=clean(str(model.folder)),
         version=_text(header.get("focal_eval")),
         suite_digest=_text(suite.get("digest")),
@@ -123,7 +128,7 @@ def _case(model: ReportModel, key: str, repeats: list[Case], turns: _Turns, *, q
                 knows_rules = True
                 rules.update({_text(rule["name"]) for rule in matched})
     return CaseFacts(
-        key=_text(key),
+        key=_name(key),
         script=_text(first.script),
         title=_text(first.title),
         file=_text(first.file),
@@ -152,12 +157,24 @@ def _tries(case: Case) -> Iterator[TryFacts]:
 def _tokens(found: Any) -> int:
     if not isinstance(found, Mapping):
         return 0
-    total = found.get("total")
-    return int(total if total is not None else (found.get("prompt") or 0) + (found.get("completion") or 0))
+    if found.get("total") is not None:
+        return _number(found["total"])
+    return _number(found.get("prompt")) + _number(found.get("completion"))
 
 
-def _us(ms: float) -> int:
-    return round(ms * 1000)
+def _us(ms: object) -> int:
+    return _number(ms * 1000 if isinstance(ms, (int, float)) else 0)
+
+
+def _number(found: object, most: int = MOST_NUMBER) -> int:
+    """A whole number that sums of many fit into 64 bits; 0 of what is no sensible one."""
+    return round(found) if isinstance(found, (int, float)) and 0 <= found <= most else 0
+
+
+def _name(text: str) -> str:
+    """A case's name as it is kept; one that had to be changed stays different from others."""
+    kept = _text(text)
+    return kept if kept == text else f"{kept}#{content_id(text)}"
 
 
 def _text(found: object) -> str:

@@ -74,9 +74,9 @@ def _cases(connection: Connection, number: int, run: str | None) -> list[tuple[s
         .join(rule_set_rules, and_(rule_set_rules.c.set_no == case_runs.c.rules_no, rule_set_rules.c.rule_no == number))
         .join(cases, cases.c.no == case_runs.c.case_no)
         .where(runs.c.id == run)
-        .order_by(case_runs.c.verdict, cases.c.name)
     )
-    return [(name, turns, VERDICTS[verdict]) for name, turns, verdict in connection.execute(query)]
+    found = sorted(connection.execute(query), key=lambda row: (row.verdict, row.name))  # databases sort names each in its way
+    return [(name, turns, VERDICTS[verdict]) for name, turns, verdict in found]
 
 
 def _moved(connection: Connection, number: int, chosen: Window) -> tuple[tuple[str, ...], tuple[str, ...]]:

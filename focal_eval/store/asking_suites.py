@@ -104,15 +104,15 @@ def strips(connection: Connection, scope: Scope) -> Strips:
         return Strips((), {})
     chosen = window(connection, wanted[0], scope)
     places = {row.no: place for place, row in enumerate(chosen.runs)}
-    query = (
-        select(cases.c.name, case_runs.c.run_no, case_runs.c.verdict, case_runs.c.flaky)
-        .join(cases, cases.c.no == case_runs.c.case_no)
-        .where(case_runs.c.run_no.in_(list(places)))
-    )
-    found: dict[str, list[str]] = {}
-    for name, run, verdict, flaky in connection.execute(query):
-        row = found.setdefault(name, [ABSENT] * len(places))
-        row[places[run]] = FLAKY if flaky else LETTERS[VERDICTS[verdict]]
-    return Strips(
-        tuple((row.id, row.started_at) for row in chosen.runs), {name: "".join(found[name]) for name in sorted(found)}
-    )
+    columns = (case_runs.c.case_no, case_runs.c.run_no, case_runs.c.verdict, case_runs.c.flaky)
+    letters = [LETTERS[verdict] for verdict in VERDICTS]
+    found: dict[int, list[str]] = {}
+    for number, run, verdict, flaky in connection.execute(select(*columns).where(case_runs.c.run_no.in_(list(places)))):
+        row = found.get(number)
+        if row is None:
+            row = found[number] = [ABSENT] * len(places)
+        row[places[run]] = FLAKY if flaky else letters[verdict]
+    named = select(cases.c.name, cases.c.no).where(cases.c.suite_no == chosen.suite)
+    rows = sorted(connection.execute(named), key=lambda row: str(row.name))  # databases sort names each in its way
+    drawn = {name: "".join(found[number]) for name, number in rows if number in found}
+    return Strips(tuple((run.id, run.started_at) for run in chosen.runs), drawn)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from focal_eval.cli import main
+from focal_eval.errors import StorageError
 from focal_eval.evaluate.storing import facts_of
 from focal_eval.report.journal import read_run
+from focal_eval.store import address_of, open_store
 from focal_eval.store.model import CaseFacts
 from focal_eval.testing import sample_run
 from tests.cli.shop import build
@@ -53,6 +56,36 @@ def test_a_run_judged_again_names_the_run_it_came_from(shop: Path) -> None:
     facts()
     main(["rejudge", "reports/one", "--out", "reports/again", "-q", "--report", "none"])
     assert facts_of(read_run(Path("reports/again"))).of_run == facts_of(read_run(Path("reports/one"))).id
+
+
+def damaged(folder: Path, **turn: object) -> Path:
+    """The sample run, with something else in each of its turns."""
+    run = sample_run(folder)
+    lines = [orjson.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
+    for line in lines:
+        if line["t"] == "turn" and "reply" in line:
+            line.update(turn)
+        if line["t"] == "attempt":
+            line["elapsed_ms"] = 1e300
+    (run / "journal.jsonl").write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+    return run
+
+
+def test_absurd_figures_are_left_out(tmp_path: Path) -> None:
+    """What no database holds, or no sum, is 0; the run is taken in all the same."""
+    run = damaged(tmp_path / "run", reply={"response": "x", "tokens": {"total": 10**18}}, elapsed_ms=1e300)
+    found = facts_of(read_run(run))
+    assert {case.elapsed_us for case in found.cases} <= {0, None}
+    store = open_store(address_of(str(tmp_path / "s.sqlite")), make=True)
+    assert store.ingest(found, "2026-01-01T00:00:00.000Z").outcome == "new"
+    store.close()
+
+
+def test_a_journal_of_other_shapes_is_damaged(tmp_path: Path) -> None:
+    """Rules that are no list of names end in a sentence."""
+    run = damaged(tmp_path / "run", reply={"response": "x", "rules": [{"score": 1}]})
+    with pytest.raises(StorageError, match="is damaged"):
+        facts_of(read_run(run))
 
 
 def test_hostile_words_are_storable(tmp_path: Path) -> None:
