@@ -1,4 +1,4 @@
-"""What goes wrong around a run: the disk, its folder, the clock, the system's limits. Each is a sentence and an intact journal."""
+"""What goes wrong around a run: disk, folder, clock, the system's limits. Each is a sentence and an intact journal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,12 @@ def begin(*words: str, pause: float = 0.0, limit: Callable[[], None] | None = No
     command = [sys.executable, "-m", "focal_eval", "run", *words, "--report", "none", "--no-cache", "-q"]
     environment = {**os.environ, "PAUSE_S": str(pause), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=limit,  # noqa: PLW1509  # the test has no other thread then
     )
 
 
@@ -239,8 +244,9 @@ def files(soft: int, hard: int) -> Callable[[], None]:
 def served(shop: Path) -> Iterator[str]:
     """The address of an agent behind Focal's contract, and a suite of three hundred conversations with it."""
     Path("agent.yaml").write_text(AGENT)
+    numbers = ", ".join(map(str, range(300)))
     Path("talks.yaml").write_text(
-        "params: {n: [%s]}\nturns: [{user: 'hello {{ n }}', expect: {rules: [greet]}}]\n" % (", ".join(map(str, range(300))))
+        f"params: {{n: [{numbers}]}}\nturns: [{{user: 'hello {{{{ n }}}}', expect: {{rules: [greet]}}}}]\n"
     )
     server = subprocess.Popen(
         [sys.executable, "-m", "focal_eval", "serve", "agent.yaml", "--port", "0"], stdout=subprocess.PIPE, text=True

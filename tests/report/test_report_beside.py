@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from focal_eval.compare.model import case_key
+from focal_eval.compare.keys import case_key
 from focal_eval.report import read_run
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.html import write

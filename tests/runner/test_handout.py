@@ -70,7 +70,7 @@ def test_batches_end_only_when_nothing_is_under_way() -> None:
         await asyncio.sleep(0.01)
         assert not waiting.done()
         batches.done(first.cases[0])
-        with pytest.raises(StopAsyncIteration, match="^$"):
+        with pytest.raises(StopAsyncIteration, match=r"^$"):
             await waiting
 
     asyncio.run(go())
@@ -124,7 +124,7 @@ def test_nothing_more_is_handed_out_after_a_stop() -> None:
         waiting = asyncio.create_task(anext(batches))
         await asyncio.sleep(0)
         batches.stop()
-        with pytest.raises(StopAsyncIteration, match="^$"):
+        with pytest.raises(StopAsyncIteration, match=r"^$"):
             await waiting
 
     asyncio.run(go())
