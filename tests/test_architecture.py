@@ -72,7 +72,7 @@ DOORS = {
     "random": ("focal_eval.clock", "focal_eval.engines.rivescript_worker"),  # that process seeds the library's own chance
     "secrets": (),
     "time": ("focal_eval.clock",),
-    "pickle": (),
+    "pickle": ("focal_eval.runner.workers", "focal_eval.runner.serving"),  # between a run and the processes it started
 }
 
 

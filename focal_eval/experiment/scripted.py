@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, plain, read_text
-from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
+from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.writing import Block, Dumper, dump
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Script, Turn
@@ -26,8 +26,14 @@ class _Wide(Dumper):
 
 def scripted(case: Case) -> Data:
     """The case as the data of a script without params and fragments. What later turns save stays a template."""
+    data = _data(case, texts=False)
+    return data if read_back(written(data), case.script) is not None else _data(case, texts=True)
+
+
+def _data(case: Case, *, texts: bool) -> Data:
+    """With `texts`, whatever a template gives below `response` is text: a number that is said stands between quotes."""
     script = case.script
-    places = _Places(script)
+    places = _Places(script, texts)
     filler = Filler({**script.given.variables, **case.row})
     data: Data = {"title": script.title}
     root = places.root(script.file)
@@ -77,7 +83,8 @@ def _turn(turn: Turn, case: Case, places: _Places, filler: Filler) -> Data:
 class _Places:
     """The nodes of a script's files by where they stand."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, texts: bool) -> None:
+        self._texts = texts
         self._documents = {file: read_text(text, file) for file, text in script.texts.items()}
         self._nodes: dict[Span, Node] = {}
         for document in self._documents.values():
@@ -101,23 +108,27 @@ class _Places:
     def data(self, node: Node, filler: Filler, file: str | None = None) -> Any:
         """The node as plain data, with the templates filled that can be."""
         document = self._documents[file] if file is not None else next(iter(self._documents.values()))
-        made = plain(_filled(node, filler), Reader(document))
+        made = plain(_filled(node, filler, self._texts), Reader(document))
         assert made is not INVALID, "the script was read before"
         return made
 
 
-def _filled(node: Node, filler: Filler) -> Node:
-    """The node with every template filled whose names are known; the others stay."""
+def _filled(node: Node, filler: Filler, texts: bool, said: bool = False) -> Node:
+    """The node with every template filled whose names are known; the others stay. `said` is below `response`."""
     if isinstance(node, ScalarNode):
         if not has_template(node.value):
             return node
         try:
-            return filler.node(node)
+            made = filler.node(node)
         except TemplateProblem:
             return node
+        if texts and said and isinstance(made, ScalarNode):
+            return ScalarNode(STR, made.value, made.start_mark, made.end_mark, '"')
+        return made
     if isinstance(node, SequenceNode):
-        return SequenceNode(node.tag, [_filled(item, filler) for item in node.value], node.start_mark, node.end_mark)
-    pairs = [(key, _filled(item, filler)) for key, item in node.value]
+        items = [_filled(item, filler, texts, said) for item in node.value]
+        return SequenceNode(node.tag, items, node.start_mark, node.end_mark)
+    pairs = [(key, _filled(item, filler, texts, said or key.value == "response")) for key, item in node.value]
     return MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
 
 

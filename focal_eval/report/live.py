@@ -5,13 +5,13 @@ Nothing is asked of the run itself: whoever looks reads the file that it writes.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from focal_eval.clock import Clock
 from focal_eval.report.html import ascii_markup, index_of, live_context, pack, template
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
@@ -35,6 +35,7 @@ class Follower:
         self._at = 0
         self._rest = b""
         self._page, self._made, self._cost = b"", float("-inf"), 0.0
+        self._elapsed = Clock().elapsed
 
     @property
     def ended(self) -> bool:
@@ -90,9 +91,9 @@ class Follower:
     def summary(self, now: float) -> bytes:
         """The page as it would be now, without cases; made anew so seldom that it does not slow the run."""
         if self.ended or now - self._made > max(0.5, self._cost * REST):
-            began = time.thread_time()
+            began = self._elapsed()
             self._page = page(self.model(), ended=self.ended)
-            self._cost, self._made = time.thread_time() - began, now
+            self._cost, self._made = self._elapsed() - began, now
         return self._page
 
 

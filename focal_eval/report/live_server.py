@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import secrets
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from focal_eval.clock import Clock
 from focal_eval.errors import StorageError
 from focal_eval.report.live import Follower
 
@@ -37,7 +36,9 @@ class LiveServer:
     """Serves the page of one run folder until it is closed."""
 
     def __init__(self, folder: Path) -> None:
-        self.token = secrets.token_urlsafe(24)
+        clock = Clock()
+        self._elapsed = clock.elapsed
+        self.token = clock.new_id() + clock.new_id()
         self.url = ""
         self._follower = Follower(folder)
         self._over = False  # the run ended, whatever its journal says
@@ -76,8 +77,8 @@ class LiveServer:
             while not self._over:
                 await asyncio.sleep(POLL_S)
             server.close()
-            ends = time.monotonic() + GOODBYE_S
-            while self._readers and time.monotonic() < ends:
+            ends = self._elapsed() + GOODBYE_S
+            while self._readers and self._elapsed() < ends:
                 await asyncio.sleep(0.02)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +115,7 @@ class LiveServer:
 
     async def _page(self, writer: asyncio.StreamWriter) -> None:
         await self._catch_up()
-        await self._say(writer, "200 OK", self._follower.summary(time.monotonic()), "text/html")
+        await self._say(writer, "200 OK", self._follower.summary(self._elapsed()), "text/html")
 
     async def _events(self, writer: asyncio.StreamWriter, last: str) -> None:
         """Everything that ended so far, then each case as it ends, then the end."""
@@ -129,20 +130,20 @@ class LiveServer:
             self._readers -= 1
 
     async def _tell(self, writer: asyncio.StreamWriter, at: int) -> None:
-        quiet = time.monotonic()
+        quiet = self._elapsed()
         while True:
             over = self._over
             await self._catch_up()
             for after, event in self._follower.events(at):
                 await _send(writer, b"id: %d\ndata: %b\n\n" % (after, event))
-                at, quiet = after, time.monotonic()
+                at, quiet = after, self._elapsed()
                 await asyncio.sleep(0)
             if over or self._follower.ended:
                 await _send(writer, b"event: end\ndata: %b\n\n" % self._follower.last())
                 return
-            if time.monotonic() - quiet > PING_S:
+            if self._elapsed() - quiet > PING_S:
                 await _send(writer, b": still here\n\n")
-                quiet = time.monotonic()
+                quiet = self._elapsed()
             await asyncio.sleep(POLL_S)
 
     async def _catch_up(self) -> None:

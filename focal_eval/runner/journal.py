@@ -250,8 +250,10 @@ class Journal:
 
     def end(self, outcome: dict[str, Any]) -> None:
         """Writes the last line and the finished header."""
-        self.line(b'{"t":"end",' + dumps(outcome)[1:])
+        self._write()
+        self._syncer.look()  # before the run is over: one whose folder is gone can be gone on with
         self._look_at_disk()
+        self.line(b'{"t":"end",' + dumps(outcome)[1:])
         self.header.update(outcome)
         self.write_header()
         self._index.end(self.reading, self._size)

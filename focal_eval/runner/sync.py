@@ -51,6 +51,10 @@ class Syncer:
         self.stop()
         if self._policy is not Sync.OFF:
             self._now()
+        self.look()
+
+    def look(self) -> None:
+        """Sees whether the file is still there."""
         self.deleted = not os.fstat(self._file).st_nlink
 
     def stop(self) -> None:
@@ -68,7 +72,7 @@ class Syncer:
                 return
             self._wanted.clear()
             self._now()
-            self.deleted = not os.fstat(self._file).st_nlink
+            self.look()
             self._over.wait(AT_MOST_EVERY_S)
 
     def _now(self) -> None:

@@ -81,9 +81,9 @@ def test_three_edits_are_three_causes_and_one_fails_the_gate(retail: Compared) -
         "template:anything-else>welcome-back",
         "rules:+supervisor-decides",
     ]
-    assert [regressed for _, regressed in told] == [2, 0, 0]
+    assert [regressed for _, regressed in told] == [4, 0, 0]
     assert retail.exit_code == ExitCode.FAILED
-    assert [(gate.name, gate.observed, gate.passed) for gate in retail.gates] == [("regressions", 2.0, False)]
+    assert [(gate.name, gate.observed, gate.passed) for gate in retail.gates] == [("regressions", 4.0, False)]
 
 
 def test_each_cause_is_linked_to_the_edit_that_made_it(retail: Compared) -> None:

@@ -42,7 +42,7 @@ CHOICE = {"case": EVIL, "script": EVIL, "why": ["touched"], "edits": [0], "messa
 IMPACT: dict[str, Any] = {
     "old": EVIL,
     "new": EVIL,
-    "run": EVIL,
+    "suites": [{"suite": EVIL, "run": EVIL, "notes": [EVIL], "chosen": 1, "cases": 2, "scripts": [EVIL]}],
     "edits": [EDIT, {**EDIT, "change": "removed"}],
     "chosen": [CHOICE, {**CHOICE, "why": ["failed"], "edits": []}],
     "scripts": [EVIL],
@@ -116,7 +116,7 @@ def test_quiet_leaves_the_last_words() -> None:
     """Of a bisection one line, of an impact the counts, of a case that was cut down where its files are."""
     bisection, impact, small = printed(io.StringIO(), quiet=True)
     assert bisection == "Not every case is explained: without these 3 edits some still fail.\n"
-    assert len(impact.splitlines()) == 3
+    assert len(impact.splitlines()) == 4
     assert [line.partition(":")[0] for line in small.splitlines()] == ["agent", "script"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from lxml import html as lxml_html
 
 from focal_eval.report import ReportModel, comparison, read_run
-from focal_eval.report.html import CHUNK_CASES, COVERAGE, SCRIPTS, STYLES, display_order, json_for_script, write
+from focal_eval.report.html import CHUNK_CASES, COVERAGE, LIVE, SCRIPTS, STYLES, display_order, json_for_script, write
 from tests.report.sample_cases import rich_cases
 from tests.report.sample_odd_cases import hostile_case
 from tests.report.sample_run import case_lines, write_run
@@ -143,7 +143,7 @@ def test_the_verdict_stands_in_the_page_itself(kind: str, words: str, request: p
 def test_every_part_of_the_page_is_used() -> None:
     """Each script and style file beside the templates is part of a page: the report's or the comparison's."""
     assets = Path(write.__code__.co_filename).parent / "assets"
-    assert {path.stem for path in (assets / "script").glob("*.js")} == {*SCRIPTS, COVERAGE, *comparison.SCRIPTS}
+    assert {path.stem for path in (assets / "script").glob("*.js")} == {*SCRIPTS, COVERAGE, LIVE, *comparison.SCRIPTS}
     assert {path.stem for path in (assets / "style").glob("*.css")} == {*STYLES, COVERAGE, *comparison.STYLES}
 
 
