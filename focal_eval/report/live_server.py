@@ -38,7 +38,7 @@ class LiveServer:
     def __init__(self, folder: Path) -> None:
         clock = Clock()
         self._elapsed = clock.elapsed
-        self.token = clock.new_id() + clock.new_id()
+        self.token = clock.new_id()
         self.url = ""
         self._follower = Follower(folder)
         self._over = False  # the run ended, whatever its journal says
