@@ -13,7 +13,7 @@ def test_each_wait_is_cut_off_in_its_own_time() -> None:
     """Waits that begin later are due later; those that are over in time give what they were for."""
 
     async def use() -> list[object]:
-        deadlines = Deadlines(0.1)
+        deadlines = Deadlines(0.6)
         took: dict[int, float] = {}
         loop = asyncio.get_running_loop()
 
@@ -30,7 +30,7 @@ def test_each_wait_is_cut_off_in_its_own_time() -> None:
             tasks.append(asyncio.create_task(wait(number, seconds)))
             await asyncio.sleep(0.03)
         found = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(0.09 < took[number] < 2 for number in (0, 2))
+        assert all(0.55 < took[number] < 4 for number in (0, 2))
         deadlines.close()
         return list(found)
 
@@ -60,7 +60,7 @@ def test_a_limit_within_a_limit_is_told_apart() -> None:
     async def use() -> str:
         deadlines = Deadlines(0.02)
         try:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(1):
                 with pytest.raises(TimeoutError, match=r"^$"):
                     await deadlines.within(asyncio.sleep(5))
                 await asyncio.sleep(5)

@@ -101,11 +101,11 @@ def test_a_closed_watch_leaves_no_timer() -> None:
 
     async def turns() -> int:
         watch = Watch()
-        await watch.within(answered("answered", 0.01), 0.05)
+        await watch.within(answered("answered", 0.01), 0.6)
         watch.close()
         task = asyncio.current_task()
         assert task is not None
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.7)
         return task.cancelling()
 
     assert asyncio.run(turns()) == 0
