@@ -26,7 +26,7 @@ def test_one_watch_limits_one_wait_after_the_other() -> None:
 
     async def turns() -> list[str]:
         watch, told = Watch(), []
-        for after, limit in ((0.01, 0.15), (5.0, 0.03), (0.2, 5.0), (5.0, 0.03)):
+        for after, limit in ((0.01, 0.8), (5.0, 0.03), (0.2, 5.0), (5.0, 0.03)):
             try:
                 told.append(await watch.within(answered("answered", after), limit))
             except TimeoutError:
