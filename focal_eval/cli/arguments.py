@@ -16,6 +16,27 @@ MOST_WORKERS = 512  # processes on one machine
 _LONGEST_S = 86_400
 
 
+def add_shown(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The options of every verb that makes a run: which reports it writes, and what it prints."""
+    parser.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
+    parser.add_argument(
+        "--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)"
+    )
+    parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
+
+
+def reports_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The names that `--report` gives, those of a run where it is not given."""
+    from focal_eval.evaluate.request import DEFAULT_REPORTS
+
+    if arguments.report is None:
+        return DEFAULT_REPORTS
+    named = tuple(word.strip() for word in arguments.report.split(",") if word.strip())
+    return () if named == ("none",) else named
+
+
 def whole(most: int | None = None) -> Callable[[str], int]:
     """Reads a whole number above zero, at most `most`."""
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from focal_eval.cli.arguments import whole
+from focal_eval.cli.arguments import add_shown, reports_of
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="the merged run's folder (default: below --runs)")
     parser.add_argument("--write-durations", type=Path, metavar="FILE", help="keep what each case took, for --durations")
-    parser.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
-    parser.add_argument(
-        "--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)"
-    )
-    parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
-    parser.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
+    add_shown(parser)
 
 
 def call(arguments: argparse.Namespace) -> int:
@@ -38,19 +32,14 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.output import printing
     from focal_eval.cli.run_verb import keep_durations, show
     from focal_eval.evaluate.merging import MergeRequest, merge
-    from focal_eval.evaluate.request import DEFAULT_REPORTS
     from focal_eval.report.characters import visible
 
-    reports = DEFAULT_REPORTS
-    if arguments.report is not None:
-        named = tuple(word.strip() for word in arguments.report.split(",") if word.strip())
-        reports = () if named == ("none",) else named
     request = MergeRequest(
         refs=tuple(arguments.run),
         runs=arguments.runs,
         out=arguments.out,
         baseline=arguments.baseline,
-        reports=reports,
+        reports=reports_of(arguments),
         strict_flaky=arguments.strict_flaky,
         anyway=arguments.anyway,
     )

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from focal_eval.cli.arguments import whole
+from focal_eval.cli.arguments import add_shown, reports_of
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.rejudging import Rejudged
@@ -30,13 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-python", action="store_true", help="judge nothing by local Python")
     parser.add_argument("--no-cache", action="store_true", help="read every script anew (see FOCAL_EVAL_CACHE)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the new run folder (default: below --runs)")
-    parser.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
-    parser.add_argument(
-        "--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)"
-    )
-    parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
-    parser.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
+    add_shown(parser)
 
 
 def call(arguments: argparse.Namespace) -> int:
@@ -45,21 +39,16 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.run_verb import show
     from focal_eval.clock import Clock
     from focal_eval.evaluate.rejudging import RejudgeRequest, rejudge
-    from focal_eval.evaluate.request import DEFAULT_REPORTS
     from focal_eval.report.progress import progress
     from focal_eval.script.cache import cache_folder
 
     clock = Clock()
-    reports = DEFAULT_REPORTS
-    if arguments.report is not None:
-        named = tuple(word.strip() for word in arguments.report.split(",") if word.strip())
-        reports = () if named == ("none",) else named
     request = RejudgeRequest(
         run=arguments.run,
         runs=arguments.runs,
         suite=arguments.suite,
         out=arguments.out,
-        reports=reports,
+        reports=reports_of(arguments),
         allow_python=not arguments.no_python,
         strict_flaky=arguments.strict_flaky,
         baseline=arguments.baseline,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focal_eval.cli.arguments import MOST, seconds, shard, whole, workers
+from focal_eval.cli.arguments import MOST, add_shown, reports_of, seconds, shard, whole, workers
 from focal_eval.runner.sync import Sync
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ def _add_out(out: argparse._ArgumentGroup) -> None:
     out.add_argument("--live", action="store_true", help="show the report on this machine while it fills up")
     out.add_argument("--write-durations", type=Path, metavar="FILE", help="keep what each case took, for --durations")
     out.add_argument("--store", metavar="URL", help="take the run into this store, whatever the suite says; off for none")
-    out.add_argument("--report", metavar="NAMES", default=None, help="html,junit,markdown,jsonl,json,github or none")
-    out.add_argument("--max-failures", type=whole(), default=20, metavar="N", help="failing cases shown in full (default 20)")
-    out.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
-    out.add_argument("--json", action="store_true", help="one JSON document on stdout instead of the summary")
-    out.add_argument("-q", "--quiet", action="store_true", help="only the verdict")
+    add_shown(out)
 
 
 def call(arguments: argparse.Namespace) -> int:
@@ -91,16 +87,11 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.output import printing
     from focal_eval.clock import Clock
     from focal_eval.evaluate import RunRequest, run
-    from focal_eval.evaluate.request import DEFAULT_REPORTS
     from focal_eval.report.progress import progress
     from focal_eval.script.cache import cache_folder
 
     _check_update(arguments)
     clock = Clock()
-    reports = DEFAULT_REPORTS
-    if arguments.report is not None:
-        named = tuple(word.strip() for word in arguments.report.split(",") if word.strip())
-        reports = () if named == ("none",) else named
     request = RunRequest(
         paths=tuple(arguments.paths),
         suite=arguments.suite,
@@ -121,7 +112,7 @@ def call(arguments: argparse.Namespace) -> int:
         timeout_s=arguments.timeout,
         stop_after=1 if arguments.exitfirst else arguments.maxfail or 0,
         out=arguments.out,
-        reports=reports,
+        reports=reports_of(arguments),
         allow_python=not arguments.no_python,
         cache=None if arguments.no_cache else cache_folder(os.environ),
         sync=Sync(arguments.sync),
