@@ -8,6 +8,7 @@ from focal_eval.checks.base import ConversationCheck, as_check
 from focal_eval.checks.reported import not_reported
 from focal_eval.engines import Abilities
 from focal_eval.errors import Diagnostic, Problems
+from focal_eval.script.facts import Facts
 from focal_eval.script.model import Script
 from focal_eval.script.names import Sound, expectations_of, found_sound
 from focal_eval.script.previews import previews
@@ -24,6 +25,14 @@ class Demands:
         self._abilities, self._kind, self._unreported = abilities, kind, unreported
         self._sound: Sound = {}
         self.problems = Problems()
+
+    def met(self, facts: Facts) -> bool:
+        """Whether the engine can be asked all that a script asks, so that it need not be looked at."""
+        able = self._abilities
+        if self._unreported == "refuse" and not able.reports.issuperset(facts.fields):
+            return False
+        offered = {*able.seeds, *(("stubs",) if able.stubs else ()), *(("speaks_first",) if able.speaks_first else ())}
+        return offered.issuperset(facts.asks)
 
     def look(self, script: Script) -> None:
         """Looks at one script more."""

@@ -9,8 +9,9 @@ from focal_eval.engines import Abilities
 from focal_eval.errors import Problems
 from focal_eval.evaluate.demands import Demands, unsaid_variants
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.script.facts import Facts
 from focal_eval.script.model import Script
-from focal_eval.script.names import KnownNames, Sound, check_idle, check_references, expectations_of
+from focal_eval.script.names import KnownNames, Sound, check_idle, check_references, expectations_of, has_name
 from focal_eval.script.suite import SuiteFields
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ class Inspection:
     def finish(self, script: Script) -> Script:
         """The script as it is played."""
         return with_golden(script, self._fields.golden)
+
+    def passes(self, facts: Facts) -> bool:
+        """Whether `look` would find nothing in the script these facts are about, and leave it as it is."""
+        fields, names = self._fields, self._names
+        if fields.variants != "all" and facts.wordings > fields.repeats.sure:
+            return False
+        if names is not None and not all(has_name(names, kind, name) for kind, name in facts.names):
+            return False
+        return self._demands is None or self._demands.met(facts)
 
     def look(self, script: Script) -> Script:
         """Looks at a script; returns it as it is played."""

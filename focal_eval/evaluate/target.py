@@ -16,7 +16,7 @@ from focal_eval.evaluate.cassettes import Used, cassette_of, recorder_of, stale
 from focal_eval.evaluate.inspecting import Inspection
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
-from focal_eval.script.cache import ScriptCache
+from focal_eval.script.cache import Cached, ScriptCache
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
@@ -95,10 +95,13 @@ def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> T
         connection.make(inspection)
     loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     shelf = Shelf(loader, inspection.finish, held)
-    for script in loader.each(entries):
-        shelf.add(inspection.look(script))
-    for found in (loader.loaded.problems, about, inspection.unknown, inspection.idle):
-        problems.extend(found)
+    for found in loader.glance(entries):
+        if held is not None and isinstance(found, Cached) and found.facts is not None and inspection.passes(found.facts):
+            shelf.put(found, found.facts)
+        elif (script := loader.whole(found) if isinstance(found, Cached) else found) is not None:
+            shelf.add(inspection.look(script))
+    for several in (loader.loaded.problems, about, inspection.unknown, inspection.idle):
+        problems.extend(several)
     if problems.errors:
         raise Refused("nothing was run", problems)
     engine, recorder = connection.made()

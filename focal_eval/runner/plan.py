@@ -89,7 +89,7 @@ def cases_of(script: Script, repeats: int, variants: str) -> Iterable[Case]:
                 at = pick if variants == "all" else pick + repeat - 1
                 varied = variants == "all" and most > 1
                 name = script.id + _label(row, at if varied else None) + (f"#{repeat}" if repeats > 1 else "")
-                key = json.dumps(row, sort_keys=True, default=str)
+                key = json.dumps(row, sort_keys=True, default=str) if row else "{}"
                 identity = content_id(script.id, key, str(at) if varied else "", str(repeat))
                 yield Case(identity, name, script, row, at, repeat)
 

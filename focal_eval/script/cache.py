@@ -21,8 +21,10 @@ import orjson
 
 from focal_eval import __version__
 from focal_eval.clock import content_id
+from focal_eval.script.facts import Facts, facts_from, facts_json, facts_of
 from focal_eval.script.model import Script
 from focal_eval.script.packed import Known, NotPlain, Unpacking, packed
+from focal_eval.value import value
 
 FEWEST = 20  # scripts of one suite from which on a file is written
 MOST = 100_000  # scripts in one file, but for those of the suite at hand
@@ -30,7 +32,8 @@ VARIABLE = "FOCAL_EVAL_CACHE"
 _KEY = 16  # bytes
 _ROW = struct.Struct(f">{_KEY}sQI")  # key, start and length of a line
 _TAIL = struct.Struct(">8sQQ")  # mark, start of the index, number of its rows
-_MARK = b"scripts2"
+_MARK = b"scripts3"
+_BETWEEN = b"\t"  # facts and script; no JSON has one outside a text, and within one it is escaped
 _LONGEST_HEAD = 200
 _MOST_IN_MEMORY = 4_000_000  # bytes of lines that are not written yet
 _PACKAGE = Path(__file__).parent.parent
@@ -51,10 +54,27 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
         return None
 
 
+@value
+class Cached:
+    """A script that was read before."""
+
+    cache: ScriptCache
+    file: str
+    id: str
+    digest: str
+    data: bytes  # of its file
+    facts: Facts | None  # None where more has to be known about it
+
+    def load(self) -> Script | None:
+        """The script itself; None where the cache is damaged."""
+        return self.cache.load(self.file, self.id, self.digest, self.data)
+
+
 class ScriptCache:
     """The scripts of one root that were read before; what cannot be read or written is as if not there.
 
-    The file: a line of JSON with the stamp, a line for each script, the index (`_ROW` for each, sorted by key), `_TAIL`.
+    The file: a line of JSON with the stamp, a line for each script (its facts, `_BETWEEN`, the script), the index (`_ROW` for
+    each, sorted by key), `_TAIL`.
     Of all this only the index is held in memory.
     """
 
@@ -91,30 +111,36 @@ class ScriptCache:
                 if head["stamp"] == self._stamp:
                     self._index = _read(file, count * _ROW.size, start)
 
-    def find(self, data: bytes, file: str, id: str) -> Script | None:
-        """The script a file with these bytes holds, where it is known."""
+    def find(self, data: bytes, file: str, id: str) -> Cached | None:
+        """What is known of the script that a file with these bytes holds."""
         digest = content_id(data, length=64)
         key = key_of(digest, id)
-        script = self.load(key, file, id, digest, data)
-        if script is not None:
-            self._used += key
-        return script
-
-    def load(self, key: bytes, file: str, id: str, digest: str, data: bytes) -> Script | None:
-        """The script that is kept under a key; `data` are the bytes of its file."""
         line = self._line(key)
         if line is None:
             return None
         try:
-            script = self._unpacking.script(orjson.loads(line), file, digest, data.decode("utf-8"))
+            told = orjson.loads(line.partition(_BETWEEN)[0])
+            found = Cached(self, file, id, digest, data, None if told is None else facts_from(told))
         except Exception:  # whatever a damaged file leads to: it is read anew
+            return None
+        self._used += key
+        return found
+
+    def load(self, file: str, id: str, digest: str, data: bytes) -> Script | None:
+        """The script that is kept of a file with that digest; `data` are its bytes, if they are the same still."""
+        line = self._line(key_of(digest, id))
+        if line is None:
+            return None
+        try:
+            script = self._unpacking.script(orjson.loads(line.partition(_BETWEEN)[2]), file, digest, data.decode("utf-8"))
+        except Exception:
             return None
         return script if script.id == id else None
 
     def keep(self, script: Script) -> None:
         """Remembers a script that was read without a problem."""
         with contextlib.suppress(NotPlain, TypeError, OSError):  # TypeError: a number beyond 64 bits
-            line = orjson.dumps(packed(script, self._packed))
+            line = _BETWEEN.join((orjson.dumps(facts_json(facts_of(script))), orjson.dumps(packed(script, self._packed))))
             if self._fresh is None:
                 self._fresh = tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY)  # noqa: SIM115  # closed by `save`
             self._fresh.write(line + b"\n")

@@ -14,7 +14,7 @@ from focal_eval.document import INVALID, Document, Reader, read_bytes, read_file
 from focal_eval.document.reader import Node, bytes_of
 from focal_eval.errors import Diagnostic
 from focal_eval.registry import nearest
-from focal_eval.script.cache import ScriptCache
+from focal_eval.script.cache import Cached, ScriptCache
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
 from focal_eval.script.read import FragmentFields, read_script
@@ -106,13 +106,24 @@ class Loader:
 
     def each(self, entries: Iterable[tuple[Path, str]]) -> Iterator[Script]:
         """The scripts of (path, script id) pairs, in order, one at a time; problems are in `loaded`."""
-        for path, name in entries:
-            self.loaded.files += 1
-            script = self._script(path, name)
+        for found in self.glance(entries):
+            script = self.whole(found) if isinstance(found, Cached) else found
             if script is not None:
                 yield script
+
+    def glance(self, entries: Iterable[tuple[Path, str]]) -> Iterator[Script | Cached]:
+        """The same, where scripts that the cache has are not unpacked yet; `whole` does that."""
+        for path, name in entries:
+            self.loaded.files += 1
+            found = self._script(path, name)
+            if found is not None:
+                yield found
         if self.cache is not None:
             self.cache.save()
+
+    def whole(self, found: Cached) -> Script | None:
+        """The script that the cache has; read from its file where the cache is damaged."""
+        return found.load() or self._read(read_bytes(found.data, found.file), Path(found.file), found.id)
 
     def one(self, path: Path, id: str) -> Script | None:
         """A script read anew from its file, None where that is in no order."""
@@ -125,12 +136,14 @@ class Loader:
         if resolved not in self._fragments:
             self._read_fragment(resolved, ())
 
-    def _script(self, path: Path, id: str) -> Script | None:
+    def _script(self, path: Path, id: str) -> Script | Cached | None:
         file = shown(path)
         data = b"" if self.cache is None else _bytes_of(path)
         if data and self.cache is not None and (known := self.cache.find(data, file, id)) is not None:
             return known
-        document = read_bytes(data, file) if data else read_file(path, file)
+        return self._read(read_bytes(data, file) if data else read_file(path, file), path, id)
+
+    def _read(self, document: Document, path: Path, id: str) -> Script | None:
         script = self.from_document(document, path, id)
         self.loaded.problems.extend(document.problems)
         if script is not None and self.cache is not None and not document.problems:

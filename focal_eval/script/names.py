@@ -167,6 +167,11 @@ def _report(missing: _Missing, span: Span, known: KnownNames, problems: Problems
         problems.error(missing.code, message, span, help=fix)
 
 
+def has_name(known: KnownNames, kind: str, name: str) -> bool:
+    """Whether the agent has what a reference of that kind (see `checks.base.Ref`) names."""
+    return _missing(kind, name, known) is None
+
+
 def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:
     if kind == "rule":
         return None if name in known.rules else _Missing("unknown-rule", f"rule '{name}'", name, known.rules)

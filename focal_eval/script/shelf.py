@@ -9,11 +9,13 @@ from typing import Any, cast
 from focal_eval.clock import content_id
 from focal_eval.document.reader import bytes_of
 from focal_eval.errors import StorageError
-from focal_eval.script.cache import key_of
+from focal_eval.script.cache import Cached
+from focal_eval.script.facts import Facts
 from focal_eval.script.load import Loader
 from focal_eval.script.model import Mark, Script
 from focal_eval.value import value
 
+_ONE_ROW: tuple[Mapping[str, Any], ...] = ({},)
 HELD = 2_000  # scripts, some 40 MB of them
 
 Finish = Callable[[Script], Script]
@@ -33,6 +35,7 @@ class Filed:
     skip: Mark | None
     count: int  # turns
     wordings: int  # of the turn that has most
+    data: bytes | None = None  # of its file, where it is held
 
     def load(self) -> Script:
         """The script itself. Raises StorageError where its file is not any more what it was."""
@@ -52,13 +55,25 @@ class Shelf:
 
     def add(self, script: Script) -> None:
         """Puts a script on the shelf, finished already."""
-        if self._most is None or len(self._scripts) < self._most:
+        if self._room:
             self._scripts.append(script)
             return
         wordings = wordings_of(script)
         skip, rows = script.skip, script.rows
         filed = Filed(self, script.id, script.file, script.digest, script.tags, rows, skip, len(script.turns), wordings)
         self._scripts.append(filed)
+
+    def put(self, cached: Cached, facts: Facts) -> None:
+        """Puts a script on the shelf that is unpacked when it is asked for; its file's text is held where there is room."""
+        data = cached.data if self._room else None
+        filed = Filed(
+            self, cached.id, cached.file, cached.digest, facts.tags, _ONE_ROW, None, facts.turns, facts.wordings, data
+        )
+        self._scripts.append(filed)
+
+    @property
+    def _room(self) -> bool:
+        return self._most is None or len(self._scripts) < self._most
 
     def __len__(self) -> int:
         return len(self._scripts)
@@ -81,20 +96,26 @@ class Shelf:
         return script
 
     def _read(self, filed: Filed) -> Script:
-        try:
-            data = bytes_of(Path(filed.file))
-        except (OSError, ValueError):
-            data = b""
-        if content_id(data, length=64) != filed.digest:
-            data = b""  # the text is for showing places in it
+        data = filed.data
+        if data is None:
+            data = _data_of(filed)
         cache = self._loader.cache
-        found = None if cache is None else cache.load(key_of(filed.digest, filed.id), filed.file, filed.id, filed.digest, data)
+        found = None if cache is None else cache.load(filed.file, filed.id, filed.digest, data)
         if found is not None:
             return found
         read = self._loader.one(Path(filed.file), filed.id)
         if read is None or read.digest != filed.digest:
             raise StorageError(f"{filed.file} was changed while the run was going on")
         return read
+
+
+def _data_of(filed: Filed) -> bytes:
+    """The bytes of a script's file, for showing places in it; nothing where it was changed meanwhile."""
+    try:
+        data = bytes_of(Path(filed.file))
+    except (OSError, ValueError):
+        return b""
+    return data if content_id(data, length=64) == filed.digest else b""
 
 
 def opened(script: Script) -> Script:
