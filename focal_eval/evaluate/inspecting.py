@@ -11,7 +11,7 @@ from focal_eval.evaluate.demands import Demands, unsaid_variants
 from focal_eval.evaluate.golden import with_golden
 from focal_eval.script.facts import Facts
 from focal_eval.script.model import Script
-from focal_eval.script.names import KnownNames, Sound, check_idle, check_references, expectations_of, has_name
+from focal_eval.script.names import KnownNames, Sound, check_idle, check_references, expectations_of, has_names
 from focal_eval.script.suite import SuiteFields
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Inspection:
         fields, names = self._fields, self._names
         if fields.variants != "all" and facts.wordings > fields.repeats.sure:
             return False
-        if names is not None and not all(has_name(names, kind, name) for kind, name in facts.names):
+        if names is not None and not has_names(names, facts.names):
             return False
         return self._demands is None or self._demands.met(facts)
 

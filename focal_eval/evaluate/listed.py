@@ -27,7 +27,7 @@ async def check_listed(target: Target, limit_s: float) -> list[Diagnostic]:
         return []
     known = KnownNames(names.file, names.rules, None, names.scenarios, templates=None)  # tools and templates it does not tell
     problems = Problems()
-    problems.extend(unknown_names(target.scripts, known))
+    problems.extend(unknown_names(target.scripts.planned, known))
     if problems.errors:
         await target.engine.close()
         raise Refused("nothing was run", unique(problems))

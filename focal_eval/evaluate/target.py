@@ -20,9 +20,9 @@ from focal_eval.script.cache import Cached, ScriptCache
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_fragment, real, shown
 from focal_eval.script.model import Script
-from focal_eval.script.names import KnownNames, Sound, check_references
+from focal_eval.script.names import KnownNames, Sound, check_references, has_names
 from focal_eval.script.repeats import Repeats
-from focal_eval.script.shelf import HELD, Shelf
+from focal_eval.script.shelf import HELD, Filed, Shelf, opened
 from focal_eval.script.suite import Suite, SuiteFields, looks_like_suite, read_suite
 from focal_eval.script.suite_engines import Engine as EngineEntry
 from focal_eval.source import whole_file
@@ -152,7 +152,8 @@ def unknown_names(scripts: Iterable[Script], known: KnownNames) -> Iterator[Diag
     """What scripts that are about to be replayed name and the agent does not have."""
     known, sound = replace(known, replay=True), Sound()
     for script in scripts:
-        yield from check_references(script, known, replay=True, sound=sound)
+        if not (isinstance(script, Filed) and script.facts is not None and has_names(known, script.facts.names)):
+            yield from check_references(opened(script), known, replay=True, sound=sound)
 
 
 def collected(request: RunRequest) -> Collected:

@@ -167,9 +167,9 @@ def _report(missing: _Missing, span: Span, known: KnownNames, problems: Problems
         problems.error(missing.code, message, span, help=fix)
 
 
-def has_name(known: KnownNames, kind: str, name: str) -> bool:
-    """Whether the agent has what a reference of that kind (see `checks.base.Ref`) names."""
-    return _missing(kind, name, known) is None
+def has_names(known: KnownNames, names: Iterable[tuple[str, str]]) -> bool:
+    """Whether the agent has everything that references of these kinds (see `checks.base.Ref`) name."""
+    return all(_missing(kind, name, known) is None for kind, name in names)
 
 
 def _missing(kind: str, name: str, known: KnownNames) -> _Missing | None:

@@ -36,6 +36,7 @@ class Filed:
     count: int  # turns
     wordings: int  # of the turn that has most
     data: bytes | None = None  # of its file, where it is held
+    facts: Facts | None = None  # where it needs no closer look
 
     def load(self) -> Script:
         """The script itself. Raises StorageError where its file is not any more what it was."""
@@ -67,7 +68,7 @@ class Shelf:
         """Puts a script on the shelf that is unpacked when it is asked for; its file's text is held where there is room."""
         data = cached.data if self._room else None
         filed = Filed(
-            self, cached.id, cached.file, cached.digest, facts.tags, _ONE_ROW, None, facts.turns, facts.wordings, data
+            self, cached.id, cached.file, cached.digest, facts.tags, _ONE_ROW, None, facts.turns, facts.wordings, data, facts
         )
         self._scripts.append(filed)
 
