@@ -8,7 +8,6 @@ entry of `conversation`.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -132,6 +131,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name a person most likely meant, or None where none is near."""
     candidates = list(known)
     folded = {candidate.casefold().replace("_", "-"): candidate for candidate in candidates}
+    import difflib  # for slips of the fingers alone
+
     match = difflib.get_close_matches(word.casefold().replace("_", "-"), list(folded), n=1, cutoff=0.6)
     return folded[match[0]] if match else None
 

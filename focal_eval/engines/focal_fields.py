@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from focal_eval.records import Json
 MOST = 10**12  # no count of a turn is above it
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TEXT = {str}
 
 
 def is_uuid(text: str) -> bool:
@@ -25,7 +25,7 @@ class Fields:
     __slots__ = ("data", "where")
 
     def __init__(self, data: Json, where: str) -> None:
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise EngineProtocol(f"{where} is {_kind(data)}, a mapping is expected")
         self.data, self.where = data, where
 
@@ -37,17 +37,17 @@ class Fields:
 
     def text(self, key: str) -> str:
         """A text."""
-        value = self.any(key)
+        value = self.data.get(key)
         if isinstance(value, str):
             return value
-        raise self._wrong(key, value, "text")
+        raise self._wrong(key, "text")
 
     def id(self, key: str) -> str:
         """A UUID."""
         value = self.text(key)
         if is_uuid(value):
             return value
-        raise self._wrong(key, value, "a UUID")
+        raise self._wrong(key, "a UUID")
 
     def text_or_none(self, key: str) -> str | None:
         """A text or null."""
@@ -55,48 +55,48 @@ class Fields:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        value = self.any(key)
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = self.data.get(key)
+        if isinstance(value, list) and {*map(type, value)} <= _TEXT:
             return tuple(value)
-        raise self._wrong(key, value, "a list of texts")
+        raise self._wrong(key, "a list of texts")
 
     def count(self, key: str) -> int:
         """A whole number from 0."""
-        value = self.any(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
+        value = self.data.get(key)
+        if type(value) is int and 0 <= value <= MOST:
             return value
-        raise self._wrong(key, value, "a whole number from 0")
+        raise self._wrong(key, "a whole number from 0")
 
     def number(self, key: str) -> float:
         """A number from 0."""
-        value = self.any(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= MOST:
+        value = self.data.get(key)
+        if isinstance(value, (float, int)) and value is not True and value is not False and 0 <= value <= MOST:  # NaN is not
             return value
-        raise self._wrong(key, value, "a number from 0")
+        raise self._wrong(key, "a number from 0")
 
     def flag(self, key: str) -> bool:
         """True or false."""
-        value = self.any(key)
+        value = self.data.get(key)
         if isinstance(value, bool):
             return value
-        raise self._wrong(key, value, "true or false")
+        raise self._wrong(key, "true or false")
 
     def list(self, key: str) -> list[Json]:
         """A list."""
-        value = self.any(key)
+        value = self.data.get(key)
         if isinstance(value, list):
             return value
-        raise self._wrong(key, value, "a list")
+        raise self._wrong(key, "a list")
 
     def mapping(self, key: str) -> Mapping[str, Json]:
         """A mapping."""
-        value = self.any(key)
+        value = self.data.get(key)
         if isinstance(value, Mapping):
             return value
-        raise self._wrong(key, value, "a mapping")
+        raise self._wrong(key, "a mapping")
 
-    def _wrong(self, key: str, value: Json, expected: str) -> EngineProtocol:
-        return EngineProtocol(f"'{key}' of {self.where} is {_kind(value)}, {expected} is expected")
+    def _wrong(self, key: str, expected: str) -> EngineProtocol:
+        return EngineProtocol(f"'{key}' of {self.where} is {_kind(self.any(key))}, {expected} is expected")
 
 
 def _kind(value: Json) -> str:

@@ -130,22 +130,24 @@ def painted(lines: Iterable[Line], paint: Paint) -> Iterator[str]:
 
 
 def table_lines(run: ReportModel, group_by: str) -> Iterator[str]:
-    """Counts of cases by folder, script or tag; columns without a count are left out."""
-    if not run.cases:
-        return
-    from tabulate import tabulate
+    """Counts of cases by folder, script or tag; columns without a count are left out.
 
+    Nothing where there is one group: the last line says it.
+    """
     groups: dict[str, Counter[str]] = {}
     for case in run.cases:
         for group in _groups(case, group_by):
             groups.setdefault(group, Counter())[case.verdict] += 1
+    if len(groups) < 2:
+        return
+    from tabulate import tabulate
+
     counts = Counter(case.verdict for case in run.cases)
     shown = [verdict for verdict in reversed(WORST_FIRST) if counts[verdict]]
     rows = [_row(one_line(name, 60), groups[name], shown) for name in sorted(groups)]
     if len(rows) > MAX_ROWS:
         rows = [*rows[:MAX_ROWS], [f"and {len(rows) - MAX_ROWS} more", *[""] * (len(shown) + 1)]]
-    if len(groups) > 1:
-        rows.append(_row("all", counts, shown))
+    rows.append(_row("all", counts, shown))
     align = ["left", *["right"] * (len(shown) + 1)]
     heads = [group_by, "cases", *(WORDS[verdict] for verdict in shown)]
     yield from tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align).split("\n")

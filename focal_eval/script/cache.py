@@ -32,7 +32,7 @@ VARIABLE = "FOCAL_EVAL_CACHE"
 _KEY = 16  # bytes
 _ROW = struct.Struct(f">{_KEY}sQI")  # key, start and length of a line
 _TAIL = struct.Struct(">8sQQ")  # mark, start of the index, number of its rows
-_MARK = b"scripts3"
+_MARK = b"scripts4"
 _BETWEEN = b"\t"  # facts and script; no JSON has one outside a text, and within one it is escaped
 _LONGEST_HEAD = 200
 _MOST_IN_MEMORY = 4_000_000  # bytes of lines that are not written yet
@@ -63,11 +63,12 @@ class Cached:
     id: str
     digest: str
     data: bytes  # of its file
+    packed: bytes
     facts: Facts | None  # None where more has to be known about it
 
     def load(self) -> Script | None:
         """The script itself; None where the cache is damaged."""
-        return self.cache.load(self.file, self.id, self.digest, self.data)
+        return self.cache.unpacked(self.packed, self.file, self.id, self.digest, self.data)
 
 
 class ScriptCache:
@@ -119,8 +120,9 @@ class ScriptCache:
         if line is None:
             return None
         try:
-            told = orjson.loads(line.partition(_BETWEEN)[0])
-            found = Cached(self, file, id, digest, data, None if told is None else facts_from(told))
+            facts, _, script = line.partition(_BETWEEN)
+            told = orjson.loads(facts)
+            found = Cached(self, file, id, digest, data, script, None if told is None else facts_from(told))
         except Exception:  # whatever a damaged file leads to: it is read anew
             return None
         self._used += key
@@ -129,10 +131,12 @@ class ScriptCache:
     def load(self, file: str, id: str, digest: str, data: bytes) -> Script | None:
         """The script that is kept of a file with that digest; `data` are its bytes, if they are the same still."""
         line = self._line(key_of(digest, id))
-        if line is None:
-            return None
+        return None if line is None else self.unpacked(line.partition(_BETWEEN)[2], file, id, digest, data)
+
+    def unpacked(self, packed: bytes, file: str, id: str, digest: str, data: bytes) -> Script | None:
+        """The script as it was kept; None where that is damaged."""
         try:
-            script = self._unpacking.script(orjson.loads(line.partition(_BETWEEN)[2]), file, digest, data.decode("utf-8"))
+            script = self._unpacking.script(orjson.loads(packed), file, digest, data.decode("utf-8"))
         except Exception:
             return None
         return script if script.id == id else None

@@ -12,7 +12,6 @@ A mapping is read as operators when every key is one.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -254,6 +253,8 @@ def _warn_of_misspelt(pairs: list[tuple[str, ScalarNode, Node]], reader: Reader)
     if len(strange) != 1:
         return
     name, key = strange[0]
+    import difflib  # for slips of the fingers alone
+
     close = difflib.get_close_matches(name.casefold().replace("-", "_"), _LONG_NAMES, n=1, cutoff=0.8)
     meant = _FOREIGN.get(name) or (close[0] if close else None)
     if meant:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -138,20 +138,30 @@ class _Packing:
         name = f"{kind.__module__}:{kind.__qualname__}"
         if not is_dataclass(kind) or not name.startswith(_OURS):
             raise NotPlain(f"a value of {name}")
-        names, brief = _given(kind)
         if getattr(value, "node", None) is not None or getattr(value, "template", False) or getattr(value, "templated", False):
             raise NotPlain("a template")
-        return [name, brief and value.brief, *[self.value(getattr(value, field)) for field in names]]
+        usual, brief = _given(kind)
+        given = {name: item for name, default in usual if not _same(item := getattr(value, name), default)}
+        return [name, brief and value.brief, {name: self.value(item) for name, item in given.items()}]
 
 
 _SEQUENCES: dict[type, str] = {tuple: _TUPLE, list: _LIST}
 
 
 @lru_cache(maxsize=512)
-def _given(kind: Any) -> tuple[tuple[str, ...], bool]:
-    """The fields a class is made with, and whether it keeps that it was written short."""
+def _given(kind: Any) -> tuple[tuple[tuple[str, Any], ...], bool]:
+    """The fields a class is made with, with what each is if nothing is said, and whether it keeps that it was written short."""
     specs = fields(kind)
-    return tuple(spec.name for spec in specs if spec.init), any(spec.name == "brief" and not spec.init for spec in specs)
+    usual = tuple((spec.name, _default(spec)) for spec in specs if spec.init)
+    return usual, any(spec.name == "brief" and not spec.init for spec in specs)
+
+
+def _default(spec: Field[Any]) -> Any:
+    return spec.default if spec.default_factory is MISSING else spec.default_factory()
+
+
+def _same(item: Any, default: Any) -> bool:
+    return type(item) is type(default) and bool(item == default) and repr(item) == repr(default)
 
 
 _tuple: Callable[[type[Span], tuple[str, int, int, int, int]], Span] = tuple.__new__
@@ -218,7 +228,7 @@ class Unpacking:
             return data
         mark = data[0]
         if mark == _TUPLE:
-            return tuple([self.value(item) for item in data[1:]])
+            return tuple([item if type(item) is not list else self.value(item) for item in data[1:]])
         if mark == _LIST:
             return [self.value(item) for item in data[1:]]
         if mark == _MAPPING:
@@ -231,11 +241,10 @@ class Unpacking:
             return self.expectation(data[1])
         if mark == _PATTERN:
             return Pattern(data[1], ignore_case=data[2])
-        return self._object(mark, data[1], data[2:])
+        return self._object(*data)
 
-    def _object(self, name: str, brief: bool, values: list[Any]) -> Any:
-        kind = _class_of(name)
-        made = kind(**dict(zip(_given(kind)[0], map(self.value, values), strict=True)))
+    def _object(self, name: str, brief: bool, given: dict[str, Any]) -> Any:
+        made = _class_of(name)(**{key: item if type(item) is not list else self.value(item) for key, item in given.items()})
         if brief:
             object.__setattr__(made, "brief", True)
         return made

@@ -35,8 +35,8 @@ class Filed:
     skip: Mark | None
     count: int  # turns
     wordings: int  # of the turn that has most
-    data: bytes | None = None  # of its file, where it is held
     facts: Facts | None = None  # where it needs no closer look
+    held: Cached | None = None  # all that it takes to unpack it
 
     def load(self) -> Script:
         """The script itself. Raises StorageError where its file is not any more what it was."""
@@ -65,12 +65,12 @@ class Shelf:
         self._scripts.append(filed)
 
     def put(self, cached: Cached, facts: Facts) -> None:
-        """Puts a script on the shelf that is unpacked when it is asked for; its file's text is held where there is room."""
-        data = cached.data if self._room else None
-        filed = Filed(
-            self, cached.id, cached.file, cached.digest, facts.tags, _ONE_ROW, None, facts.turns, facts.wordings, data, facts
+        """Puts a script on the shelf that is unpacked when it is asked for, from memory where there is room."""
+        held = cached if self._room else None
+        file, count, wordings = cached.file, facts.turns, facts.wordings
+        self._scripts.append(
+            Filed(self, cached.id, file, cached.digest, facts.tags, _ONE_ROW, None, count, wordings, facts, held)
         )
-        self._scripts.append(filed)
 
     @property
     def _room(self) -> bool:
@@ -97,17 +97,17 @@ class Shelf:
         return script
 
     def _read(self, filed: Filed) -> Script:
-        data = filed.data
-        if data is None:
-            data = _data_of(filed)
-        cache = self._loader.cache
-        found = None if cache is None else cache.load(filed.file, filed.id, filed.digest, data)
+        found = self._cached(filed) if filed.held is None else filed.held.load()
         if found is not None:
             return found
         read = self._loader.one(Path(filed.file), filed.id)
         if read is None or read.digest != filed.digest:
             raise StorageError(f"{filed.file} was changed while the run was going on")
         return read
+
+    def _cached(self, filed: Filed) -> Script | None:
+        cache = self._loader.cache
+        return None if cache is None else cache.load(filed.file, filed.id, filed.digest, _data_of(filed))
 
 
 def _data_of(filed: Filed) -> bytes:
