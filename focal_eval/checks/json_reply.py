@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -19,6 +19,7 @@ from focal_eval.script.conditions import Equals
 from focal_eval.script.matchers import Matcher
 from focal_eval.script.wording import ABSENT, show
 from focal_eval.text import listed
+from focal_eval.value import value
 
 MAX_ERRORS = 4  # of a schema, in one finding each
 
@@ -76,7 +77,7 @@ def _refuse(uri: str) -> Any:
     raise ValueError(f"'{uri}' is another document, and references to those are not followed")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JsonReply(TurnCheck):
     """The response is JSON, or holds a fenced block of it, and its values are as asked."""
 

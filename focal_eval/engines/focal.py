@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -20,13 +20,14 @@ from focal_eval.engines.focal_session import FocalSession, Manner, Opened
 from focal_eval.engines.probing import ROUNDS, Rounds, address
 from focal_eval.engines.wire import Faults, Wire
 from focal_eval.errors import UsageError
+from focal_eval.value import value
 
 _REPORTS = frozenset({"response", "rules", "tokens", "latency_ms", "metadata", "messages_stored"})
 _SEEDS = frozenset({"variables", "history", "scenario"})
 _ANYBODY = named_uuid("tenant")  # of a served agent, which looks no tenant up
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Focal:
     """A Focal server, or an agent that `focal-eval serve` serves."""
 

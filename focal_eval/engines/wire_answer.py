@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 
 import orjson
@@ -12,6 +12,7 @@ import orjson
 from focal_eval.errors import EngineError, EngineProtocol, EngineStatus, EngineUnauthorised
 from focal_eval.records import Json
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SHOWN = 200  # characters of an answer in a message
@@ -46,7 +47,7 @@ class Headers(Mapping[str, str]):
         return len(self._all())
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A whole answer; names of headers are in lower case."""
 
@@ -75,7 +76,7 @@ class Answer:
         return f"the answer is not JSON: {problem}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """One server-sent event; `first_byte_ms` is when its stream's first byte came after the request was sent."""
 

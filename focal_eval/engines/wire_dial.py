@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -13,11 +12,12 @@ from urllib.parse import SplitResult
 
 from focal_eval.engines.wire_protocol import Broken, Connection, Malformed, NotConnected
 from focal_eval.engines.wire_proxy import PORTS, proxy_for, tunnel
+from focal_eval.value import value
 
 NEXT_ADDRESS_S = 0.25  # until another address of the host is tried beside a silent one, as RFC 8305 has it
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Way:
     """Where to connect to, and the certificates that count there."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from focal_eval.clock import Clock
 from focal_eval.errors import EngineError, EngineGivenUp, EngineUnreachable
+from focal_eval.value import value
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -20,7 +21,7 @@ TRY_AGAIN_S = 30.0  # after a server was given up
 LONGEST_WAIT_S = 30.0  # a server that asks for a longer wait is not asked again
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Faults:
     """How an engine's faults are met."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 from focal_eval.errors import StorageError, UsageError
 from focal_eval.runner.lock import RunLock, held_by
 from focal_eval.runner.reading import Reading
+from focal_eval.value import value
 
 JOURNAL, HEADER = "journal.jsonl", "run.json"
 AGENT = "agent.yaml"  # the copy of the agent file a run was played with
@@ -20,7 +20,7 @@ FORMAT = 2
 FORMATS = (1, 2)  # that can be read; the first had no checksums
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resumed:
     """A run folder that is to be written on: locked, and read up to its last whole line."""
 

@@ -19,6 +19,7 @@ from focal_eval.runner.plan import Case, Plan
 from focal_eval.runner.played import Executor, Lost, Played, Player, broken, spent
 from focal_eval.runner.repeats import Order, key_of, order_of
 from focal_eval.script.repeats import ONCE, Repeats
+from focal_eval.value import value
 
 DRAIN_S = 5.0
 """What conversations that are under way have left once a run is interrupted."""
@@ -34,7 +35,7 @@ class Observer(Protocol):
     def finished(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Elsewhere:
     """Others who play the cases of a run."""
 

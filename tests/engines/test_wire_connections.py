@@ -188,17 +188,17 @@ def test_a_message_lost_on_a_used_connection_follows_the_rule(safe: bool, retry:
 
 def test_idle_connections_are_closed_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each after its own rest, and no timer is left."""
-    monkeypatch.setattr(wire_transport, "IDLE_S", 0.05)
+    monkeypatch.setattr(wire_transport, "IDLE_S", 0.6)
 
     async def use() -> None:
         async with raw_server(saying(*[OK] * 9)) as raw, transport_to(raw.url) as transport:
             await asyncio.gather(*(fetched(transport, request(raw.url)) for _ in range(3)))
             assert transport.under.idle == 3
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.35)
             await fetched(transport, request(raw.url))
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.35)
             assert transport.under.idle == 1
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.7)
             assert (transport.under.idle, raw.connections) == (0, 3)
 
     asyncio.run(use())
