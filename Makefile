@@ -12,7 +12,7 @@ WORKERS ?= auto
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint prove bench pictures clean
+.PHONY: help install demo test lint prove bench pictures docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(VENV)/.installed-dev ## measures this tool beside others and rewrites b
 
 pictures: $(VENV)/.installed-dev ## makes the pictures in docs/images again; needs Chromium
 	@$(BIN)/python docs/images/make.py
+
+docs: $(VENV)/.installed-dev ## the documentation as a site, in build/site
+	@$(BIN)/python docs/site/make.py
 
 clean: ## removes everything that was generated
 	rm -rf $(VENV) build dist benchmarks/.work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -34,7 +34,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
-    """A reader who follows links from the README comes to every guide and every reference."""
+    """A reader who follows links from the README comes to every guide, reference and explanation."""
     seen: set[Path] = set()
     todo = [ROOT / "README.md"]
     while todo:
@@ -44,5 +44,5 @@ def test_every_page_is_reached_from_the_readme() -> None:
         seen.add(page)
         text = CODE.sub("", page.read_text(encoding="utf-8"))
         todo += [(page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(text) if "://" not in link]
-    wanted = {*(ROOT / "docs" / "guide").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")}
+    wanted = {page for folder in ("guide", "reference", "explanation") for page in (ROOT / "docs" / folder).glob("*.md")}
     assert {str(page.relative_to(ROOT)) for page in wanted - seen} == set()
