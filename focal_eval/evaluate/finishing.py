@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ def finish(
 
         compared = compare_to(reference, model_of(journal.folder, journal.reading, outcome))
         outcome, code = judged_with(outcome, compared, strict_flaky=strict_flaky)
+        options = replace(options, comparison=compared.comparison)
     journal.end(outcome)
     return Finished(code, options, compared)
 

@@ -14,6 +14,7 @@ from focal_eval.report.model import ReportModel
 from focal_eval.value import value
 
 if TYPE_CHECKING:
+    from focal_eval.compare.model import Comparison
     from focal_eval.report.coverage_page import CoverageView
     from focal_eval.store.answers import Strips
 
@@ -26,6 +27,7 @@ class ReportOptions:
     group_by: Literal["folder", "script", "tag"] = "folder"  # rows of the terminal's table
     coverage: CoverageView | None = None  # what the HTML report shows in its Coverage view; without it there is none
     history: Strips | None = None  # the last runs of every case, which the HTML report draws as strips
+    comparison: Comparison | None = None  # with what the run was compared with; summary.md and annotations tell the causes
     prefix: str = ""  # put before script paths in annotations, where the checkout is not the working folder
 
 

@@ -1,16 +1,22 @@
-"""Annotations of a GitHub job: a failed expectation is shown in the changed files, at its line."""
+"""Annotations of a GitHub job: a failed expectation is shown at its line of the script, an edit that changed conversations at
+its line of the agent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
 from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import WORDS, cases_named, partial_note, quarantine_words
 from focal_eval.runner.reading import first_message
+
+if TYPE_CHECKING:
+    from focal_eval.compare.model import Comparison
 
 NAME = "annotations.txt"
 MAX_MESSAGE = 4_000
@@ -24,6 +30,8 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
 
 def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
     """The lines to print, for the worst cases first."""
+    if options.comparison is not None:
+        yield from _of_comparison(options.comparison, options)
     told = run.told
     for case, alike in told[: options.max_failures]:
         yield from _of_case(run, case, options.prefix)
@@ -33,6 +41,19 @@ def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
         yield command("notice", f"and {more} more cases went wrong", title="focal-eval")
     if note := partial_note(run):
         yield command("warning", note, title="focal-eval: partial run")
+
+
+def _of_comparison(comparison: Comparison, options: ReportOptions) -> Iterator[str]:
+    """At each edited line of the agent, which conversations it changed."""
+    for cause in told_causes(comparison, options.max_failures):
+        message = f"{cause.text}\n{cause.became}\n{cause.names}"
+        level, title = ("error" if cause.regressed else "notice"), cause.became
+        for edit in cause.edits:
+            if edit.line is not None:
+                place = {"file": options.prefix + edit.file, "line": str(edit.line)}
+                yield command(level, f"{edit.text}\n{message}", **place, title=title)
+        if not any(edit.line is not None for edit in cause.edits):
+            yield command(level, "\n".join((message, *(edit.text for edit in cause.edits))), title=title)
 
 
 def _of_case(run: ReportModel, case: Case, prefix: str) -> Iterator[str]:

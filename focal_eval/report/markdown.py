@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import (
     MARKS,
     WORDS,
@@ -33,6 +34,9 @@ from focal_eval.report.wording import (
     tone,
     verdict_words,
 )
+
+if TYPE_CHECKING:
+    from focal_eval.compare.model import Comparison
 
 NAME = "summary.md"
 MAX_BYTES = 1_000_000  # GitHub refuses a summary over 1,048,576
@@ -74,6 +78,8 @@ def render(run: ReportModel, options: ReportOptions) -> str:
             }
             for gate in run.gates[:100]
         ],
+        causes=[] if options.comparison is None else _causes(options.comparison, options.max_failures),
+        further=0 if options.comparison is None else max(0, len(options.comparison.groups) - options.max_failures),
         cases=shown,
         more=more,
     )
@@ -111,14 +117,31 @@ def _block(run: ReportModel, case: Case, alike: Sequence[Case]) -> str:
     for turn, group in groupby(failures, key=lambda failure: failure.turn):
         several = list(group)
         said.append(_words(several[0], turn) + "\n\n" + fence("\n\n".join(plain(failure, limit=400) for failure in several)))
-    name = html.escape(one_line(case.name, 160)).replace("@", "&#64;")
-    message = html.escape(one_line(case.message or "", 200)).replace("@", "&#64;")
+    name = _shown(one_line(case.name, 160))
+    message = _shown(one_line(case.message or "", 200))
     head = f"<details><summary>{MARKS[case.verdict]} <b>{name}</b> {WORDS[case.verdict]}: {message}</summary>"
     if (entry := run.quarantine_of(case)) is not None:
         said.insert(0, escape(quarantine_words(entry)))
     if alike:
         said.append(f"And {escape(cases_named(alike))} errored in the same words.")
     return "\n\n".join([head, *said, "</details>\n"])
+
+
+def _causes(comparison: Comparison, most: int) -> list[str]:
+    """Each reason for which conversations changed, folded up: what became of them, and the edits of the agent inside."""
+    out = []
+    for cause in told_causes(comparison, most):
+        head = (
+            f"<details><summary>{'✗' if cause.regressed else '~'} <b>{_shown(cause.text)}</b> {_shown(cause.became)}</summary>"
+        )
+        edits = [f"{edit.file}{'' if edit.line is None else f':{edit.line}'}: {edit.text}" for edit in cause.edits]
+        inside = [escape(cause.names), *([fence("\n\n".join(edits))] if edits else [])]
+        out.append("\n\n".join([head, *inside, "</details>\n"]))
+    return out
+
+
+def _shown(text: str) -> str:
+    return html.escape(text).replace("@", "&#64;")
 
 
 def _words(failure: Failure, turn: int | None) -> str:

@@ -49,10 +49,14 @@ def _result(item: Diagnostic, codes: list[str]) -> dict[str, Any]:
 
 
 def _place(span: Span) -> dict[str, Any]:
-    region = {
+    return {"artifactLocation": {"uri": quote(Path(span.file).as_posix())}, "region": region_of(span)}
+
+
+def region_of(span: Span) -> dict[str, int]:
+    """The place within its file."""
+    return {
         "startLine": span.line,
         "startColumn": span.column,
         "endLine": max(span.line, span.end_line),
         "endColumn": span.end_column if span.end_line > span.line else max(span.column, span.end_column),
     }
-    return {"artifactLocation": {"uri": quote(Path(span.file).as_posix())}, "region": region}
