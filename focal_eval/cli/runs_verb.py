@@ -57,7 +57,6 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 
 def _cases(arguments: argparse.Namespace) -> None:
-    from focal_eval.cli.diagnostics import print_json
     from focal_eval.evaluate.listing import chosen, list_folder
     from focal_eval.report.ansi import Paint, emit, wants_colour
     from focal_eval.report.runs_text import case_listed, case_rows, total_line
@@ -67,6 +66,8 @@ def _cases(arguments: argparse.Namespace) -> None:
     cases = chosen(run, words)
     shown = cases[: arguments.limit or None]
     if arguments.json:
+        from focal_eval.cli.diagnostics import print_json
+
         named = {key: run.header.get(key) for key in ("id", "started_at", "state", "verdict")}
         listed = [case_listed(case) for case in shown]
         print_json({"format": 1, **named, "counts": run.counts, "total": len(cases), "cases": listed})

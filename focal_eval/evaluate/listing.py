@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from focal_eval.report.journal import list_run
 from focal_eval.report.model import WORST_FIRST, Case, ReportModel
 from focal_eval.runner.folder import JOURNAL, read_header
 from focal_eval.runner.lock import held_by
+from focal_eval.runner.reading import collector_off
 from focal_eval.value import value
 
 
@@ -78,7 +80,10 @@ def _counts(told: Any) -> dict[str, int]:
 
 def list_folder(ref: str, runs: Path) -> ReportModel:
     """A run by its index: what was said is not read."""
-    return list_run(find_run(ref, runs))
+    with collector_off():
+        run = list_run(find_run(ref, runs))
+        gc.freeze()  # a hundred thousand light entries are walked no more
+    return run
 
 
 def chosen(run: ReportModel, verdicts: tuple[str, ...]) -> list[Case]:

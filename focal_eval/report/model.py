@@ -17,12 +17,12 @@ import orjson
 
 from focal_eval.compare.keys import case_key
 from focal_eval.records import Json
-from focal_eval.runner.entries import Attempt, Case, Place, Places
+from focal_eval.runner.entries import Attempt, Case, Place
 from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
 from focal_eval.runner.shared import NAMES, put_back
 
-__all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "Places", "ReportModel", "natural"]
+__all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "ReportModel", "natural"]
 
 WORST_FIRST = ("errored", "failed", "xpassed", "not_run", "xfailed", "skipped", "passed")
 """Every verdict a case can have here; `not_run` is a case that was cut off."""
@@ -78,7 +78,7 @@ class ReportModel:
         plan = self.header.get("plan") or {}
         return max(int(plan.get("cases") or 0) - int(self.header.get("spared") or 0), len(self.cases))
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Cases by verdict, worst first, all of them; cases never begun are `not_run`."""
         seen = Counter(case.verdict for case in self.cases)
@@ -160,9 +160,9 @@ class ReportModel:
     def tolerated_in(self, case: Case) -> list[Mapping[str, Json]]:
         """The findings of the last attempt that the suite lives with, as the journal holds them."""
         last = case.last
-        if not last.tolerated or last.end is None:
+        if not last.tolerated or (end := last.end) is None:
             return []
-        results = self.document(last.end).get("results") or ()
+        results = self.document(end).get("results") or ()
         return [finding for result in results for finding in result.get("findings") or () if finding.get("tolerated")]
 
     def failures(self, case: Case) -> Iterator[Failure]:
@@ -173,14 +173,15 @@ class ReportModel:
         yield from sorted(self._failures(case.last), key=lambda failure: not failure.broke)
 
     def _failures(self, attempt: Attempt) -> Iterator[Failure]:
+        turns = attempt.turns if attempt.broken else []
         for position in attempt.broken:
-            turn = self.document(attempt.turns[position])
+            turn = self.document(turns[position])
             said = (turn["i"], turn.get("user"), (turn.get("reply") or {}).get("response"))
             if "fault" in turn:
                 yield Failure(*said, None, turn["fault"])
             yield from (Failure(*said, result) for result in turn.get("results") or () if result["outcome"] in _BAD)
-        if attempt.end is not None:
-            closing = self.document(attempt.end)
+        if (end := attempt.end) is not None:
+            closing = self.document(end)
             if "fault" in closing:
                 yield Failure(None, None, None, None, closing["fault"])
             yield from (
