@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -60,7 +61,7 @@ class ReportModel:
     ) -> None:
         self.folder = folder
         self.header = header
-        self.cases = _in_order(cases)
+        self.cases = in_order(cases)
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
@@ -75,15 +76,12 @@ class ReportModel:
     @property
     def planned(self) -> int:
         """Cases the run set out to do without the repeats that were not needed, never fewer than were recorded."""
-        plan = self.header.get("plan") or {}
-        return max(int(plan.get("cases") or 0) - int(self.header.get("spared") or 0), len(self.cases))
+        return planned_in(self.header, len(self.cases))
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """Cases by verdict, worst first, all of them; cases never begun are `not_run`."""
-        seen = Counter(case.verdict for case in self.cases)
-        seen["not_run"] += self.planned - len(self.cases)
-        return {verdict: seen[verdict] for verdict in WORST_FIRST}
+        return counts_of(self.header, self.cases)
 
     @property
     def gates(self) -> Sequence[Mapping[str, Json]]:
@@ -189,6 +187,30 @@ class ReportModel:
             )
 
 
+class Told(Protocol):
+    """A case, as far as ordering and counting ask."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def script(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+
+
+def planned_in(header: Mapping[str, Json], recorded: int) -> int:
+    """Cases a run set out to do without the repeats that were not needed, never fewer than were recorded."""
+    plan = header.get("plan") or {}
+    return max(int(plan.get("cases") or 0) - int(header.get("spared") or 0), recorded)
+
+
+def counts_of(header: Mapping[str, Json], cases: Sequence[Told]) -> dict[str, int]:
+    """Cases by verdict, worst first, all verdicts; cases never begun are `not_run`."""
+    seen = Counter([case.verdict for case in cases])
+    seen["not_run"] += planned_in(header, len(cases)) - len(cases)
+    return {verdict: seen[verdict] for verdict in WORST_FIRST}
+
+
 def held_in(header: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
     """The cases in quarantine that a run's header tells of, by what their repeats have in common, each with its entry."""
     entries = header.get("quarantine") or ()
@@ -199,10 +221,14 @@ _BAD = frozenset({"failed", "errored"})
 _NAMES = b',"shared":[['
 
 
-def _in_order(cases: Iterable[Case]) -> list[Case]:
+T = TypeVar("T", bound=Told)
+
+
+def in_order(cases: Iterable[T]) -> list[T]:
     """By script, then by name; no key is made where a script has one case, as keys of all would be more than the cases."""
-    out: list[Case] = []
-    for _, group in groupby(sorted(cases, key=lambda case: case.script), key=lambda case: case.script):
+    out: list[T] = []
+    script = attrgetter("script")
+    for _, group in groupby(sorted(cases, key=script), key=script):
         of_script = list(group)
         out += of_script if len(of_script) == 1 else sorted(of_script, key=lambda case: natural(case.name))
     return out

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import orjson
 
-from focal_eval.runner.entries import LENGTH_BITS, Attempt, Case, Place
+from focal_eval.runner.entries import LENGTH_BITS, Attempt, Case, Place, places_in
 from focal_eval.runner.reading import NOTHING, Reading, collector_off
 from focal_eval.runner.seal import is_sealed, sealed
 
@@ -117,17 +117,33 @@ class IndexWriter:
             self._path.unlink()
 
 
+NOT_USABLE = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What reading an index raises that is not there, damaged, or not what it should be."""
+
+
 def read_index(folder: Path, journal: IO[bytes]) -> tuple[Reading, int] | None:
     """What the index knows, and from which byte of the journal on it has to be read; None where it does not fit."""
     try:
         with (folder / INDEX).open("rb") as file:
             return _entries(file, journal)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except NOT_USABLE:
         return None
 
 
+def begun(index: IO[bytes], journal: IO[bytes]) -> tuple[int, Mapping[str, Any], Iterator[Any]]:
+    """The size of the journal, the header as it was at first, and what each further line says.
+
+    Raises ValueError for another version, and where a line is damaged; a torn one at the end is left alone.
+    """
+    size = journal.seek(0, os.SEEK_END)
+    lines = _lines(index)
+    head = next(lines, {})
+    if head.get("index") != VERSION:
+        raise ValueError("another version")
+    return size, head["header"], lines
+
+
 def _lines(index: IO[bytes]) -> Iterator[Any]:
-    """What each whole line says; a torn one at the end is left alone. Raises ValueError for one that is damaged."""
     for line in index:
         if not line.endswith(b"\n"):
             return
@@ -136,30 +152,31 @@ def _lines(index: IO[bytes]) -> Iterator[Any]:
         yield orjson.loads(line)
 
 
+def rows_of(line: Mapping[str, Any]) -> list[Any]:
+    """The rows of a line: case, attempt, and from where on lines of open attempts may stand."""
+    return line.get("rows") or []
+
+
 def _entries(index: IO[bytes], journal: IO[bytes]) -> tuple[Reading, int] | None:
-    size = journal.seek(0, os.SEEK_END)
-    lines = _lines(index)
-    head = next(lines, {})
-    if head.get("index") != VERSION:
-        return None
+    size, header, lines = begun(index, journal)
     reading, start = Reading(), 0
-    reading.begin(head["header"])
-    last: Attempt | None = None  # that is closed
+    reading.begin(dict(header))
+    last = ""
     with collector_off():
         for found in lines:
-            if rows := found.get("rows"):
+            if rows := rows_of(found):
                 last, start = _taken(reading, rows) or last, rows[-1][2]
             reading.shared |= {digest: Place(*place) for digest, place in found.get("shared", {}).items()}
             if found.get("end") == size:  # else the journal was written on since then
                 reading.begin(found["header"])
                 reading.damaged = int(found["damaged"])
                 start = size
-    return (reading, start) if start <= size and _fits(journal, last, size) else None
+    return (reading, start) if start <= size and fits(journal, last, size) else None
 
 
-def _taken(reading: Reading, rows: list[Any]) -> Attempt | None:
-    """Takes some rows into a reading; the last attempt of them that is closed."""
-    cases, slim, last = reading.cases, reading.slim, None
+def _taken(reading: Reading, rows: list[Any]) -> str:
+    """Takes some rows into a reading; where the last attempt of them that is over stands."""
+    cases, slim, last = reading.cases, reading.slim, ""
     for told, row, _ in rows:
         if isinstance(told, str):
             case = cases[told]
@@ -168,29 +185,30 @@ def _taken(reading: Reading, rows: list[Any]) -> Attempt | None:
             cases[case.id] = case
         if row is None:
             continue
-        attempt = attempt_of(row)
-        case.attempts = _with(case.attempts, attempt) if case.attempts else (attempt,)
         if isinstance(row[1], str):
-            last = attempt
+            last = row[1]
+        put(case, attempt_of(row))
     return last
 
 
-def _fits(journal: IO[bytes], last: Attempt | None, size: int) -> bool:
-    """Whether the last closed attempt stands where the index says it does: else it is of another journal."""
-    place = None if last is None else last.end
-    if place is None:
+def fits(journal: IO[bytes], last: str, size: int) -> bool:
+    """Whether the attempt that ended last stands where the index says it does: else it is of another journal."""
+    if not last:
         return True
+    *_, place = places_in(last)
     journal.seek(place.start)
     line = journal.read(place.end - place.start)
     return place.end < size and line.startswith(b'{"t":"attempt",') and is_sealed(line)
 
 
-def _with(attempts: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
-    """The attempts with one more, in the place of the one of its number where there is one."""
-    for position, known in enumerate(attempts):
-        if known.number == attempt.number:
-            return (*attempts[:position], attempt, *attempts[position + 1 :])
-    return (*attempts, attempt)
+def put(case: Case, attempt: Attempt) -> None:
+    """Gives a case an attempt, in the place of the one of its number where there is one."""
+    known = case.attempts
+    if not known:
+        case.attempts = (attempt,)
+        return
+    at = next((at for at, one in enumerate(known) if one.number == attempt.number), len(known))
+    case.attempts = (*known[:at], attempt, *known[at + 1 :])
 
 
 def case_row(case: Case) -> list[Any]:
