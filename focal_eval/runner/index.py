@@ -137,7 +137,7 @@ def begun(index: IO[bytes], journal: IO[bytes]) -> tuple[int, Mapping[str, Any],
     """
     size = journal.seek(0, os.SEEK_END)
     lines = _lines(index)
-    head = next(lines, {})
+    head: Any = next(lines, {})
     if head.get("index") != VERSION:
         raise ValueError("another version")
     return size, head["header"], lines
