@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def large(tmp_path: Path) -> ReportModel:
     for number in range(CASES):
         name = f"desk/hire-{number:06d}"
         attempt = Attempt(1, "10+20+30", "passed", 1.25, 0)
-        plain = (name, name, name, f"scripts/{name}.yaml", 1, ("hire",), {}, 1, "api", 1, {}, 0)
+        plain: tuple[Any, ...] = (name, name, name, f"scripts/{name}.yaml", 1, ("hire",), {}, 1, "api", 1, {}, 0)
         cases.append(Case(f"{number:012x}", *plain, (attempt,)))
     return ReportModel(tmp_path, HEADER, cases, 0, tmp_path / "journal.jsonl")
 
