@@ -5,7 +5,6 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,8 +23,10 @@ def large(tmp_path: Path) -> ReportModel:
     for number in range(CASES):
         name = f"desk/hire-{number:06d}"
         attempt = Attempt(1, "10+20+30", "passed", 1.25, 0)
-        plain: tuple[Any, ...] = (name, name, name, f"scripts/{name}.yaml", 1, ("hire",), {}, 1, "api", 1, {}, 0)
-        cases.append(Case(f"{number:012x}", *plain, (attempt,)))
+        file = f"scripts/{name}.yaml"
+        cases.append(
+            Case(f"{number:012x}", name, name, name, file, 1, ("hire",), {}, 1, "api", 1, {}, 0, (attempt,)),
+        )
     return ReportModel(tmp_path, HEADER, cases, 0, tmp_path / "journal.jsonl")
 
 
