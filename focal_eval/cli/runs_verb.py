@@ -67,9 +67,11 @@ def _cases(arguments: argparse.Namespace) -> None:
     shown = cases[: arguments.limit or None]
     if arguments.json:
         from focal_eval.cli.diagnostics import print_json
+        from focal_eval.runner.reading import collector_off
 
         named = {key: run.header.get(key) for key in ("id", "started_at", "state", "verdict")}
-        listed = [case_listed(case) for case in shown]
+        with collector_off():
+            listed = [case_listed(case) for case in shown]
         print_json({"format": 1, **named, "counts": dict(run.counts), "total": len(cases), "cases": listed})
         return
     if arguments.quiet:

@@ -14,6 +14,7 @@ from focal_eval.report.model import WORST_FIRST, Case, ReportModel, counts_of, i
 from focal_eval.runner.folder import JOURNAL, read_header
 from focal_eval.runner.listed import Listed, listed, overview
 from focal_eval.runner.lock import held_by
+from focal_eval.runner.reading import collector_off
 from focal_eval.value import value
 
 
@@ -89,12 +90,13 @@ class CasesListed:
 def list_cases(ref: str, runs: Path) -> CasesListed:
     """The cases of a run by its index: what was said is not read."""
     folder = find_run(ref, runs)
-    found = overview(folder)
-    if found is None:
-        run = list_run(folder)
-        return CasesListed(run.header, run.counts, [listed(case) for case in run.cases])
-    cases = in_order(found.cases)
-    return CasesListed(found.header, counts_of(found.header, cases), cases)
+    with collector_off():
+        found = overview(folder)
+        if found is None:
+            run = list_run(folder)
+            return CasesListed(run.header, run.counts, [listed(case) for case in run.cases])
+        cases = in_order(found.cases)
+        return CasesListed(found.header, counts_of(found.header, cases), cases)
 
 
 def list_folder(ref: str, runs: Path) -> ReportModel:

@@ -239,6 +239,6 @@ _DIGITS = re.compile(r"(\d+)")
 
 def natural(text: str) -> list[str | int]:
     """A sort key that puts `a[2]` before `a[10]`: words and numbers in turn, beginning with a word."""
-    parts: list[str | int] = [*_DIGITS.split(text)]
+    parts: list[str | int] = _DIGITS.split(text)
     parts[1::2] = map(int, parts[1::2])
     return parts
