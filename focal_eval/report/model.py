@@ -230,8 +230,14 @@ def in_order(cases: Iterable[T]) -> list[T]:
     script = attrgetter("script")
     for _, group in groupby(sorted(cases, key=script), key=script):
         of_script = list(group)
-        out += of_script if len(of_script) == 1 else sorted(of_script, key=lambda case: natural(case.name))
+        if len(of_script) > 1:
+            forms = {case.name.translate(_FORM) for case in of_script}
+            of_script.sort(key=attrgetter("name") if len(forms) == 1 else lambda case: natural(case.name))
+        out += of_script
     return out
+
+
+_FORM = str.maketrans("123456789", "0" * 9)  # names of one form have digits at the same places: they are in order as texts
 
 
 _DIGITS = re.compile(r"(\d+)")

@@ -10,12 +10,12 @@ import pytest
 
 from focal_eval.errors import StorageError
 from focal_eval.report.journal import list_run, read_run
-from focal_eval.report.model import ReportModel, in_order
+from focal_eval.report.model import ReportModel, in_order, natural
 from focal_eval.runner.folder import resume
 from focal_eval.runner.index import INDEX, attempt_row, case_row
 from focal_eval.runner.journal import JOURNAL, Journal, dumps
+from focal_eval.runner.listed import Listed, overview
 from focal_eval.runner.listed import listed as in_few_words
-from focal_eval.runner.listed import overview
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.seal import sealed
 
@@ -293,3 +293,12 @@ def test_a_run_killed_before_its_first_line_is_told_by_its_header(tmp_path: Path
     (tmp_path / "run.json").unlink()
     with pytest.raises(StorageError, match="does not begin with a line of kind 'run'"):
         list_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [["t[B-2]", "t[B-1]", "t[B-9]"], ["t[B-10]", "t[B-9]", "t#2", "t#10"], ["a1b22", "a11b2", "a2b11"]]
+)
+def test_names_of_one_script_are_in_the_order_people_count(names: list[str]) -> None:
+    """Whether their digits stand at the same places or not."""
+    told = [Listed(name, name, "t", "T", "t.yaml", 1, (), "passed", 1, 1.0, None) for name in names]
+    assert [one.name for one in in_order(told)] == sorted(names, key=natural)
