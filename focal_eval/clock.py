@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -43,6 +43,11 @@ def seeded(seed: int) -> random.Random:
 
 def content_id(*parts: str | bytes, length: int = 12) -> str:
     """A short id derived from content alone: the first `length` hex digits of a SHA-256."""
+    return content_of(parts, length=length)
+
+
+def content_of(parts: Iterable[str | bytes], *, length: int = 12) -> str:
+    """The same of parts that come one after the other."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part

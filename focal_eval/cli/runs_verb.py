@@ -57,23 +57,26 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 
 def _cases(arguments: argparse.Namespace) -> None:
-    from focal_eval.cli.diagnostics import print_json
-    from focal_eval.evaluate.listing import chosen, list_folder
+    from focal_eval.evaluate.listing import chosen, list_cases
     from focal_eval.report.ansi import Paint, emit, wants_colour
     from focal_eval.report.runs_text import case_listed, case_rows, total_line
 
-    run = list_folder(arguments.run, arguments.runs)
+    run = list_cases(arguments.run, arguments.runs)
     words = tuple(word.strip() for word in (arguments.verdict or "").split(",") if word.strip())
-    cases = chosen(run, words)
+    cases = chosen(run.cases, words)
     shown = cases[: arguments.limit or None]
     if arguments.json:
+        from focal_eval.cli.diagnostics import print_json
+        from focal_eval.runner.reading import collector_off
+
         named = {key: run.header.get(key) for key in ("id", "started_at", "state", "verdict")}
-        listed = [case_listed(case) for case in shown]
-        print_json({"format": 1, **named, "counts": run.counts, "total": len(cases), "cases": listed})
+        with collector_off():
+            listed = [case_listed(case) for case in shown]
+        print_json({"format": 1, **named, "counts": dict(run.counts), "total": len(cases), "cases": listed})
         return
     if arguments.quiet:
         sys.stdout.write("".join(f"{case.id}\n" for case in shown))
         return
     for line in case_rows(shown, Paint(wants_colour(sys.stdout))):
         emit(sys.stdout, line)
-    emit(sys.stdout, total_line(run, len(shown)))
+    emit(sys.stdout, total_line(run.header, len(run.cases), len(shown)))

@@ -52,7 +52,7 @@ class Asserting:
         today = self._recording.today(case)
         if today is None:
             return self._not("the scripts do not have it now")
-        if case.last.end is None:
+        if not case.last.over:
             return self._not("it was cut off")
         rejudge = self._rejudging.of(today)
         same = script_digest(self._model, case) == today.script.digest and case.verdict == Verdict.PASSED.value

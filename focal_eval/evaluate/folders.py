@@ -11,7 +11,7 @@ from focal_eval.registry import did_you_mean, find, names
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import read_run
 from focal_eval.report.model import ReportModel
-from focal_eval.runner.journal import HEADER, JOURNAL
+from focal_eval.runner.folder import HEADER, JOURNAL
 
 
 def find_run(ref: str, runs: Path = Path("reports")) -> Path:

@@ -10,7 +10,8 @@ from typing import Any
 from focal_eval.compare.keys import case_key
 from focal_eval.errors import UsageError
 from focal_eval.records import Json
-from focal_eval.report.model import Attempt, Case, Place, Places, ReportModel
+from focal_eval.report.model import Case, Place, ReportModel
+from focal_eval.runner.entries import packed
 from focal_eval.script.gates import COMPARED
 
 _ROOM = 1 << 48  # bytes of a journal: places of the run number n begin at n times this
@@ -83,26 +84,15 @@ def _cases(runs: Sequence[ReportModel]) -> list[Case]:
         for case in run.cases:
             name = case_key(case.name, case.script, case.repeat)
             seen[name] += 1
-            attempts = [_moved(attempt, number * _ROOM) for attempt in case.attempts]
+            by = number * _ROOM
             out.append(
                 replace(
                     case,
                     id=f"{run.header.get('id')}/{case.id}",
                     name=f"{name}#{seen[name]}",
                     repeat=seen[name],
-                    place=_shifted(case.place, number * _ROOM),
-                    attempts=attempts,
+                    at=packed(Place(case.place.start + by, case.place.end + by)),
+                    attempts=tuple([attempt.moved(by) for attempt in case.attempts]),
                 )
             )
     return out
-
-
-def _moved(attempt: Attempt, by: int) -> Attempt:
-    turns = Places()
-    for place in attempt.turns:
-        turns.append(_shifted(place, by))
-    return replace(attempt, turns=turns, end=None if attempt.end is None else _shifted(attempt.end, by))
-
-
-def _shifted(place: Place, by: int) -> Place:
-    return Place(place.start + by, place.end + by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ from focal_eval.errors import FocalEvalError, UsageError
 from focal_eval.evaluate.folders import find_run
 from focal_eval.registry import did_you_mean
 from focal_eval.report.journal import list_run
-from focal_eval.report.model import WORST_FIRST, Case, ReportModel
+from focal_eval.report.model import WORST_FIRST, Case, ReportModel, counts_of, in_order
 from focal_eval.runner.folder import JOURNAL, read_header
+from focal_eval.runner.listed import Listed, listed, overview
 from focal_eval.runner.lock import held_by
+from focal_eval.runner.reading import collector_off
 from focal_eval.value import value
 
 
@@ -76,17 +78,38 @@ def _counts(told: Any) -> dict[str, int]:
     return {verdict: found[verdict] for verdict in WORST_FIRST if isinstance(found.get(verdict), int) and found[verdict]}
 
 
+@value
+class CasesListed:
+    """The cases of a run in the order of its reports, in few words."""
+
+    header: Mapping[str, Any]
+    counts: Mapping[str, int]  # by verdict, worst first; cases never begun are `not_run`
+    cases: Sequence[Listed]
+
+
+def list_cases(ref: str, runs: Path) -> CasesListed:
+    """The cases of a run by its index: what was said is not read."""
+    folder = find_run(ref, runs)
+    with collector_off():
+        found = overview(folder)
+        if found is None:
+            run = list_run(folder)
+            return CasesListed(run.header, run.counts, [listed(case) for case in run.cases])
+        cases = in_order(found.cases)
+        return CasesListed(found.header, counts_of(found.header, cases), cases)
+
+
 def list_folder(ref: str, runs: Path) -> ReportModel:
     """A run by its index: what was said is not read."""
     return list_run(find_run(ref, runs))
 
 
-def chosen(run: ReportModel, verdicts: tuple[str, ...]) -> list[Case]:
+def chosen(cases: Sequence[Listed], verdicts: tuple[str, ...]) -> Sequence[Listed]:
     """The cases with one of these verdicts, all where none is named. Raises UsageError for a word that is no verdict."""
     for word in verdicts:
         if word not in WORST_FIRST:
             raise UsageError(f"'{word}' is no verdict; {did_you_mean(word, WORST_FIRST, list_up_to=len(WORST_FIRST))}")
-    return [case for case in run.cases if not verdicts or case.verdict in verdicts]
+    return [case for case in cases if case.verdict in verdicts] if verdicts else cases
 
 
 def find_case(run: ReportModel, words: str) -> Case:

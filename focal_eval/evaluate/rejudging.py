@@ -71,10 +71,13 @@ class Rejudged:
     gone: tuple[str, ...] = ()  # names of recorded cases that today's scripts do not have
     unfinished: tuple[str, ...] = ()  # names of cases that were cut off: there is no conversation to judge
     fresh: int = 0  # cases of today's scripts that were not recorded
+    damaged: int = 0  # lines of the recorded run's journal that could not be read
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, in words."""
         out = []
+        if self.damaged:
+            out.append(f"{counted(self.damaged, 'line')} of the journal of {self.source} could not be read and left out")
         if self.gone:
             out.append(f"{counted(len(self.gone), 'recorded case')} left out: the scripts do not have {_them(self.gone)} now")
         if self.unfinished:
@@ -91,6 +94,7 @@ class Rejudged:
             "gone": list(self.gone),
             "unfinished": list(self.unfinished),
             "not_recorded": self.fresh,
+            "damaged_lines": self.damaged,
         }
 
 
@@ -158,7 +162,7 @@ class _Again:
             today = self.recording.today(case)
             if today is None:
                 found.gone.append(case.name)
-            elif case.last.end is None:
+            elif not case.last.over:
                 found.unfinished.append(case.name)
             else:
                 found.pairs.append((case, today))
@@ -191,7 +195,7 @@ class _Again:
         journal = Journal(self.folder, self._header(), Redactor())
         try:
             self._keep_agent(journal)
-            observer.started(len(self.found.pairs), sum(len(case.last.turns) for case, _ in self.found.pairs))
+            observer.started(len(self.found.pairs), sum(case.last.count for case, _ in self.found.pairs))
             rejudging = Rejudging(self.recording)
             for case, today in self.found.pairs:
                 verdict = self._case(case, today, rejudging, journal)
@@ -212,7 +216,7 @@ class _Again:
         warnings = tuple(self.problems)
         result = RunResult(model, code, written, warnings, reasons=dict(self.totals.reasons), compared=compared)
         gone, unfinished = tuple(self.found.gone), tuple(self.found.unfinished)
-        return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh())
+        return Rejudged(result, self.source, tuple(self.turned), gone, unfinished, self._fresh(), self.model.damaged)
 
     def _fresh(self) -> int:
         """Cases of the scripts that the run did not have, not counting repeats; of a run that was told which to play, none."""
@@ -303,6 +307,7 @@ class _Again:
                 "title": None if suite is None else suite.fields.title,
             },
             "plan": {"cases": cases, "turns": turns, "collected": len(self.recording.cases)},
+            **({"damaged": self.model.damaged} if self.model.damaged else {}),
             "quarantine": self.quarantine.as_json(),
             "counts": {},
             "spared": 0,

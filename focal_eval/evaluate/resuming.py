@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from focal_eval.clock import content_id
+from focal_eval.clock import content_id, content_of
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.request import RunRequest, of_again
@@ -57,6 +58,17 @@ class Continued:
     def header(self) -> Mapping[str, Any]:
         """As it was when the run began, or was last gone on with."""
         return self.model.header
+
+    @property
+    def took_ms(self) -> float | None:
+        """How long the last part of the run was played; None where it was killed, and told nobody."""
+        elapsed = self.header.get("elapsed_ms")
+        return None if elapsed is None else round(elapsed - told_ms(self.header.get("resumed") or ()), 3)
+
+
+def told_ms(resumed: Iterable[Mapping[str, Any]]) -> float:
+    """How long the parts of a run took before it was last gone on with, as far as they told."""
+    return math.fsum(part.get("took_ms") or 0.0 for part in resumed)
 
 
 def continued(request: RunRequest) -> Continued:
@@ -136,14 +148,14 @@ def _finished(model: ReportModel) -> dict[str, Entry]:
     Where the engine was given up, those it had not answered are played again.
     """
     lost = model.header.get("state") == "given-up"
-    over = [case for case in model.cases if case.last.end is not None and _whole(case)]
+    over = [case for case in model.cases if case.last.over and _whole(case)]
     return {case.id: case for case in over if not (lost and case.verdict == "errored")}
 
 
 def _whole(case: Entry) -> bool:
     """Whether an attempt is closed, and none of its turns was damaged; one that broke or was skipped at its start has none."""
     last = case.last
-    return len(last.turns) == case.planned or (not last.turns and last.verdict in ("errored", "skipped"))
+    return last.count == case.planned or (not last.count and last.verdict in ("errored", "skipped"))
 
 
 def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats, prices: Mapping[str, float]) -> None:
@@ -217,14 +229,14 @@ def _short(digest: Any) -> str:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """What a run sets out to do, and the digest of its cases in order."""
-    digest = content_id(*(case.id for case in plan.cases), length=16)
+    digest = content_of((case.id for case in plan.cases), length=16)
     return {"cases": len(plan.cases), "turns": plan.turns, "collected": plan.collected, "digest": digest}
 
 
 def scripts_json(plan: Plan) -> dict[str, Any]:
     """How many scripts are played, and a digest of all that they say."""
-    digests = dict.fromkeys(f"{case.script.file} {case.script.digest}" for case in plan.cases)
-    return {"files": len(digests), "digest": content_id(*digests, length=16)}
+    scripts = {case.script.file: case.script for case in plan.cases}.values()
+    return {"files": len(scripts), "digest": content_of((f"{one.file} {one.digest}" for one in scripts), length=16)}
 
 
 def engine_digest(config: object, hidden: Callable[[bytes], bytes]) -> str:

@@ -24,7 +24,16 @@ from focal_eval.evaluate.open_files import check_open_files
 from focal_eval.evaluate.outcome import Ended, new_run_id, outcome_of, stamp
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest, RunResult
-from focal_eval.evaluate.resuming import Continued, add_finished, check_same, continued, engine_digest, plan_json, scripts_json
+from focal_eval.evaluate.resuming import (
+    Continued,
+    add_finished,
+    check_same,
+    continued,
+    engine_digest,
+    plan_json,
+    scripts_json,
+    told_ms,
+)
 from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
 from focal_eval.runner.gates import coverage_limits
@@ -104,7 +113,7 @@ class _Run:
         else:
             self.id, self.started_at = str(before.header["id"]), str(before.header["started_at"])
             self.folder = before.folder
-            kept = {"at": stamp(started), "kept": len(before.finished)}
+            kept = {"at": stamp(started), "kept": len(before.finished), "took_ms": before.took_ms}
             self.resumed = [*(before.header.get("resumed") or ()), kept]
 
     @property
@@ -281,5 +290,5 @@ class _Run:
         outcome, code = outcome_of(
             totals, ended, self.fields.gates, self.fields.repeats, self.folder, strict_flaky=strict, part=part
         )
-        elapsed = round((self.clock.elapsed() - start) * 1000, 3)
+        elapsed = round((self.clock.elapsed() - start) * 1000 + told_ms(self.resumed), 3)
         return {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}, code

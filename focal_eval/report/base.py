@@ -6,6 +6,7 @@ It is registered by its name (`html`, `junit`, ...) in `focal_eval.registry` or 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -52,8 +53,14 @@ def target(out: Path, name: str) -> Path:
 
 def save(path: Path, data: bytes) -> Path:
     """The path, after writing all of `data` to it. Raises StorageError."""
+    return save_parts(path, (data,))
+
+
+def save_parts(path: Path, parts: Iterable[bytes]) -> Path:
+    """The same for what comes in pieces, none of which is kept."""
     try:
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(parts)
     except OSError as problem:
         raise StorageError(f"cannot write {path}: {problem.strerror or problem}") from problem
     return path

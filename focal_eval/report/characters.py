@@ -23,6 +23,8 @@ def visible(text: str) -> str:
 
 def one_line(text: str, width: int) -> str:
     """The text, visible, on one line of at most `width` characters."""
+    if len(text) <= width and text.isprintable() and "  " not in text and text == text.strip(" "):
+        return text
     return clip(" ".join(visible(text[: 8 * width]).split()), width)
 
 

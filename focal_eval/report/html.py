@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ NAME = "report.html"
 CHUNK_CASES = 200
 CHUNK_BYTES = 4_000_000  # of journal lines: what one opened case may cost the browser
 PACKED_AHEAD = 4  # chunks
+PIECE = 5_000  # names of scripts that are written together
 GZIP_LEVEL = 3  # half the time of level 6 for a fifth more bytes
 MOST_PATHS = 4  # named in the command that runs a case again
 PLAIN_CASES = 200  # failing cases readable without JavaScript
@@ -81,16 +83,21 @@ def write(run: ReportModel, out: Path, options: ReportOptions | None = None) -> 
 
 def display_order(cases: list[Case]) -> list[Case]:
     """Cases somebody has to look at first, then the rest; scripts together, the worst script and case first."""
-    worst: dict[tuple[bool, str], int] = {}
-    for case in cases:
-        key = (case.verdict not in ATTENTION, case.script)
-        worst[key] = min(worst.get(key, len(WORST_FIRST)), WORST_FIRST.index(case.verdict))
+    shelves: dict[tuple[bool, int], list[Case]] = {}  # by whether they need no look, and the worst verdict of their script
+    for _, group in groupby(sorted(cases, key=_script), _script):
+        several = sorted(group, key=_rank)
+        for calm in (False, True):
+            if some := [case for case in several if (case.verdict not in ATTENTION) is calm]:
+                shelves.setdefault((calm, _rank(some[0])), []).extend(some)
+    return [case for key in sorted(shelves) for case in shelves[key]]
 
-    def rank(case: Case) -> tuple[bool, int, str, int]:
-        calm = case.verdict not in ATTENTION
-        return calm, worst[calm, case.script], case.script, WORST_FIRST.index(case.verdict)
 
-    return sorted(cases, key=rank)
+def _script(case: Case) -> str:
+    return case.script
+
+
+def _rank(case: Case) -> int:
+    return WORST_FIRST.index(case.verdict)
 
 
 def _chunks(cases: list[Case]) -> Iterator[list[Case]]:
@@ -159,11 +166,16 @@ def _index(run: ReportModel, chunks: list[list[Case]], strips: Strips | None = N
         "words": WORDS,
         "attention": [verdict for verdict in WORST_FIRST if verdict in ATTENTION],
         "again": _again(run),
-        "scripts": list(scripts),
-        "tags": list(tags),
-        **beside.heads,
     }
-    yield (begins if begins != "," else "") + "]," + orjson.dumps(rest)[1:].decode()
+    yield (begins if begins != "," else "") + "]," + orjson.dumps(rest)[1:-1].decode() + ',"scripts":['
+    yield from _pieces(list(scripts))
+    yield "]," + orjson.dumps({"tags": list(tags), **beside.heads})[1:].decode()
+
+
+def _pieces(texts: list[str]) -> Iterator[str]:
+    """The inside of a JSON list of texts."""
+    for at in range(0, len(texts), PIECE):
+        yield ("," if at else "") + orjson.dumps(texts[at : at + PIECE])[1:-1].decode()
 
 
 def _again(run: ReportModel) -> dict[str, Any]:
@@ -180,7 +192,7 @@ def _row(case: Case) -> dict[str, Any]:
         "title": case.title,
         "verdict": WORST_FIRST.index(case.verdict),
         "message": None if case.message is None else case.message[:300],
-        "turns": len(case.last.turns),
+        "turns": case.last.count,
         "ms": round(case.elapsed_ms, 1),
         "flaky": int(case.flaky),
     }

@@ -43,4 +43,6 @@ def model_of(folder: Path, reading: Reading, outcome: Mapping[str, Any] | None =
         known = " and ".join(map(str, FORMATS))
         raise StorageError(f"{path} has format {reading.header.get('format')!r}; this version reads format {known}")
     header = {**reading.header, **(outcome or {})}
-    return ReportModel(folder, header, list(reading.cases.values()), reading.damaged, path, reading.shared)
+    before = header.get("damaged")  # where a run that was judged again was read
+    damaged = reading.damaged + (before if isinstance(before, int) else 0)
+    return ReportModel(folder, header, list(reading.cases.values()), damaged, path, reading.shared)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from focal_eval.records import Json
-from focal_eval.report.base import ReportOptions, save, target
+from focal_eval.report.base import ReportOptions, save, save_parts, target
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
 from focal_eval.report.wording import verdict_words
 
@@ -25,8 +25,8 @@ _HEADER = (
 def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
     """Writes `run.jsonl`: each line is an entry of `as_json(run)["cases"]` with the run's id in `run`."""
     begin = {"run": run.header.get("id")}
-    lines = [orjson.dumps(begin | case_json(run, case)) + b"\n" for case in run.cases]
-    return save(target(out, NAME), b"".join(lines))
+    lines = (orjson.dumps(begin | case_json(run, case)) + b"\n" for case in run.cases)
+    return save_parts(target(out, NAME), lines)
 
 
 def write_document(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
@@ -68,7 +68,7 @@ def case_json(run: ReportModel, case: Case) -> dict[str, Any]:
         "repeat": case.repeat,
         "verdict": case.verdict,
         "elapsed_ms": round(case.elapsed_ms, 3),
-        "turns": len(last.turns),
+        "turns": last.count,
         "failed": last.failed,
         "soft": last.soft,
     }

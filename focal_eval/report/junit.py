@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from focal_eval.report.base import ReportOptions, save, target
+from focal_eval.report.base import ReportOptions, save_parts, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
@@ -26,21 +26,34 @@ MAX_MESSAGE = 400
 
 
 def write(run: ReportModel, out: Path, _options: ReportOptions | None = None) -> Path:
-    """Writes `junit.xml`."""
+    """Writes `junit.xml`, a suite after the other."""
+    return save_parts(target(out, NAME), (part.encode("utf-8", "xmlcharrefreplace") for part in _parts(run)))
+
+
+def _parts(run: ReportModel) -> Iterator[str]:
+    """The document in pieces: there may be a hundred thousand suites."""
+    unfinished = bool(run.partial or run.damaged)
+    sums = Counter(_verdict(run, case) for case in run.cases)
+    name = visible(str(run.header.get("id") or run.folder.name))
+    counts = {
+        "tests": len(run.cases) + unfinished,
+        "failures": sums["failed"] + sums["xpassed"],
+        "errors": sums["errored"] + sums["not_run"] + unfinished,
+    }
+    time = _seconds(sum(case.elapsed_ms for case in run.cases))
+    attributes = {"name": name, **{key: str(count) for key, count in counts.items()}, "time": time}
+    yield _DECLARATION
+    if not run.cases and not unfinished:
+        yield _element("testsuites", attributes)
+        return
+    yield _opening("testsuites", attributes) + ">"
     facts_of_run = [(label.lower(), visible(value)) for label, value in facts(run) if label in ("Engine", "Agent", "Run")]
     shared = "".join([_property(name, value) for name, value in [*facts_of_run, *_repeats(run)]])
-    sums: Counter[str] = Counter()
-    suites = [
-        _suite(run, script, list(cases), shared, sums) for script, cases in groupby(run.cases, key=lambda case: case.script)
-    ]
-    if run.partial or run.damaged:
-        suites.append(_unfinished(run))
-        sums.update(tests=1, errors=1)
-    name = visible(str(run.header.get("id") or run.folder.name))
-    counts = {key: str(sums[key]) for key in ("tests", "failures", "errors")}
-    time = _seconds(sum(case.elapsed_ms for case in run.cases))
-    text = _DECLARATION + _element("testsuites", {"name": name, **counts, "time": time}, "".join(suites))
-    return save(target(out, NAME), text.encode("utf-8", "xmlcharrefreplace"))
+    for script, cases in groupby(run.cases, key=lambda case: case.script):
+        yield _suite(run, script, list(cases), shared)
+    if unfinished:
+        yield _unfinished(run)
+    yield "</testsuites>"
 
 
 _DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
@@ -51,10 +64,16 @@ _SPECIAL = re.compile('[&<>"\r\n\t]').search
 
 def _element(name: str, attributes: Mapping[str, str], inside: str = "") -> str:
     """An element around XML that is written already."""
-    opening = name
+    opening = _opening(name, attributes)
+    return f"{opening}>{inside}</{name}>" if inside else f"{opening} />"
+
+
+def _opening(name: str, attributes: Mapping[str, str]) -> str:
+    """An element's tag up to what ends it."""
+    opening = f"<{name}"
     for key, value in attributes.items():
         opening += f' {key}="{value.translate(_IN_ATTRIBUTE) if _SPECIAL(value) else value}"'
-    return f"<{opening}>{inside}</{name}>" if inside else f"<{opening} />"
+    return opening
 
 
 def _property(name: str, value: str) -> str:
@@ -76,8 +95,8 @@ def _repeats(run: ReportModel) -> list[tuple[str, str]]:
     return [(name, visible(value)) for name, value in figures]
 
 
-def _suite(run: ReportModel, script: str, cases: list[Case], shared: str, sums: Counter[str]) -> str:
-    """The element of a script; what it counts is added to `sums`."""
+def _suite(run: ReportModel, script: str, cases: list[Case], shared: str) -> str:
+    """The element of a script."""
     verdicts = [_verdict(run, case) for case in cases]
     counts = {
         "tests": len(cases),
@@ -85,7 +104,6 @@ def _suite(run: ReportModel, script: str, cases: list[Case], shared: str, sums: 
         "errors": verdicts.count("errored") + verdicts.count("not_run"),
         "skipped": verdicts.count("skipped") + verdicts.count("xfailed"),
     }
-    sums.update(counts)
     attributes = {
         "name": visible(script),
         **{name: str(count) for name, count in counts.items()},

@@ -10,19 +10,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from focal_eval.compare.keys import case_key
 from focal_eval.records import Json
-from focal_eval.runner.entries import Attempt, Case, Place, Places
+from focal_eval.runner.entries import Attempt, Case, Place
 from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
 from focal_eval.runner.shared import NAMES, put_back
 
-__all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "Places", "ReportModel", "natural"]
+__all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "ReportModel", "natural"]
 
 WORST_FIRST = ("errored", "failed", "xpassed", "not_run", "xfailed", "skipped", "passed")
 """Every verdict a case can have here; `not_run` is a case that was cut off."""
@@ -60,7 +61,7 @@ class ReportModel:
     ) -> None:
         self.folder = folder
         self.header = header
-        self.cases = _in_order(cases)
+        self.cases = in_order(cases)
         self.damaged = damaged  # lines of the journal that could not be read, the torn tail not counted
         self.comparison: None = None  # what changed against a baseline; a later version fills it
         self._journal = journal
@@ -75,15 +76,12 @@ class ReportModel:
     @property
     def planned(self) -> int:
         """Cases the run set out to do without the repeats that were not needed, never fewer than were recorded."""
-        plan = self.header.get("plan") or {}
-        return max(int(plan.get("cases") or 0) - int(self.header.get("spared") or 0), len(self.cases))
+        return planned_in(self.header, len(self.cases))
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Cases by verdict, worst first, all of them; cases never begun are `not_run`."""
-        seen = Counter(case.verdict for case in self.cases)
-        seen["not_run"] += self.planned - len(self.cases)
-        return {verdict: seen[verdict] for verdict in WORST_FIRST}
+        return counts_of(self.header, self.cases)
 
     @property
     def gates(self) -> Sequence[Mapping[str, Json]]:
@@ -160,9 +158,9 @@ class ReportModel:
     def tolerated_in(self, case: Case) -> list[Mapping[str, Json]]:
         """The findings of the last attempt that the suite lives with, as the journal holds them."""
         last = case.last
-        if not last.tolerated or last.end is None:
+        if not last.tolerated or (end := last.end) is None:
             return []
-        results = self.document(last.end).get("results") or ()
+        results = self.document(end).get("results") or ()
         return [finding for result in results for finding in result.get("findings") or () if finding.get("tolerated")]
 
     def failures(self, case: Case) -> Iterator[Failure]:
@@ -173,19 +171,44 @@ class ReportModel:
         yield from sorted(self._failures(case.last), key=lambda failure: not failure.broke)
 
     def _failures(self, attempt: Attempt) -> Iterator[Failure]:
+        turns = attempt.turns if attempt.broken else []
         for position in attempt.broken:
-            turn = self.document(attempt.turns[position])
+            turn = self.document(turns[position])
             said = (turn["i"], turn.get("user"), (turn.get("reply") or {}).get("response"))
             if "fault" in turn:
                 yield Failure(*said, None, turn["fault"])
             yield from (Failure(*said, result) for result in turn.get("results") or () if result["outcome"] in _BAD)
-        if attempt.end is not None:
-            closing = self.document(attempt.end)
+        if (end := attempt.end) is not None:
+            closing = self.document(end)
             if "fault" in closing:
                 yield Failure(None, None, None, None, closing["fault"])
             yield from (
                 Failure(None, None, None, result) for result in closing.get("results") or () if result["outcome"] in _BAD
             )
+
+
+class Told(Protocol):
+    """A case, as far as ordering and counting ask."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def script(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+
+
+def planned_in(header: Mapping[str, Json], recorded: int) -> int:
+    """Cases a run set out to do without the repeats that were not needed, never fewer than were recorded."""
+    plan = header.get("plan") or {}
+    return max(int(plan.get("cases") or 0) - int(header.get("spared") or 0), recorded)
+
+
+def counts_of(header: Mapping[str, Json], cases: Sequence[Told]) -> dict[str, int]:
+    """Cases by verdict, worst first, all verdicts; cases never begun are `not_run`."""
+    seen = Counter([case.verdict for case in cases])
+    seen["not_run"] += planned_in(header, len(cases)) - len(cases)
+    return {verdict: seen[verdict] for verdict in WORST_FIRST}
 
 
 def held_in(header: Mapping[str, Json]) -> dict[str, Mapping[str, Json]]:
@@ -198,13 +221,23 @@ _BAD = frozenset({"failed", "errored"})
 _NAMES = b',"shared":[['
 
 
-def _in_order(cases: Iterable[Case]) -> list[Case]:
+T = TypeVar("T", bound=Told)
+
+
+def in_order(cases: Iterable[T]) -> list[T]:
     """By script, then by name; no key is made where a script has one case, as keys of all would be more than the cases."""
-    out: list[Case] = []
-    for _, group in groupby(sorted(cases, key=lambda case: case.script), key=lambda case: case.script):
+    out: list[T] = []
+    script = attrgetter("script")
+    for _, group in groupby(sorted(cases, key=script), key=script):
         of_script = list(group)
-        out += of_script if len(of_script) == 1 else sorted(of_script, key=lambda case: natural(case.name))
+        if len(of_script) > 1:
+            forms = {case.name.translate(_FORM) for case in of_script}
+            of_script.sort(key=attrgetter("name") if len(forms) == 1 else lambda case: natural(case.name))
+        out += of_script
     return out
+
+
+_FORM = str.maketrans("123456789", "0" * 9)  # names of one form have digits at the same places: they are in order as texts
 
 
 _DIGITS = re.compile(r"(\d+)")
@@ -212,6 +245,6 @@ _DIGITS = re.compile(r"(\d+)")
 
 def natural(text: str) -> list[str | int]:
     """A sort key that puts `a[2]` before `a[10]`: words and numbers in turn, beginning with a word."""
-    parts: list[str | int] = [*_DIGITS.split(text)]
+    parts: list[str | int] = _DIGITS.split(text)
     parts[1::2] = map(int, parts[1::2])
     return parts

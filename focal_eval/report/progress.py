@@ -26,7 +26,8 @@ NAMED = 20  # failing cases named while the bar runs
 class Observer(Protocol):
     """Who is told how a run goes. Calls come from one thread, and must return at once.
 
-    Where several workers play, an observer with `played_by(worker)` and `worker_lost(worker, why, cases)` is told that, too.
+    Where several workers play, an observer with `played_by(worker)` and `worker_lost(worker, why, cases)` is told that, too;
+    one with `interrupted(seconds)` that the run was told to end, and how long what is under way has.
     """
 
     def started(self, plan_cases: int, plan_turns: int) -> None:
@@ -140,6 +141,9 @@ class Lines:
     def worker_lost(self, worker: str, why: str, cases: int) -> None:
         self._say(_lost(worker, why, cases))
 
+    def interrupted(self, seconds: float) -> None:
+        self._say(_interrupted(seconds))
+
     def _say(self, text: str) -> None:
         try:
             emit(self._stream, text)
@@ -192,6 +196,9 @@ class Bar:
     def worker_lost(self, worker: str, why: str, cases: int) -> None:
         self._print(_lost(worker, why, cases), "yellow")
 
+    def interrupted(self, seconds: float) -> None:
+        self._print(_interrupted(seconds), "yellow")
+
     def _print(self, words: str, style: str) -> None:
         from rich.text import Text
 
@@ -211,6 +218,10 @@ def _left(seconds: float) -> str:
 def _lost(worker: str, why: str, cases: int) -> str:
     again = f"; {counted(cases, 'case')} it had played again" if cases else ""
     return f"{one_line(worker, 80)} {one_line(why, 200)}{again}"
+
+
+def _interrupted(seconds: float) -> str:
+    return f"interrupted: what is under way has {seconds:g} s to end, and nothing more is begun; Ctrl-C again stops at once"
 
 
 def _bad(seen: Counter[str]) -> str:

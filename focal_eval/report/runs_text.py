@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from focal_eval.report.ansi import Paint
 from focal_eval.report.characters import one_line
-from focal_eval.report.model import Case, ReportModel
-from focal_eval.report.wording import MARKS, WORDS, elapsed_words
+from focal_eval.report.wording import MARKS, WORDS, took_words
+from focal_eval.runner.listed import Listed
 from focal_eval.text import counted
 
 STATES = {
@@ -73,26 +73,25 @@ def _state(run: Run) -> str:
     return f"({told} by {run.writer})" if run.writer is not None else f"({told})"
 
 
-def case_rows(cases: Iterable[Case], paint: Paint) -> Iterator[str]:
+def case_rows(cases: Iterable[Listed], paint: Paint) -> Iterator[str]:
     """A line a case: verdict, name, turns and time, and the first thing that went wrong."""
     labels = {verdict: paint.verdict(f"{MARKS[verdict]} {word:<19}", verdict) for verdict, word in WORDS.items()}
     for case in cases:
-        told = case.message if case.verdict != "passed" else None
-        line = f"{labels[case.verdict]}{len(case.last.turns):>4} {case.elapsed_ms:>9.0f} ms  {one_line(case.name, 200)}"
-        yield line if told is None else f"{line}  {paint(one_line(told, 160), 'dim')}"
+        line = f"{labels[case.verdict]}{case.turns:>4} {case.elapsed_ms:>9.0f} ms  {one_line(case.name, 200)}"
+        told = case.message
+        yield line if told is None or case.verdict == "passed" else f"{line}  {paint(one_line(told, 160), 'dim')}"
 
 
-def total_line(run: ReportModel, shown: int) -> str:
+def total_line(header: Mapping[str, Any], cases: int, shown: int) -> str:
     """How many cases there are, and how many of them stand above."""
-    told = counted(len(run.cases), "case")
-    elapsed = run.header.get("elapsed_ms")
-    rest = f" · {elapsed_words(elapsed)}" if elapsed is not None else ""
-    return f"{told} recorded{'' if shown == len(run.cases) else f', {shown:,} shown'}{rest}"
+    took = took_words(header)
+    rest = f" · {took}" if took else ""
+    return f"{counted(cases, 'case')} recorded{'' if shown == cases else f', {shown:,} shown'}{rest}"
 
 
-def case_listed(case: Case) -> dict[str, Any]:
+def case_listed(case: Listed) -> dict[str, Any]:
     """The case as one entry of a document, without what was said."""
-    return {
+    listed = {
         "case": case.id,
         "name": case.name,
         "script": case.script,
@@ -101,7 +100,9 @@ def case_listed(case: Case) -> dict[str, Any]:
         "line": case.line,
         "tags": list(case.tags),
         "verdict": case.verdict,
-        "turns": len(case.last.turns),
+        "turns": case.turns,
         "elapsed_ms": round(case.elapsed_ms, 3),
-        **({} if case.message is None else {"message": case.message}),
     }
+    if case.message is not None:
+        listed["message"] = case.message
+    return listed

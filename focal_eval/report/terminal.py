@@ -25,7 +25,6 @@ from focal_eval.report.wording import (
     beside_words,
     cases_named,
     cassette_words,
-    elapsed_words,
     gate_count,
     gate_limit,
     gate_name,
@@ -36,6 +35,7 @@ from focal_eval.report.wording import (
     quarantine_words,
     shard_words,
     tone,
+    took_words,
     verdict_words,
 )
 
@@ -183,8 +183,8 @@ def last_line(run: ReportModel, paint: Paint, report: Path | None) -> str:
     flaky = run.flaky
     counts = ", ".join(filter(None, (beside_words(run), f"{flaky:,} flaky" if flaky else "")))
     rest = [counts] if counts else []
-    if run.header.get("elapsed_ms") is not None:
-        rest.append(elapsed_words(run.header["elapsed_ms"]))
+    if took := took_words(run.header):
+        rest.append(took)
     if report is not None:
         rest.append(str(report))
     return paint.verdict(f"{mark} {verdict_words(run)}", kind) + "".join(f" · {part}" for part in rest)

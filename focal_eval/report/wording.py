@@ -146,7 +146,8 @@ def partial_note(run: ReportModel) -> str | None:
         notes.append(f"Partial run: {why}; only what was recorded is shown.")
     if run.damaged:
         lines = counted(run.damaged, "line")
-        notes.append(f"{lines} of the journal could not be read and {'is' if run.damaged == 1 else 'are'} left out.")
+        which = "the journal" if not run.header.get("damaged") else f"the journal of {run.header.get('rejudged_from')}"
+        notes.append(f"{lines} of {which} could not be read and {'is' if run.damaged == 1 else 'are'} left out.")
     return " ".join(notes) or None
 
 
@@ -207,6 +208,20 @@ def elapsed_words(ms: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def took_words(header: Mapping[str, Json]) -> str:
+    """How long a run was played, without the time between its parts where it was gone on with; empty where nobody knows."""
+    elapsed = header.get("elapsed_ms")
+    if elapsed is None:
+        return ""
+    before = header.get("resumed") or ()
+    if not before:
+        return elapsed_words(elapsed)
+    killed = sum(part.get("took_ms") is None for part in before)
+    if not killed:
+        return f"{elapsed_words(elapsed)} in {len(before) + 1} parts"
+    return f"at least {elapsed_words(elapsed)}: {killed} of {len(before) + 1} parts ended without telling how long it took"
 
 
 def moment_words(text: str | None) -> str:
@@ -304,7 +319,7 @@ def facts(run: ReportModel) -> list[tuple[str, str]]:
         ("Agent", " · ".join(filter(None, (agent.get("id"), agent.get("file"))))),
         ("Shard", shard_words(header)),
         ("Started", moment_words(header.get("started_at"))),
-        ("Took", elapsed_words(header.get("elapsed_ms")) if header.get("elapsed_ms") is not None else ""),
+        ("Took", took_words(header)),
         ("Run", str(header.get("id") or run.folder.name)),
         ("Version", str(header.get("focal_eval") or "")),
     ]

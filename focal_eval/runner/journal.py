@@ -169,7 +169,7 @@ class Journal:
             self._open_from.pop(name, None)
             self._closed = True
             case = self.reading.cases.get(name.decode())
-            if case is not None and case.last.end is not None:
+            if case is not None and case.last.over:
                 self._index.closed(case, case.last, next(iter(self._open_from.values()), self._size))
         elif line.startswith(_CASE):
             self._open_from[_case_in(line, _CASE)] = start
@@ -209,7 +209,8 @@ class Journal:
 
     def _goes_on(self) -> str:
         """What is to be done once a disk can be written again."""
-        kept = sum(case.last.end is not None and case.last.end.end <= self._written for case in self.reading.cases.values())
+        ends = (case.last.end for case in self.reading.cases.values())
+        kept = sum(end is not None and end.end <= self._written for end in ends)
         if not kept:
             return ""
         return f"; {kept:,} finished case{'s are' if kept > 1 else ' is'} kept: focal-eval run --resume {self.folder} goes on"

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import orjson
 
-from focal_eval.runner.entries import Attempt, Case, Place
+from focal_eval.runner.entries import Attempt, Case, Place, packed
 from focal_eval.runner.seal import SEAL, SEAL_LENGTH, is_sealed
 
 _PLAIN = b',"plain":true'  # says no more than that all was as expected
@@ -37,6 +37,7 @@ class Reading:
         self.damaged = 0
         self._ended = False
         self._sealed = False
+        self._known: Case | None = None  # the last one that came
 
     def begin(self, header: dict[str, Any]) -> None:
         """Takes the header as known."""
@@ -84,12 +85,12 @@ class Reading:
         except KeyError:
             self.damaged += 1
             return
-        if attempt.end is not None or index <= attempt.last:
-            if attempt.end is not None and start < attempt.end.start:  # known already
+        if attempt.over or index <= attempt.last:
+            if _after(attempt, start):  # known already
                 return
             attempt = self._renewed(name, attempt)
         attempt.last = index
-        attempt.turns.add(start, end)
+        attempt.add(start, end)
 
     def _plain_attempt(self, found: re.Match[bytes], start: int, end: int) -> None:
         try:
@@ -97,11 +98,11 @@ class Reading:
         except KeyError:
             self.damaged += 1
             return
-        if attempt.end is not None:
-            if start <= attempt.end.start:  # known already
+        if attempt.over:
+            if _after(attempt, start - 1):  # known already
                 return
             attempt = self._renewed(found[1].decode(), attempt)
-        attempt.verdict, attempt.elapsed_ms, attempt.end = "passed", float(found[3]), Place(start, end)
+        attempt.close("passed", float(found[3]), start, end)
 
     def _parsed(self, line: bytes, place: Place) -> None:
         try:
@@ -130,7 +131,7 @@ class Reading:
         if self.header.get("state") == "given-up":
             for case in self.cases.values():
                 if case.last.verdict == "errored":
-                    case.attempts = []
+                    case.attempts = ()
         data = {key: value for key, value in data.items() if key not in ("t", SEAL)}
         kept = {key: self.header[key] for key in ("started_at",) if key in self.header}
         self.begin(data | kept)
@@ -148,10 +149,10 @@ class Reading:
         if known is not None and known.place.start >= place.start:
             return
         if known is not None:  # a resumed run plays an unfinished case anew
-            known.attempts = [attempt for attempt in known.attempts if attempt.end is not None]
+            known.attempts = tuple([attempt for attempt in known.attempts if attempt.over])
             return
         name = data["name"]
-        self.cases[data["case"]] = Case(
+        case = Case(
             id=data["case"],
             name=name,
             script=_shared(data.get("script"), name),
@@ -159,13 +160,26 @@ class Reading:
             file=data.get("file") or "",
             line=data.get("line") or 1,
             tags=tuple(data.get("tags") or ()),
-            params=data.get("params") or _NOTHING,
+            params=data.get("params") or NOTHING,
             repeat=data.get("repeat") or 1,
             channel=data.get("channel") and intern(data["channel"]),
             planned=data.get("turns") or 0,
-            marks=data.get("marks") or _NOTHING,
-            place=place,
+            marks=data.get("marks") or NOTHING,
+            at=packed(place),
         )
+        self.cases[case.id] = self.slim(case)
+
+    def slim(self, case: Case) -> Case:
+        """The case with the very texts of the last one where they are the same, as those of repeats are."""
+        known = self._known
+        if known is not None and known.script == case.script:
+            case.script = known.script
+            case.title = _shared(case.title, known.title)
+            case.file = _shared(case.file, known.file)
+        if known is not None and known.tags == case.tags:
+            case.tags = known.tags
+        self._known = case
+        return case
 
     def _reopen(self) -> None:
         """Cases after an `end` line belong to a resumed run, which is not over before its own `end`."""
@@ -179,51 +193,55 @@ class Reading:
             if attempt.number == number:
                 return attempt
         attempt = Attempt(number)
-        attempts.append(attempt)
+        self.cases[case].attempts = (*attempts, attempt)
         return attempt
 
     def _turn(self, data: dict[str, Any], place: Place) -> None:
         attempt = self._attempt_of(data["case"], data["attempt"])
         index = data["i"]
-        if attempt.end is not None or index <= attempt.last:  # played anew by a resumed run
-            if attempt.end is not None and place.start < attempt.end.start:  # known already
+        if attempt.over or index <= attempt.last:  # played anew by a resumed run
+            if _after(attempt, place.start):  # known already
                 return
             attempt = self._renewed(data["case"], attempt)
         attempt.last = index
         fault = data.get("fault")
         if fault is not None:
-            attempt.failed += 1
+            attempt.troubled.failed += 1
             _tell(attempt, f"turn {index + 1}: {fault['kind']}: {fault['message']}", broke=True)
         bad = _count(attempt, data.get("results") or ())
         if fault is not None or bad:
-            attempt.broken.append(len(attempt.turns))
-        attempt.turns.append(place)
+            attempt.troubled.broken += (attempt.count,)
+        attempt.add(*place)
 
     def _renewed(self, case: str, attempt: Attempt) -> Attempt:
-        attempts = self.cases[case].attempts
-        fresh = Attempt(attempt.number)
-        attempts[attempts.index(attempt)] = fresh
+        holder, fresh = self.cases[case], Attempt(attempt.number)
+        holder.attempts = tuple([fresh if one is attempt else one for one in holder.attempts])
         return fresh
 
     def _attempt(self, data: dict[str, Any], place: Place) -> None:
         attempt = self._attempt_of(data["case"], data["attempt"])
-        if attempt.end is not None:
-            if place.start <= attempt.end.start:  # known already
+        if attempt.over:
+            if _after(attempt, place.start - 1):  # known already
                 return
             attempt = self._renewed(data["case"], attempt)
-        attempt.verdict = data["verdict"]
-        attempt.reason = data.get("reason")
-        attempt.elapsed_ms = data.get("elapsed_ms") or 0.0
-        attempt.end = place
+        attempt.close(data["verdict"], data.get("elapsed_ms") or 0.0, *place)
+        if data.get("reason") is not None:
+            attempt.troubled.reason = data["reason"]
         if (fault := data.get("fault")) is not None:  # outside a turn
-            attempt.failed += 1
+            attempt.troubled.failed += 1
             _tell(attempt, f"{fault['kind']}: {fault['message']}", broke=True)
         results = data.get("results") or ()
         _count(attempt, results)
-        attempt.tolerated = tuple(_tolerated(results))
+        if tolerated := tuple(_tolerated(results)):
+            attempt.troubled.tolerated = tolerated
 
 
-_NOTHING: dict[str, Any] = {}  # for all that have none: there may be a hundred thousand cases
+def _after(attempt: Attempt, start: int) -> bool:
+    """Whether an attempt ended at a later line than the one that begins at `start`."""
+    return (end := attempt.end) is not None and end.start > start
+
+
+NOTHING: dict[str, Any] = {}  # for all that have none: there may be a hundred thousand cases
 
 
 def _shared(text: str | None, known: str) -> str:
@@ -252,9 +270,9 @@ def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:
             continue
         bad = True
         if result.get("soft"):
-            attempt.soft += 1
+            attempt.troubled.soft += 1
             continue
-        attempt.failed += 1
+        attempt.troubled.failed += 1
         _tell(attempt, first_message(result), broke=outcome == "errored")
     return bad
 
@@ -271,8 +289,9 @@ def _tolerated(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _tell(attempt: Attempt, message: str, *, broke: bool) -> None:
     """Keeps the first message of an attempt; what broke comes before what failed, however late it did."""
-    if attempt.message is None or (broke and not attempt.broke):
-        attempt.message, attempt.broke = message, broke
+    told = attempt.troubled
+    if told.message is None or (broke and not told.broke):
+        told.message, told.broke = message, broke
 
 
 def first_message(result: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ BAD = frozenset({Verdict.FAILED, Verdict.ERRORED, Verdict.XPASSED})
 
 
 class Observer(Protocol):
-    """Told what happens while a run goes on."""
+    """Told what happens while a run goes on; with `interrupted(seconds)` also that it was told to end, and in what time."""
 
     def started(self, cases: int, turns: int) -> None: ...
     def case_done(self, name: str, verdict: str) -> None: ...
@@ -181,6 +181,8 @@ class Schedule:
         """Starts nothing more, gives what is under way DRAIN_S to end, and then cuts it off; `run` returns `interrupted`."""
         self.state = "interrupted"
         self._begin_no_more()
+        if (tell := getattr(self.observer, "interrupted", None)) is not None:
+            tell(DRAIN_S)
         asyncio.get_running_loop().call_later(DRAIN_S, self._cut_off)
 
     def _begin_no_more(self) -> None:

@@ -70,6 +70,26 @@ def test_a_conversation_that_is_another_one_now_has_no_verdict(capsys: pytest.Ca
     assert found["rejudged"]["changed"][0] == {"name": "money/refund[order=A-1]", "before": "passed", "after": "errored"}
 
 
+def test_lines_that_could_not_be_read_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged line of the recorded journal is said by the verb, its document and the new run's reports."""
+    path = Path("reports/one/journal.jsonl")
+    data = path.read_bytes()
+    at = data.index(b'{"t":"case","case":') + 30
+    path.write_bytes(data[:at] + b"#" + data[at + 1 :])
+    main(["report", "reports/one", "--report", "none", "--json"])
+    damaged = json.loads(capsys.readouterr().out)["damaged_lines"]
+    assert damaged > 0
+    main(["rejudge", "reports/one", "--out", "reports/two"])
+    assert f"{damaged} lines of the journal of " in (out := capsys.readouterr().out)
+    assert "could not be read and left out" in out
+    told = f"{damaged} lines of the journal of {json.loads(Path('reports/two/run.json').read_text())['rejudged_from']} could"
+    assert told in Path("reports/two/report.html").read_text()
+    assert "the run is whole" in Path("reports/two/junit.xml").read_text()
+    main(["rejudge", "reports/one", "--report", "none", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["damaged_lines"], document["rejudged"]["damaged_lines"]) == (damaged, damaged)
+
+
 def test_cases_that_are_gone_or_new_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     """A recorded case without a script is left out, a new one was never recorded; both are said."""
     edit("[A-1, A-2]", "[A-1, A-3]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 import focal_eval.evaluate.running as running
 from focal_eval.cli import main
 from focal_eval.report.journal import read_run
+from focal_eval.report.wording import facts
 from focal_eval.runner.lock import held_by
 from tests.cli.shop import AGENT
 
@@ -109,7 +111,9 @@ def test_what_was_finished_is_kept_and_the_rest_is_played(suite: Path, capsys: p
     assert len(again) == 8
     assert max(Counter(again).values()) == 1
     header = json.loads(Path("out/run.json").read_text())
-    assert [part["kept"] for part in header["resumed"]] == [2]
+    assert header["resumed"] == [{"at": header["resumed"][0]["at"], "kept": 2, "took_ms": None}]
+    told = dict(facts(read_run(Path("out"))))["Took"]
+    assert re.fullmatch(r"at least [\d.]+ m?s: 1 of 2 parts ended without telling how long it took", told)
     assert header["started_at"] == read_run(Path("out")).header["started_at"]
 
 
@@ -331,8 +335,9 @@ def test_an_interrupted_run_ends_what_is_under_way_and_is_gone_on_with(suite: Pa
     """Ctrl-C and SIGTERM begin nothing more, let what is under way end, exit with 130, and leave a run to be resumed."""
     first = begin("suite.yaml", "--out", "out", pause=0.2)
     first.send_signal(number)
-    first.communicate(timeout=30)
+    _, said = first.communicate(timeout=30)
     assert first.returncode == 130
+    assert "interrupted: what is under way has 5 s to end, and nothing more is begun; Ctrl-C again stops at once\n" in said
     stopped = read_run(Path("out"))
     assert stopped.header["state"] == "interrupted"
     assert all(case.last.end is not None for case in stopped.cases)
@@ -340,6 +345,10 @@ def test_an_interrupted_run_ends_what_is_under_way_and_is_gone_on_with(suite: Pa
     asked()
     assert run("--resume", "out") == 0
     assert len(asked()) == 2 * (6 - stopped.counts["passed"])
+    done = read_run(Path("out"))
+    assert done.header["resumed"][0]["took_ms"] == stopped.header["elapsed_ms"] > 100
+    assert done.header["elapsed_ms"] > stopped.header["elapsed_ms"]
+    assert dict(facts(done))["Took"].endswith(" in 2 parts")
 
 
 @pytest.mark.slow  # it waits as long as a run does

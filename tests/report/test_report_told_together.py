@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from focal_eval.report.model import Attempt, Case, Place, ReportModel
+from focal_eval.report.model import Attempt, Case, ReportModel
 from focal_eval.report.wording import cases_named
+from focal_eval.runner.entries import Trouble
 
 
 def case(name: str, verdict: str, message: str) -> Case:
-    attempt = Attempt(1, verdict=verdict, message=message)
-    where = Place(0, 0)
-    return Case(name, name, "talk", "Talk", "talk.yaml", 1, (), {}, 1, None, 1, {}, where, [attempt])
+    attempt = Attempt(1, verdict=verdict, trouble=Trouble(message=message))
+    return Case(name, name, "talk", "Talk", "talk.yaml", 1, (), {}, 1, None, 1, {}, 0, (attempt,))
 
 
 def told(cases: Sequence[Case]) -> list[tuple[str, list[str]]]:

@@ -10,11 +10,14 @@ import pytest
 
 from focal_eval.errors import StorageError
 from focal_eval.report.journal import list_run, read_run
-from focal_eval.report.model import ReportModel
+from focal_eval.report.model import ReportModel, in_order, natural
 from focal_eval.runner.folder import resume
 from focal_eval.runner.index import INDEX, attempt_row, case_row
 from focal_eval.runner.journal import JOURNAL, Journal, dumps
+from focal_eval.runner.listed import Listed, overview
+from focal_eval.runner.listed import listed as in_few_words
 from focal_eval.runner.redact import Redactor
+from focal_eval.runner.seal import sealed
 
 HEADER = {"format": 2, "id": "r1", "state": "running", "plan": {"cases": 9}}
 
@@ -44,6 +47,9 @@ def same(folder: Path) -> ReportModel:
     """The run by its index, which says what its journal says."""
     run = list_run(folder)
     assert listed(run) == listed(read_run(folder))
+    if (found := overview(folder)) is not None:
+        assert found.header == run.header
+        assert in_order(found.cases) == [in_few_words(case) for case in run.cases]
     return run
 
 
@@ -70,10 +76,12 @@ def test_every_moment_of_a_run_is_listed_as_it_is_read(tmp_path: Path) -> None:
         kept.line(line)
         run = same(tmp_path)
         assert run.header["state"] == "running"
+        assert overview(tmp_path) is None  # the journal goes on behind the index
     assert [one.verdict for one in run.cases] == ["passed", "passed", "failed", "not_run", "skipped"]
     kept.end({"state": "finished", "verdict": "failed"})
     kept.close()
     assert same(tmp_path).header["verdict"] == "failed"
+    assert overview(tmp_path) is not None
 
 
 @pytest.mark.parametrize("cut", range(0, 1200, 61))
@@ -168,11 +176,13 @@ def test_damaged_lines_cost_their_case_alone(tmp_path: Path) -> None:
         b"",
         b"\n",
         b"not json\n",
-        b'{"index":1}\n',
-        b'{"index":99,"header":{}}\n',
+        b'{"index":2,"header":{}}\n',
+        sealed(b'{"index":2}') + b"\n",
+        sealed(b'{"index":99,"header":{}}') + b"\n",
         b"[]\n",
-        b'{"index":1,"header":{}}\n["a",[1],2]\n',
-        b'{"index":1,"header":{}}\n{"end":"x"}\n[1]\n',
+        sealed(b'{"index":2,"header":{}}') + b"\n" + sealed(b'{"rows":[["a",[1],2]],"shared":{}}') + b"\n",
+        sealed(b'{"index":2,"header":{}}') + b"\n" + sealed(b'{"rows":[[["a"],[1,"x"],2]],"shared":{}}') + b"\n",
+        sealed(b'{"index":2,"header":{}}') + b"\n" + sealed(b'{"end":"x"}') + b"\n[1]\n",
         b"\xff\xfe\n",
     ],
 )
@@ -183,6 +193,60 @@ def test_a_broken_index_is_not_used(tmp_path: Path, text: bytes) -> None:
     kept.close()
     (tmp_path / INDEX).write_bytes(text)
     assert same(tmp_path).counts["passed"] == 1
+
+
+def over_run(folder: Path) -> Path:
+    """The index of a run of some cases that is over."""
+    kept = journal(folder)
+    for name in ("a", "b", "c"):
+        kept.lines(
+            [case(name), turn(name, 0), turn(name, 1, bad=name == "b"), over(name, "failed" if name == "b" else "passed")]
+        )
+        kept.flush()
+    kept.end({"state": "finished", "verdict": "failed"})
+    kept.close()
+    return folder / INDEX
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8, 0.95])
+def test_a_damaged_index_is_not_believed(tmp_path: Path, share: float) -> None:
+    """A bit flipped anywhere in it is noticed: places and verdicts come from the journal then."""
+    path = over_run(tmp_path)
+    assert overview(tmp_path) is not None
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1
+    path.write_bytes(data)
+    assert overview(tmp_path) is None
+    assert [one.verdict for one in same(tmp_path).cases] == ["passed", "failed", "passed"]
+
+
+@pytest.mark.parametrize("cut", [1, 30, 400])
+def test_a_torn_index_tells_what_it_still_holds(tmp_path: Path, cut: int) -> None:
+    """Its torn line is left alone, and what it told is read from the journal."""
+    path = over_run(tmp_path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert overview(tmp_path) is None
+    assert [one.verdict for one in same(tmp_path).cases] == ["passed", "failed", "passed"]
+
+
+def test_a_resumed_run_is_listed_from_its_index(tmp_path: Path) -> None:
+    """Cases that the first part finished, cut off and never began stand in one index once the run is over."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0), turn("a", 1), over("a"), case("b"), turn("b", 0)])
+    kept.close()
+    again = Journal(tmp_path, dict(HEADER), Redactor(), after=resume(tmp_path))
+    for name in ("b", "c"):
+        again.lines([case(name), turn(name, 0), turn(name, 1), over(name)])
+    again.end({"state": "finished", "verdict": "passed"})
+    again.close()
+    same(tmp_path)
+    found = overview(tmp_path)
+    assert found is not None
+    assert [(one.id, one.verdict, one.turns) for one in in_order(found.cases)] == [
+        ("a", "passed", 2),
+        ("b", "passed", 2),
+        ("c", "passed", 2),
+    ]
 
 
 def test_an_index_of_another_journal_is_not_used(tmp_path: Path) -> None:
@@ -229,3 +293,12 @@ def test_a_run_killed_before_its_first_line_is_told_by_its_header(tmp_path: Path
     (tmp_path / "run.json").unlink()
     with pytest.raises(StorageError, match="does not begin with a line of kind 'run'"):
         list_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [["t[B-2]", "t[B-1]", "t[B-9]"], ["t[B-10]", "t[B-9]", "t#2", "t#10"], ["a1b22", "a11b2", "a2b11"]]
+)
+def test_names_of_one_script_are_in_the_order_people_count(names: list[str]) -> None:
+    """Whether their digits stand at the same places or not."""
+    told = [Listed(name, name, "t", "T", "t.yaml", 1, (), "passed", 1, 1.0, None) for name in names]
+    assert [one.name for one in in_order(told)] == sorted(names, key=natural)
