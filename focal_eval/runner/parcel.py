@@ -36,7 +36,6 @@ def unpacked(parcel: bytes, worker: str | None = None) -> tuple[dict[str, Any], 
     for case, verdict, reason, given_up, latencies, tokens, cost, count in said.get(CASES) or ():
         own = tuple(lines[at : at + count])
         at += count
-        if isinstance(tokens, str):  # a count that no engine could mean, as a text because JSON has no such number
-            tokens = None
-        played.append(Played(case, Verdict(verdict), reason, given_up, own, tuple(latencies), tokens, cost, by))
+        counted = None if isinstance(tokens, str) else tokens  # JSON has no number for what no engine could mean
+        played.append(Played(case, Verdict(verdict), reason, given_up, own, tuple(latencies), counted, cost, by))
     return said, played

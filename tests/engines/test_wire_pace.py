@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,30 +12,14 @@ import pytest
 
 from focal_eval.clock import Clock
 from focal_eval.engines.wire_pace import Pace, share_pace
+from tests.swift import swiftly
 
 MORNING = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 
-class Swift(asyncio.SelectorEventLoop):
-    """A loop in which waiting takes no time: its clock goes on to what comes next."""
-
-    def __init__(self, since: float) -> None:
-        self.at = since
-        super().__init__()
-
-    def time(self) -> float:
-        return self.at
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.at = max(self.at, self._scheduled[0].when())  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
-
-
 def played(since: float, work: Callable[[], Coroutine[Any, Any, list[float]]]) -> list[float]:
     """When requests were sent, in seconds since the morning, by a process whose clock of its own says otherwise."""
-    with asyncio.Runner(loop_factory=lambda: Swift(since)) as runner:
-        return [at - since for at in runner.run(work())]
+    return [at - since for at in swiftly(work, since)]
 
 
 async def asking(pace: Pace, number: int, lanes: int, times: int) -> list[float]:
@@ -54,7 +39,7 @@ def test_processes_that_share_a_run_never_send_at_once(lanes: int) -> None:
     for number in range(lanes):
         sent += played(1_000.0 * number, lambda number=number: asking(_pace(10), number, lanes, 5))  # type: ignore[misc]
     sent.sort()
-    gaps = [later - sooner for sooner, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - sooner for sooner, later in itertools.pairwise(sent)]
     assert gaps == pytest.approx([0.1] * (5 * lanes - 1), abs=1e-4)
 
 
