@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.clusters import closed, cluster, header, package, records, run, slow_suite
+from tests.evaluate.clusters import closed, cluster, header, records, run, slow_suite
 
 pytest.importorskip("distributed", reason="Dask distributed is not installed (the extra dask)")
+pytestmark = pytest.mark.xdist_group("cluster")
 
 
 def _poisoned(folder: Path, cases: int) -> Path:
@@ -29,9 +30,8 @@ def _poisoned(folder: Path, cases: int) -> Path:
         pytest.param("3", 300, id="default", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
     ],
 )
-def test_a_case_that_kills_every_worker_errored_and_harms_no_other(tmp_path: Path, failures: str, cases: int) -> None:
+def test_a_case_that_kills_every_worker_harms_no_other(path: Path, tmp_path: Path, failures: str, cases: int) -> None:
     """Workers come again by their nanny; the case is told as worker-lost, and each other one has its verdict, once."""
-    path = package(tmp_path / "package")
     suite = _poisoned(tmp_path / "a", cases)
     with cluster(tmp_path / "it", path, nanny=True, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=failures) as made:
         words = ("run", "suite.yaml", "--out", "out", "--cluster", made.url, "--report", "none")

@@ -17,7 +17,6 @@ from tests.evaluate.clusters import (
     closed,
     environment,
     header,
-    package,
     records,
     run,
     said,
@@ -29,12 +28,6 @@ from tests.evaluate.clusters import (
 pytest.importorskip("ray", reason="Ray is not installed (the extra ray)")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 RAY = str(Path(sys.executable).parent / "ray")
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as every process of these tests finds it."""
-    return package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="module")
