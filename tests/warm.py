@@ -81,7 +81,8 @@ def _serve() -> None:
         server.listen()
         os.write(1, b"ready\n")
         while True:
-            there, _, _ = select.select([server, 0], [], [])
+            doors: list[Any] = [server, 0]
+            there, _, _ = select.select(doors, [], [])
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
