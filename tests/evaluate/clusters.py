@@ -29,7 +29,12 @@ def package(into: Path) -> Path:
 
 def environment(path: Path, **more: str) -> dict[str, str]:
     """That of a process which finds the package in that folder."""
-    plain = {"DASK_DISTRIBUTED__COMM__COMPRESSION": "none", "FOCAL_EVAL_CACHE": "off", "PYTHONUNBUFFERED": "1"}
+    plain = {
+        "DASK_DISTRIBUTED__COMM__COMPRESSION": "none",
+        "FOCAL_EVAL_CACHE": "off",
+        "PYTHONUNBUFFERED": "1",
+        "RAY_AUTH_MODE": "disabled",  # else a machine on which a token was made once asks for it
+    }
     return {**os.environ, **plain, "PYTHONPATH": str(path), **more}
 
 

@@ -67,7 +67,8 @@ class RayLink:
                 warnings.simplefilter("ignore")  # a run says in its own words that nobody answers
                 await asyncio.to_thread(ray.init, url, log_to_driver=False, logging_level="CRITICAL")
         except ConnectionError as problem:
-            raise WorkersLost(f"the cluster at {url} cannot be reached; is it running?") from problem
+            why = "it listens, and does not answer; does it ask for a token (RAY_AUTH_MODE=token)?"
+            raise WorkersLost(f"the cluster at {url} cannot be reached: {why}") from problem
         except RuntimeError as problem:  # another version of Ray or of Python
             raise UsageError(f"--cluster: {url}: {problem}") from None
         alive = [node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]]
