@@ -22,7 +22,9 @@ PACKAGE = ROOT / "focal_eval"
 HEAVY = frozenset(
     {
         "alembic",
+        "dask",
         "deepdiff",
+        "distributed",
         "httptools",
         "httpx",
         "jinja2",
@@ -38,6 +40,7 @@ HEAVY = frozenset(
         "pytest",
         "rank_bm25",
         "rapidfuzz",
+        "ray",
         "regex",
         "rich",
         "simpleeval",
@@ -72,7 +75,10 @@ DOORS = {
     "random": ("focal_eval.clock", "focal_eval.engines.rivescript_worker"),  # that process seeds the library's own chance
     "secrets": (),
     "time": ("focal_eval.clock",),
-    "pickle": ("focal_eval.runner.workers", "focal_eval.runner.serving"),  # between a run and the processes it started
+    "pickle": (),  # whoever reads it carries out what is in it; processes and machines send each other text
+    "dask": (),
+    "distributed": ("focal_eval.evaluate.cluster.dask",),
+    "ray": ("focal_eval.evaluate.cluster.ray",),
 }
 
 

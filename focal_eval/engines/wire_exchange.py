@@ -13,7 +13,8 @@ from focal_eval.engines.wire_answer import Answer, Headers, refusal
 from focal_eval.engines.wire_body import Unpacker
 from focal_eval.engines.wire_connections import Connections, Pool
 from focal_eval.engines.wire_failure import amid_answer, before_answer, nothing_sent
-from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults, Pace
+from focal_eval.engines.wire_limits import LONGEST_WAIT_S, Again, Breaker, Faults
+from focal_eval.engines.wire_pace import Pace
 from focal_eval.errors import EngineProtocol, EngineUnreachable
 from focal_eval.value import value
 
@@ -97,7 +98,7 @@ class Sender:
 
     def __init__(self, origin: str, connections: Connections, faults: Faults, clock: Clock, secrets: Mapping[str, str]) -> None:
         self.origin, self.connections, self.faults, self.clock = origin, connections, faults, clock
-        self.breaker, self.pace = Breaker(faults.breaker_after, clock), Pace(faults.max_requests_per_s)
+        self.breaker, self.pace = Breaker(faults.breaker_after, clock), Pace(faults.max_requests_per_s, clock)
         self._connect_s = faults.connect_timeout_s
         self._secrets = [value.encode() for text in secrets.values() for value in {text, text.rpartition(" ")[2]}]
 

@@ -1,4 +1,4 @@
-"""What keeps a run from harming itself or an engine: who gives up, how fast is asked, how often again."""
+"""What keeps a run from harming itself or an engine: who gives up, and how often is asked again."""
 
 from __future__ import annotations
 
@@ -88,38 +88,6 @@ class Breaker:
         if self._row < self._most:
             self._row += 1
             self._last, self._since = problem, self._clock.elapsed()
-
-
-_processes = [1]
-
-
-def share_pace(processes: int) -> None:
-    """Says how many processes play the run this one plays: each sends its part of what `max_requests_per_s` allows."""
-    _processes[0] = max(1, processes)
-
-
-class Pace:
-    """Spreads requests evenly, in the order they come."""
-
-    __slots__ = ("_gap", "_loop", "_next")
-
-    def __init__(self, per_second: float | None) -> None:
-        self._gap = 0.0 if per_second is None else 1.0 / per_second
-        self._next = 0.0
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def turn(self) -> None:
-        """Returns when the next request may be sent."""
-        if not self._gap:
-            return
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop, self._next = loop, 0.0
-        now = loop.time()
-        slot = max(now, self._next)
-        self._next = slot + self._gap * _processes[0]
-        if slot > now:
-            await asyncio.sleep(slot - now)
 
 
 class Again(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
-from focal_eval.engines.wire_limits import share_pace
+from focal_eval.engines.wire_pace import share_pace
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.preparing import Prepared, collector_paused, prepare, terms_of
 from focal_eval.evaluate.request import RunRequest
@@ -48,7 +48,7 @@ def prepared_worker(setup: Setup, clock: Clock | None = None) -> tuple[Worker, P
 
 def worker_of(prepared: Prepared, setup: Setup, clock: Clock) -> Worker:
     """A worker for what was prepared, with its share of what the run may ask of the engine."""
-    share_pace(setup.workers)
+    share_pace(setup.number, setup.workers)
     terms = terms_of(prepared, setup.request, clock, setup.run)
     cases = {case.id: case for case in prepared.plan.cases}
     concurrency = share_of(prepared.fields.concurrency, setup.workers, setup.number)

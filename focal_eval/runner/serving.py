@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+import orjson
+
 from focal_eval.errors import FocalEvalError, told
+from focal_eval.runner.parcel import packed
 from focal_eval.runner.played import Played, Worker
 
 AT_MOST_S = 0.02  # a case that is over waits for others to travel with
 TOGETHER = 32  # cases
 
 PLAY, STOP, END = "play", "stop", "end"  # what a worker is told
-READY, DONE, LEFT, BROKEN = "ready", "done", "left", "broken"  # what it tells
+READY, LEFT, BROKEN = "ready", "left", "broken"  # what it tells, beside the cases that are over
 
 
 def serve(pipe: Connection, make: Callable[[], Worker]) -> None:
@@ -47,7 +49,7 @@ def serve(pipe: Connection, make: Callable[[], Worker]) -> None:
 
 def _last_words(pipe: Connection, why: str) -> None:
     with contextlib.suppress(OSError):
-        pipe.send_bytes(pickle.dumps((BROKEN, why)))
+        pipe.send_bytes(packed({BROKEN: why}, ()))
 
 
 class _Serving:
@@ -63,7 +65,7 @@ class _Serving:
     async def go(self) -> None:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_listen, args=(self.pipe, loop, self._hear), name="orders", daemon=True).start()
-        self._send(READY, os.getpid())
+        self._send({READY: os.getpid()})
         try:
             await self.worker.play(self._coming, self._tell)
             self._flush()
@@ -79,7 +81,7 @@ class _Serving:
             await self._changed.wait()
         return self._waiting.popleft()
 
-    def _hear(self, order: str, ids: tuple[str, ...]) -> None:
+    def _hear(self, order: str, ids: Sequence[str]) -> None:
         if order == PLAY:
             self._waiting.extend(ids)
         self._refusing = self._refusing or order == STOP
@@ -88,12 +90,14 @@ class _Serving:
             left = tuple(self._waiting)
             self._waiting.clear()
             self._flush()
-            self._send(LEFT, left)
+            self._send({LEFT: left})
         self._changed.set()
 
     def _tell(self, played: Played) -> None:
         self._results.append(played)
-        if len(self._results) >= TOGETHER:
+        if played.given_up is not None:  # what waits here could only repeat that
+            self._hear(STOP, ())
+        elif len(self._results) >= TOGETHER:
             self._flush()
         elif len(self._results) == 1:
             asyncio.get_running_loop().call_later(AT_MOST_S, self._flush)
@@ -101,17 +105,17 @@ class _Serving:
     def _flush(self) -> None:
         if self._results:
             results, self._results = self._results, []
-            self._send(DONE, results)
+            self._send({}, results)
 
-    def _send(self, kind: str, content: Any) -> None:
-        self.pipe.send_bytes(pickle.dumps((kind, content), protocol=pickle.HIGHEST_PROTOCOL))
+    def _send(self, said: dict[str, Any], played: Iterable[Played] = ()) -> None:
+        self.pipe.send_bytes(packed(said, played))
 
 
-def _listen(pipe: Connection, loop: asyncio.AbstractEventLoop, hear: Callable[[str, tuple[str, ...]], None]) -> None:
+def _listen(pipe: Connection, loop: asyncio.AbstractEventLoop, hear: Callable[[str, Sequence[str]], None]) -> None:
     """Passes on what is said; a process that nobody speaks to any more ends, whatever it is at."""
     try:
         while True:
-            order, ids = pickle.loads(pipe.recv_bytes())  # noqa: S301  # from the process that started this one
+            order, ids = orjson.loads(pipe.recv_bytes())
             loop.call_soon_threadsafe(hear, order, ids)
     except (EOFError, OSError):
         os._exit(1)

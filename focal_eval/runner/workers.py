@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import pickle
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from focal_eval.errors import EngineError
 from focal_eval.runner.nursery import GONE_S, Hand, Nursery
+from focal_eval.runner.parcel import unpacked
 from focal_eval.runner.played import Batch, Lost, Played
-from focal_eval.runner.serving import BROKEN, DONE, END, LEFT, PLAY, READY, STOP
+from focal_eval.runner.serving import BROKEN, END, LEFT, PLAY, READY, STOP
 
 MOST_IN_VAIN = 3  # workers in a row that end before they were ready
 
@@ -37,7 +39,7 @@ class _Worker:
 
     def say(self, order: str, ids: tuple[str, ...] = ()) -> None:
         with contextlib.suppress(OSError):  # it is gone, which its pipe tells
-            self.hand.pipe.send_bytes(pickle.dumps((order, ids)))
+            self.hand.pipe.send_bytes(orjson.dumps((order, ids)))
 
 
 class Processes:
@@ -115,20 +117,16 @@ class Processes:
     def _heard(self, number: int, worker: _Worker, data: bytes | None) -> list[Played | Lost]:
         if data is None:
             return self._gone(number, worker)
-        kind, content = pickle.loads(data)  # noqa: S301  # from a process that was started here
-        if kind == DONE:
-            for played in content:
-                worker.open.pop(played.case, None)
-            worker.alone = worker.alone and bool(worker.open)
-            return [replace(played, worker=worker.name) for played in content]
-        if kind == LEFT:
-            for name in content:
-                worker.open.pop(name, None)
-        elif kind == READY:
+        said, over = unpacked(data, worker.name)
+        for played in over:
+            worker.open.pop(played.case, None)
+        for name in said.get(LEFT, ()):
+            worker.open.pop(name, None)
+        worker.alone = worker.alone and bool(worker.open)
+        worker.why = said.get(BROKEN, worker.why)
+        if READY in said:
             self._in_vain = 0
-        elif kind == BROKEN:
-            worker.why = str(content)
-        return []
+        return list(over)
 
     def _gone(self, number: int, worker: _Worker) -> list[Played | Lost]:
         del self._workers[number]

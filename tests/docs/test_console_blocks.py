@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"import.md", "cluster.md"}  # executed beside the importers, which know its input, and where there is a cluster
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name not in ELSEWHERE)]
@@ -91,15 +93,23 @@ def server(step: Step, environment: dict[str, str], folder: Path, page: str) -> 
         assert code == 0, f"{page}:{step.line}: $ {step.command}\nended with {code}"
 
 
+@pytest.fixture(scope="module")
+def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a `focal-eval` that need not import anything."""
+    with warm(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))], ids=lambda p: p.name
 )
-def test_commands_of_a_page_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, tmp_path: Path) -> None:
     """Each command of a page, run in order in a copy of the project, prints the lines beneath it.
 
     A page that says so starts in an empty folder; the files it shows with a title are there as shown.
     """
     environment = prepared(page, tmp_path)
+    environment["PATH"] = f"{warmed}{os.pathsep}{environment['PATH']}"
     with ExitStack() as serving:
         for step in steps_of(page):
             if step.serves:

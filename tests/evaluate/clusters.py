@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +29,18 @@ def package(into: Path) -> Path:
 
 def environment(path: Path, **more: str) -> dict[str, str]:
     """That of a process which finds the package in that folder."""
-    plain = {"DASK_DISTRIBUTED__COMM__COMPRESSION": "none", "FOCAL_EVAL_CACHE": "off", "PYTHONUNBUFFERED": "1"}
+    plain = {
+        "DASK_DISTRIBUTED__COMM__COMPRESSION": "none",
+        "FOCAL_EVAL_CACHE": "off",
+        "PYTHONUNBUFFERED": "1",
+        "RAY_AUTH_MODE": "disabled",  # else a machine on which a token was made once asks for it
+    }
     return {**os.environ, **plain, "PYTHONPATH": str(path), **more}
 
 
 @dataclass
 class Cluster:
-    """A scheduler and workers of one thread each; a worker that is killed stays away."""
+    """A scheduler and workers of one thread each; a worker that is killed stays away unless it has a nanny."""
 
     folder: Path
     path: Path  # for PYTHONPATH
@@ -52,16 +57,17 @@ class Cluster:
         """What all of them have written."""
         return "".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
 
-    def begin(self) -> None:
+    def begin(self, **variables: str) -> None:
         """Starts the scheduler."""
         told = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.folder / "scheduler.json")]
-        self.scheduler = self._start("scheduler", told, environment(self.path))
+        self.scheduler = self._start("scheduler", told, environment(self.path, **variables))
         until(lambda: (self.folder / "scheduler.json").exists() and (self.folder / "scheduler.json").stat().st_size > 0)
 
-    def hire(self, *, path: Path | None = None, **variables: str) -> subprocess.Popen[bytes]:
+    def hire(self, *, path: Path | None = None, nanny: bool = False, **variables: str) -> subprocess.Popen[bytes]:
         """One more worker."""
         number = len(self.workers)
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", f"worker-{number}", "--host", "127.0.0.1"]
+        cared = "--nanny" if nanny else "--no-nanny"
+        options = ["--nthreads", "1", cared, "--no-dashboard", "--name", f"worker-{number}", "--host", "127.0.0.1"]
         where = [
             "--scheduler-file",
             str(self.folder / "scheduler.json"),
@@ -88,19 +94,31 @@ class Cluster:
     def end(self) -> None:
         """Kills what is left."""
         for process in (*self.workers, *([self.scheduler] if self.scheduler else [])):
+            for child in children(process.pid):  # of a nanny
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             process.kill()
             process.wait()
 
 
+def children(pid: int) -> list[int]:
+    """The processes that one has begun, and theirs."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [one for child in map(int, found) for one in (child, *children(child))]
+
+
 @contextmanager
-def cluster(folder: Path, path: Path, workers: int = 2) -> Iterator[Cluster]:
-    """A cluster that is there; it ends with the block."""
+def cluster(folder: Path, path: Path, workers: int = 2, *, nanny: bool = False, **variables: str) -> Iterator[Cluster]:
+    """A cluster that is there; it ends with the block. The variables are the scheduler's."""
     folder.mkdir(parents=True)
     made = Cluster(folder, path)
     try:
-        made.begin()
+        made.begin(**variables)
         for _ in range(workers):
-            made.hire()
+            made.hire(nanny=nanny)
         made.wait()
         yield made
     finally:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_console_blocks import compare, steps_of
-from tests.evaluate.clusters import cluster, environment, package
+from tests.evaluate.clusters import Cluster, environment
 
 pytest.importorskip("distributed", reason="Dask distributed is not installed (the extra dask)")
+pytestmark = pytest.mark.xdist_group("cluster")
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "cluster.md"
 SHOP = (
@@ -22,9 +23,8 @@ SHOP = (
 )
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
+def test_the_page_shows_what_its_commands_print(shared: Cluster, tmp_path: Path) -> None:
     """The page's commands are executed with a cluster of two workers at the address it names."""
-    path = package(tmp_path / "package")
     for name in ("evals", "scenarios"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "evals" / "shop.yaml").write_text(SHOP)
@@ -34,22 +34,21 @@ def test_the_page_shows_what_its_commands_print(tmp_path: Path) -> None:
     )
     steps = steps_of(PAGE)
     assert len(steps) == 2
-    with cluster(tmp_path / "it", path) as made:
-        for step in steps:
-            command = step.command.replace("dask://127.0.0.1:8786", made.url).replace(
-                "focal-eval", f"{sys.executable} -m focal_eval", 1
-            )
-            done = subprocess.run(
-                ["bash", "-c", command],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=tmp_path,
-                env=environment(path, SHOP_TOKEN="anything-at-all", COLUMNS="120", NO_COLOR="1"),
-                check=False,
-                timeout=110,
-            )
-            compare(step, done.stdout, PAGE.name)
+    for step in steps:
+        command = step.command.replace("dask://127.0.0.1:8786", shared.url).replace(
+            "focal-eval", f"{sys.executable} -m focal_eval", 1
+        )
+        done = subprocess.run(
+            ["bash", "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=tmp_path,
+            env=environment(shared.path, SHOP_TOKEN="anything-at-all", COLUMNS="120", NO_COLOR="1"),
+            check=False,
+            timeout=110,
+        )
+        compare(step, done.stdout, PAGE.name)
 
 
 def test_the_guide_tells_the_figures_of_the_benchmark() -> None:

@@ -12,17 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.clusters import closed, environment, header, package, records, run, said, slow_suite, started, until
+from tests.evaluate.clusters import (
+    children,
+    closed,
+    environment,
+    header,
+    records,
+    run,
+    said,
+    slow_suite,
+    started,
+    until,
+)
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra ray)")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 RAY = str(Path(sys.executable).parent / "ray")
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as every process of these tests finds it."""
-    return package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,47 @@ def test_a_variable_that_a_node_lacks_is_named(path: Path, url: str, tmp_path: P
     code, told = run(path, *words, cwd=suite.parent, BOT_FILE="bot.py")
     assert code == 2, told
     assert "BOT_FILE is not set in its environment" in told
+
+
+def test_a_case_that_kills_every_actor_errored_and_harms_no_other(path: Path, url: str, tmp_path: Path) -> None:
+    """Ray starts actors again; the case is told as worker-lost, and each other one has its verdict, once."""
+    suite = slow_suite(tmp_path / "a", cases=60, wait_s=0.0)
+    (suite.parent / "bot.py").write_text(
+        "import os\n\n\nasync def answer(message, conversation):\n    if message == 'number 13':\n        os._exit(9)\n"
+        "    return 'you said ' + message\n"
+    )
+    words = ("run", "suite.yaml", "--out", "out", "--cluster", url, "--report", "none")
+    code, told = run(path, *words, cwd=suite.parent)
+    out = suite.parent / "out"
+    assert code == 3, told
+    assert len(closed(out)) == len(set(closed(out))) == 60
+    (bad,) = [lines for lines in records(out).values() if b'"worker-lost"' in lines[-1]]
+    assert b'"echo[n=13]"' in bad[0]
+    assert header(out)["counts"]["passed"] == 59  # type: ignore[index]
+
+
+def test_a_node_that_is_gone_is_given_nothing_more(path: Path, url: str, tmp_path: Path) -> None:
+    """A second node is killed in the middle: its cases are played by the first, and none is blamed for it."""
+    suite = slow_suite(tmp_path / "a", cases=160, wait_s=0.2)
+    out = suite.parent / "out"
+    command = [RAY, "start", "--address", "127.0.0.1:6479", "--num-cpus", "1", "--block", "--disable-usage-stats"]
+    with (tmp_path / "node.log").open("wb") as log:
+        node = subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment(path, RAY_USAGE_STATS_ENABLED="0"), cwd=tmp_path
+        )
+        try:
+            until(lambda: b"Ray runtime started" in (tmp_path / "node.log").read_bytes(), 120)
+            words = ("run", "suite.yaml", "--out", "out", "--cluster", url, "--report", "none", "--concurrency", "6")
+            process = started(path, *words, cwd=suite.parent)
+            until(lambda: len(closed(out)) >= 10, 120)
+            for child in [*children(node.pid), node.pid]:
+                os.kill(child, signal.SIGKILL)
+            code, told = said(process)
+        finally:
+            node.kill()
+            node.wait()
+    assert code == 0, told
+    assert len(closed(out)) == len(set(closed(out))) == 160
 
 
 def test_a_cluster_that_goes_leaves_a_run_that_can_be_resumed(path: Path, url: str, tmp_path: Path) -> None:

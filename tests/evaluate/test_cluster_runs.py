@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from focal_eval.cli import main
 from tests.evaluate.clusters import (
     Cluster,
     closed,
@@ -23,20 +23,8 @@ from tests.evaluate.clusters import (
 )
 
 pytest.importorskip("distributed", reason="Dask distributed is not installed (the extra dask)")
+pytestmark = pytest.mark.xdist_group("cluster")
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as every process of these tests finds it."""
-    return package(tmp_path_factory.mktemp("package"))
-
-
-@pytest.fixture(scope="module")
-def shared(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler and two workers that no test harms."""
-    with cluster(tmp_path_factory.mktemp("cluster") / "it", path) as made:
-        yield made
 
 
 def test_a_cluster_gives_the_records_of_one_process(shared: Cluster, tmp_path: Path) -> None:
@@ -80,17 +68,17 @@ def test_a_long_script_goes_to_each_worker_once(shared: Cluster, tmp_path: Path)
     assert header(tmp_path / "a" / "o")["counts"]["passed"] == 4_000  # type: ignore[index]
 
 
-def test_a_killed_worker_costs_no_case(path: Path, tmp_path: Path) -> None:
-    """One of two workers is killed in the middle: its cases are played by the other, each once, and the run passes."""
+def test_a_killed_worker_costs_no_case(shared: Cluster, tmp_path: Path) -> None:
+    """One of three workers is killed in the middle: its cases are played by the others, each once, and the run passes."""
     suite = slow_suite(tmp_path / "a", cases=120, wait_s=0.05)
     out = suite.parent / "out"
-    with cluster(tmp_path / "it", path) as made:
-        process = started(
-            path, "run", "suite.yaml", "--out", "out", "--cluster", made.url, "--report", "none", cwd=suite.parent
-        )
-        until(lambda: len(closed(out)) >= 10)
-        made.workers[0].kill()
-        code, told = said(process)
+    third = shared.hire()
+    shared.wait()
+    words = ("--cluster", shared.url, "--report", "none")
+    process = started(shared.path, "run", "suite.yaml", "--out", "out", *words, cwd=suite.parent)
+    until(lambda: len(closed(out)) >= 10)
+    third.kill()
+    code, told = said(process)
     assert code == 0, told
     assert len(closed(out)) == len(set(closed(out))) == 120
 
@@ -192,11 +180,8 @@ def test_a_cluster_that_is_not_there_is_said_so(path: Path, tmp_path: Path) -> N
     assert not (suite.parent / "out").exists()
 
 
-def test_wrong_addresses_are_refused(path: Path, tmp_path: Path) -> None:
+def test_wrong_addresses_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A scheme that is none is met with the nearest one."""
     suite = slow_suite(tmp_path / "a", cases=2, wait_s=0.0)
-    code, told = run(path, "run", "suite.yaml", "--out", "out", "--cluster", "dsk://127.0.0.1:9", cwd=suite.parent)
-    assert (code, told) == (
-        2,
-        "focal-eval: --cluster: 'dsk' is no scheme of a cluster; did you mean 'dask'?\n",
-    )
+    assert main(["run", str(suite), "--out", str(tmp_path / "out"), "--cluster", "dsk://127.0.0.1:9"]) == 2
+    assert capsys.readouterr().err == "focal-eval: --cluster: 'dsk' is no scheme of a cluster; did you mean 'dask'?\n"

@@ -22,10 +22,10 @@ _CALL = "(lambda space: (exec({source!r}, space), space['probe']({wanted!r}))[1]
 class DaskLink:
     """A connection to a scheduler; it asks for no worker of its own."""
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Any, url: str, workers: Mapping[str, Any]) -> None:
         self._client, self._url = client, url
         self._numbers = itertools.count()
-        self._slots = {name: int(told["nthreads"]) for name, told in client.scheduler_info(n_workers=-1)["workers"].items()}
+        self._slots = {name: int(told["nthreads"]) for name, told in workers.items()}
 
     @classmethod
     async def connect(cls, url: str) -> DaskLink:
@@ -42,12 +42,13 @@ class DaskLink:
             try:
                 await client
                 await client.wait_for_workers(1, timeout=CONNECT_S)
+                workers = (await client.scheduler.identity())["workers"]
             except (OSError, TimeoutError) as problem:
                 running = client.status == "running"
                 await client.close(timeout=1)
                 what = "has no worker" if running else "cannot be reached"
                 raise WorkersLost(f"the cluster at {url} {what}; is it running?") from problem
-        return cls(client, url)
+        return cls(client, url, workers)
 
     @property
     def slots(self) -> Mapping[str, int]:
@@ -100,6 +101,12 @@ class DaskLink:
 
     def _gone(self) -> WorkersLost:
         return WorkersLost(f"the scheduler at {self._url} is gone")
+
+    async def alive(self) -> bool:
+        try:
+            return bool((await asyncio.wait_for(self._client.scheduler.identity(), ASKED_S))["workers"])
+        except (OSError, TimeoutError):  # the scheduler's own end is heard by those that wait for a result
+            return True
 
     async def stop(self, token: str, *, at_once: bool) -> None:
         with contextlib.suppress(Exception):  # a worker that is gone plays nothing

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -15,8 +14,7 @@ import orjson
 from focal_eval.errors import FocalEvalError, Refused, told
 from focal_eval.evaluate.cluster.probe import code_digest
 from focal_eval.evaluate.cluster.stage import Stages
-from focal_eval.records import Verdict
-from focal_eval.runner.played import Played
+from focal_eval.runner.parcel import packed
 
 _STAGES = Stages()
 
@@ -33,7 +31,7 @@ def play(task: bytes) -> bytes:
         if stage is None:
             return _said(need=True)
         redact = stage.redact
-        return packed(stage.play(asked["scripts"], asked["cases"]), redact)
+        return packed(_here(), stage.play(asked), redact)
     except Refused as problem:
         said = "; ".join([str(problem), *(str(item) for item in problem.diagnostics)])
     except FocalEvalError as problem:
@@ -50,27 +48,8 @@ def stop(token: str, at_once: bool) -> None:
 
 
 def _said(**what: Any) -> bytes:
-    return orjson.dumps({"worker": f"{socket.gethostname()}:{os.getpid()}", **what})
+    return orjson.dumps({**_here(), **what})
 
 
-def packed(played: Iterable[Played], redact: Any) -> bytes:
-    """Cases that are over, as bytes: what a run adds up on one line, then their lines of the journal."""
-    told, lines = [], list[bytes]()
-    for case in played:
-        spent = case.latencies, case.tokens, case.cost
-        told.append([case.case, case.verdict.value, case.reason, case.given_up, *spent, len(case.lines)])
-        lines += case.lines
-    return b"\n".join([redact(_said(played=told)), *lines])
-
-
-def unpacked(answer: bytes) -> tuple[dict[str, Any], list[Played]]:
-    """What a worker said, and the cases that are over."""
-    head, *lines = answer.split(b"\n")
-    said: dict[str, Any] = orjson.loads(head)
-    played, at = [], 0
-    for case, verdict, reason, given_up, latencies, tokens, cost, count in said.get("played") or ():
-        own = tuple(lines[at : at + count])
-        at += count
-        found = Played(case, Verdict(verdict), reason, given_up, own, tuple(latencies), tokens, cost, said["worker"])
-        played.append(found)
-    return said, played
+def _here() -> dict[str, Any]:
+    return {"worker": f"{socket.gethostname()}:{os.getpid()}"}

@@ -15,8 +15,10 @@ from typing import Any, TypeVar, cast
 from focal_eval.errors import UsageError, WorkersLost
 from focal_eval.evaluate.cluster import player
 from focal_eval.evaluate.cluster.executor import ASKED_S, BatchLost
+from focal_eval.text import shorten
 
 CONNECT_S = 5.0
+AGAIN_S = 0.5  # after so long it is looked again whether an actor was started again
 T = TypeVar("T")
 
 
@@ -29,6 +31,9 @@ class RayPlayer:
     def play(self, task: bytes) -> bytes:
         """As `player.play`."""
         return self._thread.submit(player.play, task).result()
+
+    def ready(self) -> None:
+        """Returns once the actor is there."""
 
     def stop(self, token: str, at_once: bool) -> None:
         """As `player.stop`."""
@@ -43,6 +48,8 @@ class RayLink:
         self._nodes = nodes  # by what a run calls them: the node's id, and its processors
         self._actors: dict[str, list[Any]] = {}
         self._idle: deque[tuple[str, Any]] = deque()
+        self._hired = 0  # actors that play, or that Ray starts again
+        self._returning: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     @classmethod
@@ -60,7 +67,8 @@ class RayLink:
                 warnings.simplefilter("ignore")  # a run says in its own words that nobody answers
                 await asyncio.to_thread(ray.init, url, log_to_driver=False, logging_level="CRITICAL")
         except ConnectionError as problem:
-            raise WorkersLost(f"the cluster at {url} cannot be reached; is it running?") from problem
+            why = "it listens, and does not answer; does it ask for a token (RAY_AUTH_MODE=token)?"
+            raise WorkersLost(f"the cluster at {url} cannot be reached: {why}") from problem
         except RuntimeError as problem:  # another version of Ray or of Python
             raise UsageError(f"--cluster: {url}: {problem}") from None
         alive = [node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]]
@@ -92,19 +100,52 @@ class RayLink:
     async def _play(self, task: bytes, worker: str | None) -> bytes:
         self._hire()
         if worker is not None:
-            actor = self._actors[worker][0]
-            return cast(bytes, await self._of(lambda: actor.play.remote(task)))
+            return await self._asked(worker, self._actors[worker][0], task, ASKED_S)
         while not self._idle:
+            if not self._hired:
+                raise WorkersLost(f"the cluster at {self._url} has no node left of those that were there")
             self._changed.clear()
             await self._changed.wait()
         name, actor = self._idle.popleft()
         try:
-            return cast(bytes, await self._of(lambda: actor.play.remote(task), limit_s=None))
+            answer = await self._asked(name, actor, task, None)
+        except BatchLost:
+            back = asyncio.create_task(self._back(name, actor))
+            self._returning.add(back)
+            back.add_done_callback(self._returning.discard)
+            raise
+        except asyncio.CancelledError:
+            self._free(name, actor)
+            raise
+        self._free(name, actor)
+        return answer
+
+    async def _asked(self, name: str, actor: Any, task: bytes, limit_s: float | None) -> bytes:
+        try:
+            return cast(bytes, await self._of(lambda: actor.play.remote(task), limit_s))
         except self._ray.exceptions.RayActorError:
-            raise BatchLost(name, "ended") from None  # Ray starts it again
-        finally:
-            self._idle.append((name, actor))
+            raise BatchLost(name, "ended") from None
+        except self._ray.exceptions.RayError as problem:
+            raise BatchLost(name, f"could not play: {shorten(str(problem))}") from None
+
+    def _free(self, name: str, actor: Any) -> None:
+        self._idle.append((name, actor))
+        self._changed.set()
+
+    async def _back(self, name: str, actor: Any) -> None:
+        """Takes an actor for more once Ray has started it again; one whose node is gone would only lose what it is given."""
+        try:
+            while True:
+                try:
+                    await self._of(actor.ready.remote)
+                    break
+                except self._ray.exceptions.ActorUnavailableError:
+                    await asyncio.sleep(AGAIN_S)
+        except (self._ray.exceptions.RayError, TimeoutError, WorkersLost):
+            self._hired -= 1
             self._changed.set()
+        else:
+            self._free(name, actor)
 
     def _hire(self) -> None:
         """An actor for each processor, when they are first needed."""
@@ -115,9 +156,8 @@ class RayLink:
         with self._told():
             for name, (node, processors) in self._nodes.items():
                 self._actors[name] = [made.options(**terms, **_at(node)).remote() for _ in range(processors)]
-        self._idle.extend(
-            itertools.chain.from_iterable([(name, actor) for actor in found] for name, found in self._actors.items())
-        )
+        self._idle.extend((name, actor) for name, found in self._actors.items() for actor in found)
+        self._hired = len(self._idle)
 
     async def _of(self, ask: Callable[[], Any], limit_s: float | None = ASKED_S) -> Any:
         """What Ray answers; asking is a call that waits, so it is made in a thread."""
@@ -135,6 +175,9 @@ class RayLink:
         except (ConnectionError, OSError) as problem:
             raise WorkersLost(f"the cluster at {self._url} is gone") from problem
 
+    async def alive(self) -> bool:
+        return True  # who waits for an actor hears when there is none
+
     async def stop(self, token: str, *, at_once: bool) -> None:
         def tell() -> None:
             for actor in itertools.chain.from_iterable(self._actors.values()):
@@ -144,6 +187,9 @@ class RayLink:
             await asyncio.wait_for(asyncio.to_thread(tell), 2.0)
 
     async def close(self) -> None:
+        for task in self._returning:
+            task.cancel()
+
         def end() -> None:
             for actor in itertools.chain.from_iterable(self._actors.values()):
                 with contextlib.suppress(Exception):

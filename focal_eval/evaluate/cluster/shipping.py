@@ -74,7 +74,6 @@ def shipment_of(prepared: Prepared, request: RunRequest, run: str, *, token: str
             "folder": str(folder.resolve()),
             "root": str(target.root.resolve()),
             "concurrency": max(1, prepared.fields.concurrency // slots),
-            "share": slots,
             "files": files,
             "scripts": [script_json(script) for script in long.values()],
             "linked": list(secret),
@@ -106,13 +105,14 @@ def _size(script: Script) -> int:
     return sum(map(len, script.texts.values()))
 
 
-def task_of(shipment: Shipment, cases: Iterable[Case], *, whole: bool = False) -> bytes:
-    """A batch as it travels; `whole` with what every batch needs."""
+def task_of(shipment: Shipment, cases: Iterable[Case], lane: tuple[int, int] = (0, 1), *, whole: bool = False) -> bytes:
+    """A batch as it travels, to be asked for in this lane of several; `whole` with what every batch needs."""
     batch = list(cases)
     scripts = {case.script.id: case.script for case in batch}
     rows = {name: {id(row): number for number, row in enumerate(script.rows)} for name, script in scripts.items()}
     task = {
         "base": shipment.digest,
+        "lane": lane,
         "scripts": [script_json(script) for name, script in scripts.items() if name not in shipment.scripts],
         "cases": [
             [case.id, case.name, case.script.id, rows[case.script.id][id(case.row)], case.pick, case.repeat] for case in batch

@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from focal_eval.clock import Clock
 from focal_eval.document import read_bytes
 from focal_eval.engines import Setting
+from focal_eval.engines.wire_pace import share_pace
 from focal_eval.errors import Problems, Refused
 from focal_eval.evaluate.cassettes import cassette_of
 from focal_eval.evaluate.golden import with_golden
@@ -92,7 +92,6 @@ class Stage:
         if problems.errors:
             raise Refused("the engine cannot be asked", problems)
         setting = Setting(folder, Clock(), base["allow_python"])
-        entry = replace(entry, config=paced(entry.config, base["share"]))
         engine, recorder = connected(entry, setting, used, None, problems)
         fields = with_overrides(bare_fields() if suite is None else suite.fields, request)
         secrets = (*entry.secrets, *setting.secrets)
@@ -116,21 +115,23 @@ class Stage:
             raise Refused("the suite cannot be read", document.problems)
         return suite
 
-    def play(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> list[Played]:
-        """Plays these cases; those that were not begun before `stop` are left out."""
+    def play(self, task: Mapping[str, Any]) -> list[Played]:
+        """Plays the cases of a batch; those that were not begun before `stop` are left out."""
         with self._playing:
-            return [] if self.stopped else self._play(scripts, cases)
+            return [] if self.stopped else self._play(task)
 
-    def _play(self, scripts: list[dict[str, Any]], cases: list[list[Any]]) -> list[Played]:
-        found = self._cases(scripts, cases)
+    def _play(self, task: Mapping[str, Any]) -> list[Played]:
+        found = self._cases(task["scripts"], task["cases"])
         played: list[Played] = []
         left = iter(found)
 
         async def coming() -> str | None:
-            return None if self.stopped else next(left, None)
+            over = self.stopped or any(case.given_up is not None for case in played)  # others could only repeat that
+            return None if over else next(left, None)
 
         async def all_of_them() -> None:
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            share_pace(*task["lane"])
             try:
                 await Worker(found, self.terms, self.redact, self.concurrency).play(coming, played.append)
             finally:
@@ -210,13 +211,6 @@ class _SentLoader(Loader):
 
     def shown(self, path: Path) -> str:
         return self._names.get(path) or super().shown(path)
-
-
-def paced(config: Any, sharing: int) -> Any:
-    """An engine's settings with one part of the requests that all who share them may send in a second."""
-    faults: Any = getattr(config, "faults", None)
-    rate = getattr(faults, "max_requests_per_s", None)
-    return config if rate is None else replace(config, faults=replace(faults, max_requests_per_s=rate / sharing))
 
 
 class Stages:
