@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_what_an_engine_cannot_is_found_either_way(retail: list[tuple[Script, Fa
     """A field it does not report, a seed it does not take, stubs, a first word."""
     lesser = replace(ABLE, reports=ABLE.reports - {lacking}, seeds=ABLE.seeds - {lacking})
     if lacking in ("stubs", "speaks_first"):
-        lesser = replace(ABLE, **{lacking: False})
+        lesser = replace(ABLE, stubs=lacking != "stubs", speaks_first=lacking != "speaks_first")
     fields = replace(bare_fields(), unreported="refuse")
     quick = inspection(fields, names, lesser)
     for script, facts in retail:
@@ -110,7 +111,7 @@ def test_what_an_engine_cannot_is_found_either_way(retail: list[tuple[Script, Fa
 
 @pytest.mark.parametrize(("variants", "repeats"), [("rotate", 1), ("rotate", 3), ("all", 1)])
 def test_a_wording_that_nobody_says_is_found_either_way(
-    retail: list[tuple[Script, Facts]], names: KnownNames, variants: str, repeats: int
+    retail: list[tuple[Script, Facts]], names: KnownNames, variants: Literal["rotate", "all"], repeats: int
 ) -> None:
     """It depends on the repeats and on what the suite says of variants."""
     fields = replace(bare_fields(), variants=variants, repeats=Repeats(repeats))

@@ -16,7 +16,7 @@ from focal_eval.document import read_text
 from focal_eval.evaluate import RunRequest, run
 from focal_eval.report.progress import Silence
 from focal_eval.script import cache as cache_module
-from focal_eval.script.cache import FEWEST, ScriptCache, cache_folder
+from focal_eval.script.cache import FEWEST, Cached, ScriptCache, cache_folder
 from focal_eval.script.collect import script_id
 from focal_eval.script.load import Loaded, Loader, files_below, is_fragment
 from focal_eval.script.model import Script
@@ -150,7 +150,7 @@ class Counting(ScriptCache):
         super().__init__(folder, root)
         self.hits = 0
 
-    def find(self, data: bytes, file: str, id: str) -> Script | None:
+    def find(self, data: bytes, file: str, id: str) -> Cached | None:
         found = super().find(data, file, id)
         self.hits += found is not None
         return found
