@@ -90,6 +90,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "jsonl": "focal_eval.report.jsonl:write",
         "junit": "focal_eval.report.junit:write",
         "markdown": "focal_eval.report.markdown:write",
+        "otlp": "focal_eval.report.traces:write",
         "sarif": "focal_eval.report.sarif_run:write",
     },
     "importers": {

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from focal_eval.cli.arguments import whole
+
+if TYPE_CHECKING:
+    from focal_eval.report.model import ReportModel
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group-by", choices=("folder", "script", "tag"), default="folder", help="rows of the summary table")
     parser.add_argument("--store", metavar="URL", help="show each case's last runs from this store in the HTML report")
+    parser.add_argument(
+        "--otlp", metavar="URL", help="send the run as traces to this collector; headers from OTEL_EXPORTER_OTLP_HEADERS"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the paths that were written")
 
@@ -69,4 +76,19 @@ def call(arguments: argparse.Namespace) -> int:
             print(path)
     else:
         print_run(model, sys.stdout, options, report=written.get("html") or next(iter(written.values()), None))
+    if arguments.otlp is not None:
+        _send(model, arguments.otlp)
     return ExitCode.OK
+
+
+def _send(model: ReportModel, url: str) -> None:
+    """Sends the traces, and says on stderr what became of them."""
+    import os
+
+    from focal_eval.clock import Clock
+    from focal_eval.evaluate.tracing import send_traces
+    from focal_eval.text import counted
+
+    sent = send_traces(model, url, os.environ, Clock())
+    lost = f"; {sent.refused:,} were refused: {sent.why}" if sent.refused else ""
+    print(f"sent {counted(sent.spans, 'span')} to {url}{lost}", file=sys.stderr)

@@ -53,6 +53,7 @@ class Shelf:
         self._loader, self._finish, self._most = loader, finish, held
         self._scripts: list[Script | Filed] = []
         self._last: tuple[str, Script] | None = None
+        self._facts: dict[Facts, Facts] = {}  # those that several scripts share, once
 
     def add(self, script: Script) -> None:
         """Puts a script on the shelf, finished already."""
@@ -67,10 +68,11 @@ class Shelf:
     def put(self, cached: Cached, facts: Facts) -> None:
         """Puts a script on the shelf that is unpacked when it is asked for, from memory where there is room."""
         held = cached if self._room else None
-        file, count, wordings = cached.file, facts.turns, facts.wordings
-        self._scripts.append(
-            Filed(self, cached.id, file, cached.digest, facts.tags, _ONE_ROW, None, count, wordings, facts, held)
-        )
+        known = self._facts.get(facts)
+        if known is None and len(self._facts) < HELD:
+            known = self._facts[facts] = facts
+        of = (cached.id, cached.file, cached.digest, facts.tags if known is None else known.tags)
+        self._scripts.append(Filed(self, *of, _ONE_ROW, None, facts.turns, facts.wordings, known, held))
 
     @property
     def _room(self) -> bool:
