@@ -33,11 +33,10 @@ TYPED = (
     ("run", "evals/retail.yaml", "--baseline", "evals/baselines/retail", "-q", "--report", "none"),
 )
 COLUMNS, LINES = 124, 34
-SCREEN = (
-    '<!doctype html><meta charset="utf-8"><style>body{{margin:0;padding:22px 26px;display:inline-block;'
-    'background:{background};color:{foreground}}}pre{{margin:0;font:15px/1.42 "DejaVu Sans Mono",monospace}}{stylesheet}</style>'
-    "<pre>{code}</pre>"
-)
+SCREEN = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; padding: 22px 26px; display: inline-block; background: {background}; color: {foreground} }}
+pre {{ margin: 0; font: 15px/1.42 "DejaVu Sans Mono", monospace }}
+{stylesheet}</style><pre>{code}</pre>"""
 RULE = re.compile(r"(?m)^  - id: refund-limit\n(?:    .*\n|\n)*")
 
 

@@ -48,7 +48,10 @@ def main() -> int:
 def pages() -> list[Path]:
     """Every page of the project that the site shows."""
     found = [path for path in (ROOT / "docs").rglob("*.md") if HERE not in path.parents]
-    beside = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "examples/ci/README.md")]
+    beside = [
+        ROOT / name
+        for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "examples/ci/README.md")
+    ]
     return [*beside, *sorted(found), *sorted((ROOT / CODES).glob("*.md"))]
 
 
