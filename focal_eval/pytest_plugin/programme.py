@@ -83,6 +83,10 @@ class Programme:
         document = read_file(path, shown(path))
         return read_suite(document, path) if looks_like_suite(document.root) else None
 
+    def part(self, key: str) -> Part:
+        """A part that was made, by its key."""
+        return self._parts[key]
+
     def part_of_suite(self, path: Path) -> Part:
         """The part of a suite that was named, all of its scripts."""
         return self._part(real(path))
@@ -170,7 +174,9 @@ class Programme:
         below = {path for path in listed if _is_below(path, named)}
         if suite is None or suite == (None if self.options.suite is None else real(self.options.suite)):
             below |= {real(path) for path in self._strangers(suite is None, listed)}
-        whole = below == listed or not below or (suite is not None and suite in {real(path) for path in named})
+        if not below or (suite is not None and suite in {real(path) for path in named}):
+            below |= listed
+        whole = below == listed
         request = RunRequest(
             paths=(_beside_us(suite),) if suite is not None and whole else tuple(_beside_us(path) for path in sorted(below)),
             suite=None if suite is None or whole else _beside_us(suite),
@@ -179,7 +185,7 @@ class Programme:
             runs=self.options.runs or Path("reports"),
             cache=cache_folder(os.environ),
         )
-        return self._prepared(key, request, listed if whole else frozenset(below))
+        return self._prepared(key, request, frozenset(below))
 
     def _strangers(self, anything: bool, listed: frozenset[Path]) -> Iterator[Path]:
         """Scripts that we were pointed at and that no suite lists; a file that was named, or below a folder that was."""
