@@ -114,7 +114,7 @@ class Keeper:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Judges the runs. A gate of a suite that was played whole fails the session as a test does."""
-        state = "interrupted" if exitstatus == _INTERRUPTED else "stopped" if session.shouldfail else "workers-lost"
+        state = "stopped" if session.shouldfail else "interrupted" if exitstatus == _INTERRUPTED else "workers-lost"
         for key, sitting in self._sittings.items():
             try:
                 result = sitting.end(state)
@@ -185,6 +185,7 @@ class Teller:
         told = getattr(report, "focal_told", None)
         if told is None or not report.failed or self._reporter.verbosity <= 0:
             return
-        self._reporter.ensure_newline()
         for line, colour in failed_turns(told["turns"]):
-            self._reporter.write_line(line, **({} if colour == "magenta" else {colour: True}))
+            self._reporter.ensure_newline()
+            self._reporter.write(line, **{"purple" if colour == "magenta" else colour: True})
+            self._reporter.currentfspath = -2  # the line is open, as pytest leaves its own
