@@ -17,7 +17,7 @@ from focal_eval.runner.journal import Journal
 from focal_eval.runner.lines import skipped_lines
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, Plan
-from focal_eval.runner.played import Played, Player
+from focal_eval.runner.played import Played, Player, broken
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.repeats import key_of
 from focal_eval.runner.schedule import Totals
@@ -41,6 +41,12 @@ class OneByOne:
         """What is written of a case that was not played, and why."""
         lines = skipped_lines(case.opened(), self.terms.channel, why)
         return Played(case.id, Verdict.SKIPPED, lines=tuple([sealed(self._redact(line)) for line in lines]))
+
+    def cut_off(self, case: Case, why: str) -> Played:
+        """What is written of a case that somebody else ended before it was over: it errored."""
+        lines: list[bytes] = []
+        played = broken(case, self.terms, why, lines.append, "cut-off")
+        return replace(played, lines=tuple([sealed(self._redact(line)) for line in lines]))
 
     async def close(self) -> None:
         """Lets go of the engine."""
@@ -92,9 +98,7 @@ class Sitting:
         """Judges the run, writes its outcome and its reports. `state` is how it ended where not every case is over."""
         prepared = self._run.prepared
         repeats = prepared.fields.repeats
-        totals = Totals(
-            deterministic=prepared.target.engine.abilities.deterministic, quarantined=prepared.quarantine.cases
-        )
+        totals = Totals(deterministic=prepared.target.engine.abilities.deterministic, quarantined=prepared.quarantine.cases)
         for played in self._played.values():
             key = key_of(self._cases[played.case])
             totals.take(played, gates=totals.gates(key))

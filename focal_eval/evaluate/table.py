@@ -25,7 +25,7 @@ from focal_eval.registry import did_you_mean
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case, cases_of
 from focal_eval.runner.redact import Redactor
-from focal_eval.script.collect import script_id
+from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader
 
 
@@ -40,7 +40,7 @@ class Table:
         suite = None if request.suite is None else named_suite(request.suite, problems)
         if suite is None and request.agent is None:
             raise UsageError("there is no engine to play on: name a suite or an agent")
-        self.suite = suite
+        self._ids = {} if suite is None else dict(collect(suite, problems)[0])
         self.fields = with_overrides(suite.fields if suite is not None else bare_fields(), request)
         self._request = request
         entry, _ = entry_of(request, suite)
@@ -81,7 +81,7 @@ class Table:
 
     def cases(self, path: Path, root: Path) -> tuple[Case, ...]:
         """The cases of the script in a file, each once; what it includes lies below `root`. Raises Refused."""
-        loaded = Loader(root).load([(path, script_id(path, root))])
+        loaded = Loader(root).load([(path, self._ids.get(path) or script_id(path, root))])
         problems: list[Diagnostic] = list(loaded.problems)
         if loaded.errors:
             raise Refused(f"{path} cannot be played", problems)

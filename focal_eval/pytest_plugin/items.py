@@ -29,18 +29,31 @@ from focal_eval.pytest_plugin.telling import (
 )
 from focal_eval.records import Verdict
 from focal_eval.report.ansi import Paint
+from focal_eval.report.characters import one_line
 from focal_eval.report.diagnosed import diagnosed
 from focal_eval.runner.plan import Case
 from focal_eval.runner.played import Played
 from focal_eval.runner.repeats import key_of
 from focal_eval.script.load import real
+from focal_eval.script.model import Mark
 from focal_eval.script.shelf import opened
 
 _STRANGE = re.compile(r"[^\w:+.\-\\/\[\]]")  # in `-m` these end a word
-_TAKEN = frozenset(
-    "skip skipif xfail parametrize usefixtures filterwarnings tryfirst trylast timeout flaky asyncio anyio trio xdist_group "
-    "django_db dependency order repeat benchmark and or not True False None".split()
+_ACTING = ("skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "tryfirst", "trylast")  # pytest's own
+_PLUGINS = (
+    "anyio",
+    "asyncio",
+    "benchmark",
+    "dependency",
+    "django_db",
+    "flaky",
+    "order",
+    "repeat",
+    "timeout",
+    "trio",
+    "xdist_group",
 )
+_TAKEN = frozenset((*_ACTING, *_PLUGINS, "and", "or", "not", "True", "False", "None"))
 """What a marker of that name would do, a tag must not."""
 
 
@@ -49,12 +62,14 @@ def collector_of(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     session = session_of(parent.config)
     named = parent.session.isinitpath(path)
     if named and session.programme.suite_at(path) is not None:
-        return SuiteFile.from_parent(parent, path=path)  # type: ignore[no-any-return]  # pytest's own types say Any
+        return SuiteFile.from_parent(parent, path=path)
     try:
         part = session.programme.part_of(path, named=named)
     except NotPlayable as problem:
-        return ScriptFile.from_parent(parent, path=path, problem=problem)  # type: ignore[no-any-return]
-    return None if part is None else ScriptFile.from_parent(parent, path=path, part=part)  # type: ignore[no-any-return]
+        if not session.first(problem.matter):
+            return None
+        return ScriptFile.from_parent(parent, path=path, problem=problem)
+    return None if part is None else ScriptFile.from_parent(parent, path=path, part=part)
 
 
 def marker_of(tag: str) -> str:
@@ -90,8 +105,10 @@ class SuiteFile(pytest.File):
 def _items(parent: pytest.File, part: Part, files: Iterable[Path], cases: Iterable[Case]) -> Iterator[pytest.Item]:
     """The items of some cases, or the error of files that cannot be read."""
     session = session_of(parent.config)
-    if part.refused is not None and session.first(part):
-        raise _unreadable(part.refused)
+    if part.refused is not None:
+        if session.first(part.refused.matter):
+            raise _unreadable(part.refused)
+        return
     if problems := [item for path in files for item in part.problems.get(path, ())]:
         raise _unreadable(NotPlayable("", problems))
     for name, case in names_of(cases):
@@ -118,7 +135,7 @@ class CaseItem(pytest.Item):
         assert part.prepared is not None
         for tag in dict.fromkeys((*script.tags, *part.prepared.fields.tags)):
             self._mark(tag)
-        self._expect(script.skip and script.skip.reason, script.xfail and script.xfail.reason)
+        self._expect(script.skip, script.xfail)
 
     def _mark(self, tag: str) -> None:
         name = marker_of(tag)
@@ -126,15 +143,15 @@ class CaseItem(pytest.Item):
         self.add_marker(name)
         self.extra_keyword_matches.add(tag)
 
-    def _expect(self, skip: str | None, xfail: str | None) -> None:
+    def _expect(self, skip: Mark | None, xfail: Mark | None) -> None:
         """Says in pytest's own markers what the script and the suite say of the case."""
         session = session_of(self.config)
         if skip is not None:
-            self.add_marker(pytest.mark.skip(reason=skip))
+            self.add_marker(pytest.mark.skip(reason=skip.reason))
         if (held := session.quarantined(self.part, key_of(self.case))) is not None:
             self.add_marker(pytest.mark.xfail(reason=held, strict=False))
         elif xfail is not None:
-            self.add_marker(pytest.mark.xfail(reason=xfail, strict=True, raises=ConversationFailed))
+            self.add_marker(pytest.mark.xfail(reason=xfail.reason, strict=True, raises=ConversationFailed))
 
     def setup(self) -> None:
         """Plays the case. Raises EngineBroke where no verdict came of it."""
@@ -164,7 +181,7 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[os.PathLike[str], int, str]:
         return *self._place, self.name
 
-    def report(self, report: pytest.TestReport) -> None:
+    def report(self, report: Any) -> None:
         """Adds to a report of this item what was played, and has it say it in our words."""
         told, played = self.told, self.played
         if report.when == "teardown":
@@ -172,11 +189,14 @@ class CaseItem(pytest.Item):
         if report.skipped and isinstance(report.longrepr, tuple):  # the script's place, not ours
             path, line, _ = self.location
             report.longrepr = (path, (line or 0) + 1, str(report.longrepr[2]).removeprefix("Skipped: "))
-        if report.when == "setup" and (played is not None or report.skipped):
-            report.focal_played = session_of(self.config).sent(self.part, self.case, played, _reason_of(report))
+        session = session_of(self.config)
+        if played is None and report.when == "setup" and not report.passed and session.lost(self.part) is None:
+            played = session.not_played(self.part, self.case, _reason_of(report), skipped=report.skipped)
+        if played is not None and report.when == "setup":
+            report.focal_played = session.sent(self.part, played)
         if told is None or played is None:
             return
-        if report.when == "call" or report.failed:
+        if told.turns and (report.when == "call" or report.failed):
             report.sections.append(("conversation", "\n".join(turn_lines(told.turns))))
         if isinstance(report.longrepr, str) and report.longrepr.startswith("[XPASS(strict)]"):
             return
@@ -187,4 +207,10 @@ class CaseItem(pytest.Item):
 
 
 def _reason_of(report: pytest.TestReport) -> str:
-    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else getattr(report, "wasxfail", "")
+    """Why an item was not played, in a line."""
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2])
+    if told := getattr(report, "wasxfail", ""):
+        return str(told)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return one_line(str(crash.message if crash is not None else report.longrepr), 400)

@@ -32,7 +32,8 @@ _MOST = 5  # warnings that are shown
 def handed_out(config: pytest.Config, ids: Sequence[str]) -> None:
     """Learns from the ids of items which cases other processes will play."""
     session_of(config)
-    keeper: Keeper = config.pluginmanager.get_plugin("focal_eval_keeper")
+    keeper = config.pluginmanager.get_plugin("focal_eval_keeper")
+    assert isinstance(keeper, Keeper), "who hands out items keeps the runs"
     keeper.choose(_cases_of(config, ids))
 
 
@@ -140,10 +141,14 @@ class Keeper:
         only = (Category.NEW, *changed, Category.REFORMATTED)
         done = approve(ApproveRequest(str(result.model.folder), only=only, author=author_here(), reason=reason))
         kinds = [(category, sum(item.approved and item.category == category for item in done.items)) for category in only]
-        told = ", ".join(f"{count} {category}" for category, count in kinds if count) or "nothing new"
-        left = sum(not item.approved for item in done.items)
-        rest = f", {counted(left, 'case')} left as approved" if left else ""
-        self._said.append(f"baseline {shown(done.folder)}: {told}{rest}; {counted(len(done.written), 'file')} written")
+        told = [f"{count} {category}" for category, count in kinds if count] or ["nothing new"]
+        bad = sum(item.category == Category.NEW and not item.approved for item in done.items)
+        other = [item for item in done.items if item.category == Category.WRONG and not item.approved]
+        told += [f"{counted(bad, 'new case')} left, as what did not pass is"] if bad else []
+        if other:
+            why = "say why with --focal-reason" if reason is None else "as what did not pass is"
+            told.append(f"{counted(len(other), 'changed case')} left, {why}")
+        self._said.append(f"baseline {shown(done.folder)}: {'; '.join(told)}; {counted(len(done.written), 'file')} written")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The verdict of each run as `focal-eval run` gives it, with the gates that failed and where the report lies."""

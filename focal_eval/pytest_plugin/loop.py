@@ -1,4 +1,4 @@
-"""An event loop beside pytest: engines stay connected to it between items, and tests that run a loop of their own can ask it."""
+"""An event loop beside pytest: engines stay connected to it between items, and tests with a loop of their own can ask it."""
 
 from __future__ import annotations
 

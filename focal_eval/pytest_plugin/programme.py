@@ -30,11 +30,12 @@ _MOST_NAME = 300  # characters of an item's name
 
 
 class NotPlayable(Exception):
-    """A script that cannot be played; the text is for people."""
+    """A script that cannot be played; the text is for people. What has one `matter` is told of the first script alone."""
 
-    def __init__(self, message: str, problems: Iterable[Diagnostic] = ()) -> None:
+    def __init__(self, message: str, problems: Iterable[Diagnostic] = (), matter: str | None = None) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+        self.matter = matter or "\n".join([message, *map(str, self.problems)])
 
 
 @value
@@ -108,7 +109,8 @@ class Programme:
             return self._part(fitting[0])
         if len(fitting) > 1:
             names = ", ".join(shown(suite) for suite in fitting)
-            raise NotPlayable(f"several suites contain {shown(path)}; pick one with --focal-suite: {names}")
+            told = f"several suites contain {shown(path)}; pick one with --focal-suite: {names}"
+            raise NotPlayable(told, matter=f"several suites: {names}")
         if not looks_like_script(path):
             return None
         if options.agent is not None:

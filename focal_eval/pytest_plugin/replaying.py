@@ -16,7 +16,7 @@ from focal_eval.evaluate.sitting import OneByOne
 from focal_eval.evaluate.table import Table, one_case
 from focal_eval.evaluate.target import named_suite
 from focal_eval.pytest_plugin.session import Session, session_of
-from focal_eval.pytest_plugin.telling import ConversationFailed, EngineBroke, plain, told_of
+from focal_eval.pytest_plugin.telling import FAILED, ConversationFailed, EngineBroke, plain, told_of
 from focal_eval.records import TurnRecord, Verdict
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.ansi import Paint
@@ -53,10 +53,11 @@ class Replayed:
     def assert_passed(self) -> None:
         """Fails the test with the script's frames, and no traceback, unless the verdict is `passed`."""
         __tracebackhide__ = True
+        text = f"{self.name}: {self.told.message or self.verdict.value}\n{self.failures}"
         if self.verdict is Verdict.ERRORED:
-            raise EngineBroke(self.failures, pytrace=False)
+            raise EngineBroke(text, pytrace=False)
         if not self.passed:
-            raise ConversationFailed(self.failures or f"{self.name} {self.verdict.value}", pytrace=False)
+            raise ConversationFailed(text, pytrace=False)
 
     def __repr__(self) -> str:
         return f"<Replayed {self.name}: {self.verdict.value}, {len(self.turns)} turns>"
@@ -87,7 +88,7 @@ class Replay:
         try:
             return one_case(self._table.table.cases(path, root), case)
         except FocalEvalError as problem:
-            pytest.fail(_refused(problem), pytrace=False)
+            raise _refused(problem) from None
 
     def _file(self, script: str | Path) -> tuple[Path, Path]:
         """The file of a script and the folder its includes lie below; a text is written to one."""
@@ -136,7 +137,7 @@ def suite_of(config: pytest.Config) -> Suite:
     try:
         return named_suite(Path(shown(named)), Problems())
     except FocalEvalError as problem:
-        pytest.fail(_refused(problem), pytrace=False)
+        raise _refused(problem) from None
 
 
 def table_of(config: pytest.Config) -> Iterator[Playing]:
@@ -150,7 +151,7 @@ def table_of(config: pytest.Config) -> Iterator[Playing]:
     try:
         table = Table(request, session.clock, session.talks)
     except FocalEvalError as problem:
-        pytest.fail(_refused(problem), pytrace=False)
+        raise _refused(problem) from None
     try:
         yield Playing(table, session)
     finally:
@@ -159,6 +160,6 @@ def table_of(config: pytest.Config) -> Iterator[Playing]:
             table.recorder.save()
 
 
-def _refused(problem: FocalEvalError) -> str:
+def _refused(problem: FocalEvalError) -> Exception:
     told = list(diagnosed(problem.diagnostics, Paint(False))) if isinstance(problem, Refused) else []
-    return "\n".join(told or [str(problem)])
+    return FAILED("\n".join(told or [str(problem)]), pytrace=False)

@@ -15,6 +15,7 @@ from focal_eval.evaluate.sitting import OneByOne, one_by_one
 from focal_eval.pytest_plugin.loop import Loop
 from focal_eval.pytest_plugin.options import options_of
 from focal_eval.pytest_plugin.programme import Part, Programme
+from focal_eval.pytest_plugin.telling import FAILED
 from focal_eval.records import Verdict
 from focal_eval.report.ansi import Paint
 from focal_eval.report.characters import one_line
@@ -96,10 +97,10 @@ class Session:
         self._players.clear()
         self.loop.close()
 
-    def first(self, part: Part) -> bool:
-        """Whether this is the first time that is asked of a part."""
-        known = part.key in self._told
-        self._told.add(part.key)
+    def first(self, matter: str) -> bool:
+        """Whether this is the first time that is asked: what concerns many files is told once."""
+        known = matter in self._told
+        self._told.add(matter)
         return not known
 
     def quarantined(self, part: Part, key: str) -> str | None:
@@ -122,7 +123,7 @@ class Session:
         except FocalEvalError as problem:
             told = diagnosed(problem.diagnostics, Paint(False)) if isinstance(problem, Refused) else ()
             self._lost[part.key] = str(problem)
-            raise pytest.fail.Exception("\n".join([str(problem), *told]), pytrace=False) from None
+            raise FAILED("\n".join([str(problem), *told]), pytrace=False) from None
         played = self.loop.run(player.play(case, number))
         if played.given_up is not None:
             self._lost[part.key] = played.given_up
@@ -137,13 +138,15 @@ class Session:
             self.loop.run(check_listed(prepared.target, prepared.fields.timeout_s))
         return self._players[part.key]
 
-    def sent(self, part: Part, case: Case, played: Played | None, why: str) -> dict[str, Any]:
-        """A case as a report carries it to the process that keeps the run; `why` of one that was not played."""
-        if played is None:
-            prepared = part.prepared
-            assert prepared is not None, "a part without a plan has no items"
-            player = self._players.get(part.key) or one_by_one(prepared, part.request, self.clock, self.talks)
-            played = player.skipped(case, why)
+    def not_played(self, part: Part, case: Case, why: str, *, skipped: bool) -> Played:
+        """What is written of a case that pytest skipped, or cut off."""
+        prepared = part.prepared
+        assert prepared is not None, "a part without a plan has no items"
+        player = self._players.get(part.key) or one_by_one(prepared, part.request, self.clock, self.talks)
+        return player.skipped(case, why) if skipped else player.cut_off(case, why)
+
+    def sent(self, part: Part, played: Played) -> dict[str, Any]:
+        """A case as a report carries it to the process that keeps the run."""
         return {
             "part": part.key,
             "case": played.case,

@@ -17,6 +17,7 @@ from focal_eval.runner.played import Played
 from focal_eval.value import value
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
+FAILED: Any = pytest.fail.Exception
 _MARKS = {"passed": "✓", "failed": "✗", "errored": "!", "skipped": "–", "not judged": "·"}
 
 
@@ -26,6 +27,9 @@ class Place(NamedTuple):
     path: str
     lineno: int
     message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.lineno}: {self.message}"
 
 
 def plain(painted: str) -> str:
@@ -47,12 +51,16 @@ class Frame:
         tw.line(self.painted if tw.hasmarkup else str(self))
 
 
-class ConversationFailed(pytest.fail.Exception):
+class ConversationFailed(FAILED):  # type: ignore[misc]  # pytest has the class as an attribute of a function
     """An expectation of a script did not hold."""
 
+    __module__ = "builtins"  # pytest's summary then shows the plain name, as of its own outcomes
 
-class EngineBroke(pytest.fail.Exception):
+
+class EngineBroke(FAILED):  # type: ignore[misc]
     """The engine broke, or a check crashed: there is no verdict."""
+
+    __module__ = "builtins"
 
 
 @value
@@ -90,10 +98,11 @@ def frame_of(told: Mapping[str, Any]) -> Frame:
 
 
 def _message(failure: Failure) -> str:
-    place = "the conversation" if failure.turn is None else f"turn {failure.turn + 1}"
     if failure.result is None:
         fault = failure.fault or {}
-        return f"{place}: error[{fault.get('kind')}]: {' '.join(str(fault.get('message')).split())}"
+        place = "" if failure.turn is None else f"turn {failure.turn + 1}: "
+        return f"{place}error[{fault.get('kind')}]: {' '.join(str(fault.get('message')).split())}"
+    place = "the conversation" if failure.turn is None else f"turn {failure.turn + 1}"
     return f"{place}: {headline(failure.result).removeprefix(f'{span_of(failure.result)}: ')}"
 
 

@@ -138,11 +138,11 @@ class Worker:
         return replace(played, lines=tuple([sealed(self._redact(line)) for line in lines]))
 
 
-def broken(case: Case, terms: Terms, why: str, write: Write) -> Played:
+def broken(case: Case, terms: Terms, why: str, write: Write, kind: str = "worker-lost") -> Played:
     """The end of a case that nobody could play: it errored, and says why."""
     case = case.opened()
     judge = CaseJudge(case, PreparedScript(case.script), terms.policy, write)
-    judge.fault = Fault("worker-lost", why)
+    judge.fault = Fault(kind, why)
     for line in case_lines(case, terms.channel):
         write(line)
     judge.conclude(UNKNOWN)
