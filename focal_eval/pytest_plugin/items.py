@@ -112,7 +112,8 @@ def _items(parent: pytest.File, part: Part, files: Iterable[Path], cases: Iterab
     if problems := [item for path in files for item in part.problems.get(path, ())]:
         raise _unreadable(NotPlayable("", problems))
     for name, case in names_of(cases):
-        yield CaseItem.from_parent(parent, name=name, part=part, case=case)
+        whole = f"{parent.nodeid}::{name}"  # spelt out, as pytest reads it back: its own would not part name and params
+        yield CaseItem.from_parent(parent, name=name, nodeid=whole, part=part, case=case)
 
 
 def _unreadable(problem: NotPlayable) -> pytest.Collector.CollectError:

@@ -162,4 +162,5 @@ def table_of(config: pytest.Config) -> Iterator[Playing]:
 
 def _refused(problem: FocalEvalError) -> Exception:
     told = list(diagnosed(problem.diagnostics, Paint(False))) if isinstance(problem, Refused) else []
-    return FAILED("\n".join(told or [str(problem)]), pytrace=False)
+    failure: Exception = FAILED("\n".join(told or [str(problem)]), pytrace=False)
+    return failure
