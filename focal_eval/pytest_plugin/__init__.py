@@ -47,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuses options that contradict each other."""
     if config.getoption("focal_reason") and not config.getoption("focal_update_baseline"):
         raise pytest.UsageError("--focal-reason is for --focal-update-baseline")
-    if config.getoption("focal_update_baseline") and config.getoption("focal_report") == "none":
+    report = config.getoption("focal_report") or config.getini("focal_report")
+    if config.getoption("focal_update_baseline") and report == "none":
         raise pytest.UsageError("--focal-update-baseline approves a run folder; leave out --focal-report none")
 
 

@@ -66,8 +66,6 @@ def collector_of(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     try:
         part = session.programme.part_of(path, named=named)
     except NotPlayable as problem:
-        if not session.first(problem.matter):
-            return None
         return ScriptFile.from_parent(parent, path=path, problem=problem)
     return None if part is None else ScriptFile.from_parent(parent, path=path, part=part)
 
@@ -88,7 +86,9 @@ class ScriptFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         if self._part is None:
             assert self._problem is not None
-            raise _unreadable(self._problem)
+            if session_of(self.config).first(self._problem.matter, self.path):
+                raise _unreadable(self._problem)
+            return ()
         path = real(self.path)
         return _items(self, self._part, (path,), self._part.cases.get(path, ()))
 
@@ -106,7 +106,7 @@ def _items(parent: pytest.File, part: Part, files: Iterable[Path], cases: Iterab
     """The items of some cases, or the error of files that cannot be read."""
     session = session_of(parent.config)
     if part.refused is not None:
-        if session.first(part.refused.matter):
+        if session.first(part.refused.matter, parent.path):
             raise _unreadable(part.refused)
         return
     if problems := [item for path in files for item in part.problems.get(path, ())]:

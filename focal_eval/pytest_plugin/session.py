@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ class Session:
         self.talks = str((self.worker or {}).get("testrunuid") or content_id(self.clock.new_id()))
         self._players: dict[str, OneByOne] = {}
         self._lost: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, Path] = {}
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -97,11 +98,9 @@ class Session:
         self._players.clear()
         self.loop.close()
 
-    def first(self, matter: str) -> bool:
-        """Whether this is the first time that is asked: what concerns many files is told once."""
-        known = matter in self._told
-        self._told.add(matter)
-        return not known
+    def first(self, matter: str, file: Path) -> bool:
+        """Whether a file is the first that a matter is told of: what concerns many files is told of one."""
+        return self._told.setdefault(matter, file) == file
 
     def quarantined(self, part: Part, key: str) -> str | None:
         """Why a case gates nothing, None where it gates; `key` is its name without the number of its repeat."""

@@ -7,8 +7,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
+
+import focal_eval.pytest_plugin.keeping
+import focal_eval.pytest_plugin.replaying  # noqa: F401  # loaded before pytester looks which modules to forget
+
+_BLOCKED = tuple(f"-pno:{name}" for name in ("hypothesispytest", "anyio", "platformdirs", "timeout"))
 ROOT = Path(__file__).resolve().parents[2]
 
 BOT = """
@@ -109,10 +116,16 @@ def environment(folder: Path, *first: Path) -> dict[str, str]:
     }
 
 
+def inside(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """pytest run by this very process, as that is faster; the plug-in is named where it is not installed."""
+    here = entry_points(group="pytest11", name="focal_eval")
+    named = () if here else ("-p", "focal_eval.pytest_plugin")
+    return pytester.runpytest_inprocess(*_BLOCKED, "-p", "no:xdist", *named, *arguments)
+
+
 def run(project: Path, *arguments: str, first: tuple[Path, ...] = (), python: str = sys.executable) -> tuple[int, str]:
     """pytest's exit code and output, run in the project without the other plug-ins of this machine but xdist."""
-    blocked = ("hypothesispytest", "anyio", "platformdirs", "timeout")
-    command = [python, "-m", "pytest", *(word for name in blocked for word in ("-p", f"no:{name}")), *arguments]
+    command = [python, "-m", "pytest", *_BLOCKED, *arguments]
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.pytest_plugin.project import FOREIGN, SCRIPTS, build, environment, run, write
+from tests.pytest_plugin.project import FOREIGN, SCRIPTS, build, environment, inside, run, write
 
 IDS = [
     "scenarios/broke.yaml::broke",
@@ -70,7 +70,7 @@ def played(request: pytest.FixtureRequest) -> Played:
 
 @pytest.fixture
 def shop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """The project in the current folder, where pytest finds the plug-in by its entry point."""
+    """The project in the current folder, and its environment."""
     build(pytester.path)
     for name, value in environment(pytester.path.parent).items():
         monkeypatch.setenv(name, value)
@@ -80,7 +80,7 @@ def shop(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
 def test_cases_of_suites_are_items_and_other_yaml_is_left_alone(shop: pytest.Pytester) -> None:
     """`pytest .` lists an item a case, by path and name; composes, workflows, fragments and stray YAML are no items."""
     write(shop.path, FOREIGN)
-    result = shop.runpytest_subprocess(".", "--collect-only", "-q", "-p", "no:xdist")
+    result = inside(shop, ".", "--collect-only", "-q")
     assert [line for line in result.outlines if "::" in line] == IDS
     assert result.ret == 0
     assert not (shop.path / "reports").exists()
@@ -204,25 +204,23 @@ def records(played: Played) -> dict[str, list[object]]:
 def test_pytests_own_selection_works(shop: pytest.Pytester, choice: list[str], expected: dict[str, int]) -> None:
     """-k, -m, -x, --maxfail and node ids choose cases; a tag is a marker that does nothing but be chosen by."""
     where = [] if "::" in choice[0] else ["scenarios"]
-    result = shop.runpytest_subprocess(*choice, *where, "--strict-markers", "-p", "no:cacheprovider", "--focal-report", "none")
+    result = inside(shop, *choice, *where, "--strict-markers", "-p", "no:cacheprovider", "--focal-report", "none")
     result.assert_outcomes(**expected)
     assert not (shop.path / "reports").exists()
 
 
 def test_the_last_failures_are_run_again(shop: pytest.Pytester) -> None:
     """--lf plays what failed and errored, and the run folder knows that more was collected."""
-    shop.runpytest_subprocess("scenarios", "--focal-report", "none").assert_outcomes(
-        failed=2, errors=2, passed=2, skipped=2, xfailed=2
-    )
-    result = shop.runpytest_subprocess("scenarios", "--lf")
-    result.assert_outcomes(failed=2, errors=2, deselected=1)
+    inside(shop, "scenarios", "--focal-report", "none").assert_outcomes(failed=2, errors=2, passed=2, skipped=2, xfailed=2)
+    result = inside(shop, "scenarios", "--lf")
+    result.assert_outcomes(failed=2, errors=2)
     (folder,) = (shop.path / "reports").iterdir()
     assert orjson.loads((folder / "run.json").read_bytes())["plan"]["cases"] == 4
 
 
 def test_a_case_that_is_named_twice_is_played_once(shop: pytest.Pytester) -> None:
     """A suite and one of its scripts, both named, give each case one item."""
-    result = shop.runpytest_subprocess("evals/shop.yaml", "scenarios/greeting.yaml", "--collect-only", "-q")
+    result = inside(shop, "evals/shop.yaml", "scenarios/greeting.yaml", "--collect-only", "-q")
     listed = [line for line in result.outlines if "::" in line]
     assert len(listed) == 10
     assert "evals/shop.yaml::greeting" in listed
@@ -234,7 +232,7 @@ def test_all_errors_of_all_scripts_are_shown_in_frames(shop: pytest.Pytester) ->
         "scenarios/one.yaml": "turns:\n  - user: hello\n    expct: {rules: [greet]}\n",
         "scenarios/two.yaml": "turns:\n  - user: hello\n    expect: {rulez: [greet], response: {containz: a}}\n",
     })  # fmt: skip
-    result = shop.runpytest_subprocess("scenarios")
+    result = inside(shop, "scenarios")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines([
         "*ERROR collecting scenarios/one.yaml*",
@@ -246,17 +244,17 @@ def test_all_errors_of_all_scripts_are_shown_in_frames(shop: pytest.Pytester) ->
         "*Interrupted: 2 errors during collection*",
     ])  # fmt: skip
     assert "Traceback" not in result.stdout.str()
-    result = shop.runpytest_subprocess("scenarios", "--continue-on-collection-errors", "-q", "--tb=no")
+    result = inside(shop, "scenarios", "--continue-on-collection-errors", "-q", "--tb=no")
     result.assert_outcomes(failed=2, errors=4, passed=2, skipped=2, xfailed=2)
 
 
 def test_what_concerns_all_scripts_is_told_once(shop: pytest.Pytester) -> None:
     """A suite that is broken, an engine that is not there: one error, however many scripts there are."""
-    result = shop.runpytest_subprocess("scenarios", "--focal-engine", "othre")
+    result = inside(shop, "scenarios", "--focal-engine", "othre")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["evals/shop.yaml has no engine 'othre'; did you mean 'other'?"])
     (shop.path / "evals" / "shop.yaml").write_text("scripts: [../scenarios/*.yaml]\nengin: 3\n")
-    result = shop.runpytest_subprocess("scenarios")
+    result = inside(shop, "scenarios")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["evals/shop.yaml:2:1: error[[]unknown-key]: *did you mean 'engine'?"])
 
@@ -265,13 +263,13 @@ def test_the_suite_is_told_where_it_cannot_be_known(shop: pytest.Pytester) -> No
     """Two suites with a script, or none: an error names the option, and the option or the ini file decides."""
     suite = (shop.path / "evals" / "shop.yaml").read_text()
     write(shop.path, {"evals/again.yaml": suite, "other/stray.yaml": SCRIPTS["greeting.yaml"]})
-    result = shop.runpytest_subprocess("scenarios/greeting.yaml")
+    result = inside(shop, "scenarios/greeting.yaml")
     result.stdout.fnmatch_lines(["several suites contain scenarios/greeting.yaml; pick one with --focal-suite: *"])
-    shop.runpytest_subprocess("scenarios/greeting.yaml", "--focal-suite", "evals/again.yaml").assert_outcomes(passed=1)
-    result = shop.runpytest_subprocess("other/stray.yaml")
+    inside(shop, "scenarios/greeting.yaml", "--focal-suite", "evals/again.yaml").assert_outcomes(passed=1)
+    result = inside(shop, "other/stray.yaml")
     result.stdout.fnmatch_lines(["other/stray.yaml belongs to no suite; name one with --focal-suite FILE, or an agent with *"])
     shop.makeini("[pytest]\nfocal_suite = evals/shop.yaml\n")
-    shop.runpytest_subprocess("other", "-q").assert_outcomes(passed=1)
+    inside(shop, "other", "-q").assert_outcomes(passed=1)
 
 
 def test_scripts_without_a_suite_are_played_on_an_agent(shop: pytest.Pytester) -> None:
@@ -280,11 +278,11 @@ def test_scripts_without_a_suite_are_played_on_an_agent(shop: pytest.Pytester) -
     agent += "templates:\n  - {id: hi, mode: EXCLUSIVE, text: hello you}\n  - {id: none, mode: FALLBACK, text: what?}\n"
     script = "turns:\n  - user: hello\n    expect: {rules: [greet], response: {contains: hello you}}\n"
     write(shop.path, {"agent.yaml": agent, "other/hello.yaml": script})
-    shop.runpytest_subprocess("other", "--focal-agent", "agent.yaml").assert_outcomes(passed=1)
+    inside(shop, "other", "--focal-agent", "agent.yaml").assert_outcomes(passed=1)
 
 
 def test_hidden_work_is_not_done(shop: pytest.Pytester) -> None:
     """--setup-plan sends nothing to the engine."""
-    result = shop.runpytest_subprocess("scenarios/greeting.yaml", "--setup-plan")
+    result = inside(shop, "scenarios/greeting.yaml", "--setup-plan")
     result.stdout.no_fnmatch_line("*asked:*")
     assert not (shop.path / "reports").exists()
