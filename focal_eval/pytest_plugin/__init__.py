@@ -57,7 +57,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix not in YAML or not _may_concern(file_path, parent):
         return None
     from focal_eval.pytest_plugin.items import collector_of
+    from focal_eval.pytest_plugin.joining import joined
 
+    joined(parent.config)
     return collector_of(file_path, parent)
 
 
@@ -86,9 +88,11 @@ def _has_suites(folder: Path, known: dict[str, bool]) -> bool:
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """The process that hands items out learns which ones there are, and so what its run folders will hold."""
     if any(f"{suffix}::" in name for name in ids for suffix in YAML):
-        from focal_eval.pytest_plugin.keeping import handed_out
+        from focal_eval.pytest_plugin.joining import joined
 
-        handed_out(node.config, ids)
+        keeper = joined(node.config)
+        assert keeper is not None, "who hands out items keeps the runs"
+        keeper.handed_out(ids)
 
 
 @pytest.fixture(scope="session")

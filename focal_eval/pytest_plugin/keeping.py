@@ -16,7 +16,7 @@ from focal_eval.evaluate.request import RunResult
 from focal_eval.evaluate.sitting import Sitting, narrowed
 from focal_eval.pytest_plugin.items import CaseItem
 from focal_eval.pytest_plugin.programme import NotPlayable, Part, names_of
-from focal_eval.pytest_plugin.session import Session, received, session_of
+from focal_eval.pytest_plugin.session import Session, received
 from focal_eval.pytest_plugin.telling import failed_turns, frame_of
 from focal_eval.report.ansi import Paint
 from focal_eval.report.diagnosed import diagnosed
@@ -29,17 +29,8 @@ _INTERRUPTED = 2  # pytest's exit code
 _MOST = 5  # warnings that are shown
 
 
-def handed_out(config: pytest.Config, ids: Sequence[str]) -> None:
-    """Learns from the ids of items which cases other processes will play."""
-    session_of(config)
-    keeper = config.pluginmanager.get_plugin("focal_eval_keeper")
-    assert isinstance(keeper, Keeper), "who hands out items keeps the runs"
-    keeper.choose(_cases_of(config, ids))
-
-
-def _cases_of(config: pytest.Config, ids: Sequence[str]) -> Iterator[tuple[Part, Case]]:
+def cases_of(config: pytest.Config, session: Session, ids: Sequence[str]) -> Iterator[tuple[Part, Case]]:
     """The cases that ids of items name; ids of other tests are left out."""
-    session = session_of(config)
     parts: dict[str, dict[str, tuple[Part, Case]]] = {}
     for name in ids:
         file, _, item = name.partition("::")
@@ -86,6 +77,10 @@ class Keeper:
         for part, case in cases:
             self._parts[part.key] = part
             self._chosen.setdefault(part.key, []).append(case.id)
+
+    def handed_out(self, ids: Sequence[str]) -> None:
+        """Learns from the ids of items which cases other processes will play."""
+        self.choose(cases_of(self.config, self.session, ids))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The items that are left are those that will be played."""

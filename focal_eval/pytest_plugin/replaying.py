@@ -15,6 +15,7 @@ from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.sitting import OneByOne
 from focal_eval.evaluate.table import Table, one_case
 from focal_eval.evaluate.target import named_suite
+from focal_eval.pytest_plugin.joining import joined
 from focal_eval.pytest_plugin.session import Session, session_of
 from focal_eval.pytest_plugin.telling import FAILED, ConversationFailed, EngineBroke, plain, told_of
 from focal_eval.records import TurnRecord, Verdict
@@ -126,6 +127,7 @@ class Playing:
 
 def suite_of(config: pytest.Config) -> Suite:
     """The suite a session's fixtures mean; fails the test that asks where that cannot be told."""
+    joined(config)
     session = session_of(config)
     named = session.options.suite
     if named is None:
@@ -142,6 +144,7 @@ def suite_of(config: pytest.Config) -> Suite:
 
 def table_of(config: pytest.Config) -> Iterator[Playing]:
     """The session's engine, while the session lasts."""
+    joined(config)
     session = session_of(config)
     options = session.options
     suite = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,9 @@ _KEY = pytest.StashKey["Session"]()
 
 
 def session_of(config: pytest.Config) -> Session:
-    """What this process knows of its session; made, and registered with pytest, when it is first asked for."""
+    """What this process knows of its session; made when it is first asked for."""
     if _KEY not in config.stash:
-        session = config.stash[_KEY] = Session(config)
-        config.pluginmanager.register(session, "focal_eval_session")
-        if session.worker is None:
-            from focal_eval.pytest_plugin.keeping import Keeper, Teller
-
-            config.pluginmanager.register(Keeper(config, session), "focal_eval_keeper")
-            if (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
-                config.pluginmanager.register(Teller(reporter), "focal_eval_teller")
+        config.stash[_KEY] = Session(config)
     return config.stash[_KEY]
 
 
@@ -55,40 +47,8 @@ class Session:
         self._lost: dict[str, str] = {}
         self._told: dict[str, Path] = {}
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """Reports of our items are put in our words, after all that pytest makes of them."""
-        from focal_eval.pytest_plugin.items import CaseItem
-
-        outcome: Any = yield
-        if isinstance(item, CaseItem):
-            item.report(outcome.get_result())
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """A case that was collected twice, by its script and by its suite, is played once."""
-        from focal_eval.pytest_plugin.items import CaseItem
-
-        seen: set[tuple[str, str]] = set()
-        again: list[pytest.Item] = []
-        for item in items:
-            if isinstance(item, CaseItem):
-                key = item.part.key, item.case.id
-                if key in seen:
-                    again.append(item)
-                seen.add(key)
-        if again:
-            twice = set(again)
-            items[:] = [item for item in items if item not in twice]
-            config.hook.pytest_deselected(items=again)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Lets go of the engines, and keeps what was recorded of them."""
-        self.close()
-
     def close(self) -> None:
-        """The same."""
+        """Lets go of the engines, and keeps what was recorded of them."""
         for key, player in self._players.items():
             with contextlib.suppress(Exception):  # closing changes no verdict
                 self.loop.run(player.close())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import focal_eval.pytest_plugin.keeping
+import focal_eval.pytest_plugin.joining
 import focal_eval.pytest_plugin.replaying  # noqa: F401  # loaded before pytester looks which modules to forget
 
 _BLOCKED = tuple(f"-pno:{name}" for name in ("hypothesispytest", "anyio", "platformdirs", "timeout"))
