@@ -77,13 +77,12 @@ def test_the_baseline_is_approved_by_an_option(shop: pytest.Pytester) -> None:
     bot = shop.path / "evals" / "bot.py"
     bot.write_text(bot.read_text().replace("You said", "I heard"))
     again = ("scenarios/greeting.yaml", "--focal-update-baseline")
-    result = run(shop.path, *again)[1]
+    said = run(shop.path, *again)[1]
     assert (
-        "baseline evals/baselines/shop: nothing new; 1 changed case left, say why with --focal-reason; 0 files written"
-        in result
+        "baseline evals/baselines/shop: nothing new; 1 changed case left, say why with --focal-reason; 0 files written" in said
     )
-    result = run(shop.path, *again, "--focal-reason", "other words")[1]
-    assert "baseline evals/baselines/shop: 1 wrong; 1 file written" in result
+    said = run(shop.path, *again, "--focal-reason", "other words")[1]
+    assert "baseline evals/baselines/shop: 1 wrong; 1 file written" in said
     assert "why: other words" in (shop.path / "evals" / "baselines" / "shop" / "greeting.yaml").read_text()
 
 
