@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_plugin.project import installed
+
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"import.md", "cluster.md"}  # executed beside the importers, which know its input, and where there is a cluster
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name not in ELSEWHERE)]
@@ -130,5 +132,5 @@ def prepared(page: Path, folder: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NO_COLOR": "1",
         "COLUMNS": "120",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(installed(folder.parent)), str(ROOT)]),  # with the plug-in's entry point
     }
