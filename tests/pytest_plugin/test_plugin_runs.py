@@ -214,3 +214,21 @@ def _wait(until: object) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it did not happen within a minute")
+
+
+def test_a_cassette_is_recorded_by_one_process_and_replayed_by_several(tmp_path: Path) -> None:
+    """Recording under xdist is refused with the reason; what one process recorded, others replay."""
+    project = build(tmp_path / "shop", "greeting.yaml", "xfail.yaml")
+    suite = project / "evals" / "shop.yaml"
+    suite.write_text(suite.read_text().replace("[rules]}", "[rules], cassette: {file: shop.jsonl, mode: record}}", 1))
+    code, said = run(project, "-n", "2", "scenarios", "--focal-report", "none")
+    assert code == 1
+    assert "shop.jsonl is recorded by one process; play it without -n, or replay it" in said
+    assert "Traceback" not in said
+    code, said = run(project, "-p", "no:xdist", "scenarios", "--focal-report", "none")
+    assert code == 0, said
+    assert (project / "evals" / "shop.jsonl").is_file()
+    suite.write_text(suite.read_text().replace("record}", "replay}"))
+    (project / "evals" / "bot.py").write_text("def answer(message, conversation):\n    raise RuntimeError('not asked')\n")
+    code, said = run(project, "-n", "2", "scenarios", "--focal-report", "none")
+    assert code == 0, said
