@@ -2,4 +2,6 @@
 
 import os
 
+pytest_plugins = ["pytester"]
+
 os.environ["FOCAL_EVAL_CACHE"] = "off"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -59,6 +58,7 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate.approval_units import Category
     from focal_eval.evaluate.approving import ApproveRequest, approve
+    from focal_eval.evaluate.authors import author_here
     from focal_eval.report.characters import visible
 
     words = _categories(arguments.only)
@@ -72,7 +72,7 @@ def call(arguments: argparse.Namespace) -> int:
         scripts=tuple(arguments.script),
         turns=tuple(_turn(text) for text in arguments.turn),
         decisions=arguments.decisions,
-        author=arguments.author or _author(),
+        author=arguments.author or author_here(),
         reason=arguments.reason,
         expires=arguments.expires,
         failing=arguments.failing,
@@ -113,25 +113,6 @@ def _turn(text: str) -> int:
     if number.isascii() and number.isdigit() and int(number[:9]) > 0 and len(number) < 9:
         return int(number) if number == text else -int(number)
     raise UsageError(f"--turn {text} is not the number of a turn; the first one is 1, one that was taken out before:1")
-
-
-def _author() -> str | None:
-    """Who works here, as far as that is said."""
-    import subprocess
-
-    if named := os.environ.get("FOCAL_EVAL_AUTHOR", "").strip():
-        return named
-    try:
-        asked = subprocess.run(  # a fixed command
-            ["git", "config", "user.name"],  # noqa: S607  # the user's own git
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
-    return asked.stdout.strip() or None
 
 
 def lines(done: Approved) -> list[str]:

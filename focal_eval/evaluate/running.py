@@ -15,7 +15,7 @@ from focal_eval.clock import Clock
 from focal_eval.compare.keys import case_key
 from focal_eval.errors import ExitCode
 from focal_eval.evaluate.clustered import cluster_of
-from focal_eval.evaluate.finishing import finish, rendered
+from focal_eval.evaluate.finishing import Finished, finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
 from focal_eval.evaluate.hands import Pool, pool_of, telling
 from focal_eval.evaluate.keeping import keep, store_of
@@ -39,7 +39,7 @@ from focal_eval.report.journal import model_of
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.redact import Redactor
-from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
+from focal_eval.runner.schedule import Elsewhere, Observer, Schedule, Totals
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
             prepared = prepare(request, clock)
             reference = _reference(request, prepared)
         check_open_files(prepared.target.entry.kind, prepared.fields.concurrency)
-        one = _Run(request, prepared, clock, reference, before)
+        one = RunUnderWay(request, prepared, clock, reference, before)
         with pool_of(request, prepared, clock, one.talks) as pool:
             return one.go(observer, pool)
     finally:
@@ -90,8 +90,8 @@ def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
 
 
-class _Run:
-    """One run under way."""
+class RunUnderWay:
+    """One run under way. Where its cases are played elsewhere and told one by one: `begin`, then `judged`, then `told`."""
 
     def __init__(
         self,
@@ -209,6 +209,23 @@ class _Run:
 
     def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
         start = self.clock.elapsed()
+        journal = self.begin()
+        try:
+            schedule = self._schedule(journal, observer, pool)
+            with self._live():
+                state = runner.run(self._play(schedule))
+                if self.target.recorder is not None:
+                    self.target.recorder.save()
+                journal.flush()
+                ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
+                done = self.judged(journal, schedule.totals, ended, start)
+        finally:
+            journal.close()
+        cassette = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
+        return self.told(journal, done, schedule.totals.reasons, cassette)
+
+    def begin(self) -> Journal:
+        """The journal of the run, begun or gone on with."""
         header = self.header()
         if self.before is not None:
             check_same(self.before, header, self.plan)
@@ -217,29 +234,30 @@ class _Run:
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
-            schedule = self._schedule(journal, observer, pool)
-            with self._live():
-                state = runner.run(self._play(schedule))
-                if self.target.recorder is not None:
-                    self.target.recorder.save()
-                journal.flush()
-                done = finish(
-                    journal,
-                    self._outcome(schedule, state, start),
-                    coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
-                    reference=self.reference,
-                    strict_flaky=self.request.strict_flaky,
-                )
-        finally:
+        except BaseException:
             journal.close()
+            raise
+        return journal
+
+    def judged(self, journal: Journal, totals: Totals, ended: Ended, start: float) -> Finished:
+        """The run's last word, written into its journal; `start` is when it began, by the clock's `elapsed`."""
+        return finish(
+            journal,
+            self._outcome(totals, ended, start),
+            coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
+            reference=self.reference,
+            strict_flaky=self.request.strict_flaky,
+        )
+
+    def told(self, journal: Journal, done: Finished, reasons: Mapping[str, int], cassette: str | None) -> RunResult:
+        """What the run came to, its reports written and itself taken into the store, where there is one."""
         model = model_of(self.folder, journal.reading)
         kept = None if self.store is None else keep(model, self.store, self.clock)
         if kept is not None:
             done = replace(done, options=replace(done.options, history=kept.strips))
         written = rendered(model, self.request.reports, done)
-        reasons = _redacted(schedule.totals.reasons, self.redact)
-        told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
-        return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared, kept)
+        hidden = _redacted(reasons, self.redact)
+        return RunResult(model, done.code, written, self.target.warnings, hidden, cassette, done.compared, kept)
 
     def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before
@@ -280,9 +298,8 @@ class _Run:
             with contextlib.suppress(Exception):
                 await self.target.engine.close()
 
-    def _outcome(self, schedule: Schedule, state: str, start: float) -> tuple[dict[str, Any], ExitCode]:
-        ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
-        totals, strict, part = schedule.totals, self.request.strict_flaky, None
+    def _outcome(self, totals: Totals, ended: Ended, start: float) -> tuple[dict[str, Any], ExitCode]:
+        strict, part = self.request.strict_flaky, None
         if self.prepared.part is not None:
             from focal_eval.evaluate.sharding import part_of
 

@@ -64,11 +64,13 @@ def _given(case: Case) -> dict[str, Any]:
     return {name: item for name, item in found.items() if item}
 
 
-def skipped_lines(case: Case, channel: str) -> tuple[bytes, ...]:
-    """The journal lines of a case that its script says to skip."""
-    assert case.script.skip is not None
+def skipped_lines(case: Case, channel: str, why: str | None = None) -> tuple[bytes, ...]:
+    """The journal lines of a case that is skipped, for the reason given or the one its script has."""
+    if why is None:
+        assert case.script.skip is not None
+        why = case.script.skip.reason
     head = b'{"t":"attempt","case":"' + case.id.encode() + b'","attempt":1,"verdict":"skipped","elapsed_ms":0,"reason":'
-    return *case_lines(case, channel), head + dumps(case.script.skip.reason) + b',"results":[]}'
+    return *case_lines(case, channel), head + dumps(why) + b',"results":[]}'
 
 
 def kept_messages(stored: Any) -> tuple[Any, bytes]:

@@ -74,14 +74,14 @@ class Player:
         self.terms = terms
         self._prepared: tuple[str, PreparedScript] | None = None
 
-    async def play(self, case: Case, write: Write) -> Played:
-        """One case; its journal lines go to `write` as they are finished."""
+    async def play(self, case: Case, write: Write, number: int = 1) -> Played:
+        """One case, for the so many-th time; its journal lines go to `write` as they are finished."""
         case = case.opened()
         if case.script.skip is not None:
             for line in skipped_lines(case, self.terms.channel):
                 write(line)
             return Played(case.id, Verdict.SKIPPED)
-        attempt = Attempt(case, self._prepare(case), self.terms, write)
+        attempt = Attempt(case, self._prepare(case), self.terms, write, number)
         verdict = await attempt.play()
         reason = attempt.reason if verdict is Verdict.ERRORED else None
         latencies, tokens, cost = spent(attempt.turns, self.terms.prices)
@@ -138,11 +138,11 @@ class Worker:
         return replace(played, lines=tuple([sealed(self._redact(line)) for line in lines]))
 
 
-def broken(case: Case, terms: Terms, why: str, write: Write) -> Played:
+def broken(case: Case, terms: Terms, why: str, write: Write, kind: str = "worker-lost") -> Played:
     """The end of a case that nobody could play: it errored, and says why."""
     case = case.opened()
     judge = CaseJudge(case, PreparedScript(case.script), terms.policy, write)
-    judge.fault = Fault("worker-lost", why)
+    judge.fault = Fault(kind, why)
     for line in case_lines(case, terms.channel):
         write(line)
     judge.conclude(UNKNOWN)

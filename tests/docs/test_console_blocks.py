@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_plugin.project import installed
 from tests.warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,5 +141,5 @@ def prepared(page: Path, folder: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NO_COLOR": "1",
         "COLUMNS": "120",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(installed(folder.parent)), str(ROOT)]),  # with the plug-in's entry point
     }
