@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from focal_eval.clock import Clock
-from focal_eval.engines.wire_limits import share_pace
+from focal_eval.engines.wire_pace import share_pace
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.outcome import Ended
 from focal_eval.evaluate.preparing import Prepared, terms_of
@@ -27,12 +27,13 @@ from focal_eval.runner.seal import sealed
 class OneByOne:
     """Plays cases on one engine, each when it is asked for, and gives its lines back instead of writing them."""
 
-    def __init__(self, terms: Terms, redact: Redactor) -> None:
-        self.terms, self._redact = terms, redact
+    def __init__(self, terms: Terms, redact: Redactor, lane: tuple[int, int] = (0, 1)) -> None:
+        self.terms, self._redact, self._lane = terms, redact, lane
         self._player = Player(terms)
 
     async def play(self, case: Case, number: int = 1) -> Played:
         """One case, for the so many-th time; whatever the engine does, it comes to a verdict."""
+        share_pace(*self._lane)
         lines: list[bytes] = []
         played = await self._player.play(case, lines.append, number)
         return replace(played, lines=tuple([sealed(self._redact(line)) for line in lines]))
@@ -53,16 +54,17 @@ class OneByOne:
         await self.terms.engine.close()
 
 
-def one_by_one(prepared: Prepared, request: RunRequest, clock: Clock, talks: str, processes: int = 1) -> OneByOne:
-    """A player for what was prepared, in one of so many processes; `talks` names the run to engines that remember users.
+def one_by_one(prepared: Prepared, request: RunRequest, clock: Clock, talks: str, lane: tuple[int, int] = (0, 1)) -> OneByOne:
+    """A player for what was prepared; `talks` names the run to engines that remember users.
+
+    `lane` is which of how many processes this one is, from 0: together they keep to the rate of the engine.
 
     Raises UsageError where several processes would record one cassette.
     """
     recorder = prepared.target.recorder
-    if processes > 1 and recorder is not None and set(recorder.modes.values()) - {"replay"}:
+    if lane[1] > 1 and recorder is not None and set(recorder.modes.values()) - {"replay"}:
         raise UsageError(f"{recorder.shelf.file} is recorded by one process; play it without -n, or replay it")
-    share_pace(processes)
-    return OneByOne(terms_of(prepared, request, clock, talks), Redactor(prepared.target.secrets))
+    return OneByOne(terms_of(prepared, request, clock, talks), Redactor(prepared.target.secrets), lane)
 
 
 def narrowed(prepared: Prepared, chosen: Iterable[str]) -> Prepared:

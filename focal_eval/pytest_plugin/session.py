@@ -92,10 +92,16 @@ class Session:
         if part.key not in self._players:
             prepared = part.prepared
             assert prepared is not None, "a part without a plan has no items"
-            processes = int((self.worker or {}).get("workercount") or 1)
-            self._players[part.key] = one_by_one(prepared, part.request, self.clock, self.talks, processes)
+            self._players[part.key] = one_by_one(prepared, part.request, self.clock, self.talks, self._lane)
             self.loop.run(check_listed(prepared.target, prepared.fields.timeout_s))
         return self._players[part.key]
+
+    @property
+    def _lane(self) -> tuple[int, int]:
+        """Which of how many processes this one is."""
+        if self.worker is None:
+            return 0, 1
+        return int(self.worker["workerid"].removeprefix("gw")), int(self.worker["workercount"])
 
     def not_played(self, part: Part, case: Case, why: str, *, skipped: bool) -> Played:
         """What is written of a case that pytest skipped, or cut off."""

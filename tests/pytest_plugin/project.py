@@ -120,6 +120,8 @@ def inside(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """pytest run by this very process, as that is faster; the plug-in is named where it is not installed."""
     here = entry_points(group="pytest11", name="focal_eval")
     named = () if here else ("-p", "focal_eval.pytest_plugin")
+    import numpy  # noqa: F401  # once a process: what is first loaded inside is thrown out with it, and cannot come again
+
     return pytester.runpytest_inprocess(*_BLOCKED, "-p", "no:xdist", *named, *arguments)
 
 
