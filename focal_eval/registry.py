@@ -93,6 +93,11 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "markdown": "focal_eval.report.markdown:write",
     },
     "importers": {
+        "adk": "focal_eval.importers.adk:Adk",
+        "botium": "focal_eval.importers.botium:Botium",
+        "pipecat": "focal_eval.importers.pipecat:Pipecat",
+        "promptfoo": "focal_eval.importers.promptfoo:Promptfoo",
+        "rasa": "focal_eval.importers.rasa:Rasa",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },
     "stores": {

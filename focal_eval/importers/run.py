@@ -61,6 +61,8 @@ class ImportReport:
         parts.extend(str(warning) for warning in self.warnings)
         if self.suites:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
+        elif self.scripts:
+            parts += ["", f"Read them: focal-eval check {self.out}; a suite names the engine they are run on."]
         return "\n".join(parts)
 
 
