@@ -135,9 +135,7 @@ class _Reading:
         state = mapping(session.get("state"))
         known = {"app_name": session.get("app_name"), "user_id": session.get("user_id")}
         set_id = self._set_id()
-        found = origin(
-            "adk", self.source, place, eval_set=set_id, eval_id=case.id, invocations=ids, criteria=self.criteria
-        )
+        found = origin("adk", self.source, place, eval_set=set_id, eval_id=case.id, invocations=ids, criteria=self.criteria)
         self.losses.keep("variables", len(state))
         return Draft(
             case.id or _stem(self.source),
@@ -225,7 +223,9 @@ class _Reading:
         if "invocation_events" in given:
             parts = [part for _, event in mappings(given["invocation_events"]) for part in _parts(event)]
             uses = [item for part in parts if (item := mapping(part.get("function_call") or part.get("functionCall")))]
-            results = [item for part in parts if (item := mapping(part.get("function_response") or part.get("functionResponse")))]
+            results = [
+                item for part in parts if (item := mapping(part.get("function_response") or part.get("functionResponse")))
+            ]
             spoken = sum(isinstance(part.get("text"), str) and bool(part["text"].strip()) for part in parts)
         else:
             uses = [item for _, item in mappings(given.get("tool_uses"))]

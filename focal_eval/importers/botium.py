@@ -17,7 +17,7 @@ from focal_eval.importers import tree
 from focal_eval.importers.base import Imported, option
 from focal_eval.importers.botium_bot import APPROXIMATED as BOT_APPROXIMATED
 from focal_eval.importers.botium_bot import MODES, SENTENCES as BOT_SENTENCES
-from focal_eval.importers.botium_bot import Memory, Utterances, bot_said, filled
+from focal_eval.importers.botium_bot import Memory, Utterances, bot_said
 from focal_eval.importers.botium_text import Convo, Step, Word, line_at, read_convo, read_memory, read_utterances
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
@@ -290,6 +290,3 @@ class _Reading:
 
 def _texts(step: Step) -> list[str]:
     return [*([step.text] if step.text else []), *(argument for word in step.words for argument in word.args)]
-
-
-__all__ = ["Botium", "filled"]

@@ -111,7 +111,9 @@ class _Scenario:
         if not turns:
             self._lost("empty-scenario")
             return None
-        name = scalar_text(self.data.get("name") or "") or self.source.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+        name = (
+            scalar_text(self.data.get("name") or "") or self.source.file.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+        )
         history = self._history()
         found = origin("pipecat", self.source, self._at(), name=name, criteria=self.criteria)
         given = {"history": history} if history else {}

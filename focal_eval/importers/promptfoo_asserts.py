@@ -1,0 +1,354 @@
+"""promptfoo's assertions as expectations: what is compared, what is only nearly the same, and what needs code or a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from focal_eval.importers.losses import Losses
+from focal_eval.importers.tree import Place, mapping, mappings, scalar_text, texts
+from focal_eval.importers.write import call, data_said, literal, said
+from focal_eval.pattern import Pattern
+from focal_eval.template import has_template
+
+CODE = frozenset({"javascript", "python", "ruby", "webhook"})
+JUDGED = frozenset(
+    "llm-rubric agent-rubric search-rubric research-rubric video-rubric factuality g-eval model-graded-closedqa "
+    "model-graded-factuality answer-relevance context-faithfulness context-recall context-relevance conversation-relevance "
+    "citation-faithfulness noise-sensitivity select-best max-score classifier moderation guardrails pi meteor verdict "
+    "trajectory:goal-success".split()
+)
+_STRICT = {"case": "strict", "space": "strict"}
+
+SENTENCES = {
+    "assertion-code": "assertions in code (javascript, python, ruby, webhook): foreign code is not run",
+    "judged-criterion": "assertions that a model decides: kept under `origin` for a reader",
+    "other-assertion": "assertions without a check of the same meaning, such as rouge-n or is-xml",
+    "similar": "likeness by meaning (`similar`): edit similarity is reported and fails nothing",
+    "levenshtein": "edit distances: compared as edit similarity",
+    "embedded-json": "JSON in a reply: looked for in the whole reply or in a fenced block of it",
+    "tool-schema": "calls that must fit the schemas of the provider: some tool must be called",
+    "tool-set": "sets of called tools (tool-call-f1): these tools and no others, in any order",
+    "tool-default": "arguments that may be left out or be anything: they are not compared",
+    "tool-pattern": "tools named by a pattern",
+    "assert-set": "sets of assertions that hold in part (`threshold`)",
+    "partly": "tests that pass although an assertion fails (`threshold`): here all must hold",
+    "transform": "assertions on a reply that code has transformed",
+    "weight": "weights of assertions: a failed one counts in full",
+    "bad-pattern": "patterns that are not read here",
+    "bad-assertion": "assertions without the value they need",
+    "measured-only": "assertions that only measure, such as cost without a threshold",
+}
+APPROXIMATED = frozenset(
+    {"similar", "levenshtein", "embedded-json", "tool-schema", "tool-set", "tool-default", "partly", "weight"}
+)
+
+Wanted = dict[str, Any]
+Rule = Callable[["Asserts", Any, Mapping[str, Any], Place], "Wanted | None"]
+
+
+class Asserts:
+    """Makes expectations of the assertions of one test; `criteria` gathers what only a judge could decide."""
+
+    def __init__(self, losses: Losses) -> None:
+        self.losses = losses
+        self.criteria: list[str] = []
+
+    def read(self, given: Any, at: Callable[[int], Place]) -> list[Wanted]:
+        """The expectations of a list of assertions."""
+        out = []
+        for index, item in mappings(given):
+            made = self.one(item, at(index))
+            out += [made] if made is not None else []
+        return out
+
+    def one(self, item: Mapping[str, Any], place: Place) -> Wanted | None:
+        """One assertion; None where it is lost, which is counted."""
+        kind = scalar_text(item.get("type") or "").strip()
+        if kind == "assert-set":
+            return self._set(item, place)
+        if item.get("transform") is not None:
+            self.losses.add("transform", place)
+            return None
+        negated = kind.startswith("not-")
+        base = kind.removeprefix("not-")
+        made = self._plain(base, item, place)
+        if made is None:
+            return None
+        self.losses.keep("assertions")
+        soft = made.pop("soft", False)
+        wanted: Wanted = _negated(made) if negated else made
+        return self._weighed({**wanted, "soft": True} if soft else wanted, item, place)
+
+    def _weighed(self, wanted: Wanted, item: Mapping[str, Any], place: Place) -> Wanted:
+        weight = item.get("weight")
+        extra: Wanted = {}
+        if weight == 0 and not isinstance(weight, bool):
+            extra["soft"] = True
+        elif weight not in (None, 1):
+            self.losses.add("weight", place)
+        metric = item.get("metric")
+        if isinstance(metric, str) and metric.strip():
+            extra["because"] = metric
+        return {**wanted, **extra}
+
+    def _plain(self, base: str, item: Mapping[str, Any], place: Place) -> Wanted | None:
+        if base in CODE:
+            self.losses.add("assertion-code", place)
+            return None
+        if base in JUDGED:
+            self.losses.add("judged-criterion", place)
+            says = item.get("value")
+            if says not in (None, ""):
+                self.criteria.append(f"{base}: {scalar_text(says)}")
+            return None
+        rule = _RULES.get(base)
+        if rule is None:
+            self.losses.add("other-assertion", place)
+            return None
+        return rule(self, item.get("value"), item, place)
+
+    def _set(self, item: Mapping[str, Any], place: Place) -> Wanted | None:
+        inner = mappings(item.get("assert"))
+        threshold = item.get("threshold")
+        share = threshold if isinstance(threshold, (int, float)) and not isinstance(threshold, bool) else None
+        any_one = share is not None and 0 < share * len(inner) <= 1 and len(inner) > 1
+        if share is not None and share < 1 and not any_one:
+            self.losses.add("assert-set", place)
+            return None
+        made = [found for _, one in inner if (found := self.one(_bare(one), place)) is not None]
+        if not made or (any_one and len(made) < len(inner)):
+            return None
+        wanted: Wanted = {"any_of" if any_one else "all_of": made}
+        return self._weighed(wanted, item, place)
+
+    def bad(self, place: Place) -> None:
+        """Counts an assertion that lacks what it needs."""
+        self.losses.add("bad-assertion", place)
+
+
+def _bare(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An assertion of a set, which holds or fails as a whole: without weight and metric."""
+    return {key: value for key, value in item.items() if key not in ("weight", "metric")}
+
+
+def _negated(made: Wanted) -> Wanted:
+    if set(made) == {"response"} and set(made["response"]) == {"contains"}:
+        found = made["response"]["contains"]
+        if isinstance(found["text"] if isinstance(found, Mapping) else found, str):
+            return {"response": {"excludes": found}}
+    if set(made) == {"response"}:
+        return {"response": {"not": made["response"]}}
+    return {"not": made}
+
+
+def _words(asserts: Asserts, value: Any, place: Place, *, split: bool = False) -> list[str]:
+    """The texts an assertion is about; none, counted, where there are none."""
+    if isinstance(value, str) and split:
+        found = [part.strip() for part in value.split(",")]
+    else:
+        found = [scalar_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    found = [said(text) for text in found if text.strip()]
+    if not found:
+        asserts.bad(place)
+    return found
+
+
+def _texts(found: list[str], *, strict: bool) -> Any:
+    """Texts as `contains` takes them, one alone as itself."""
+    given = found if len(found) > 1 else found[0]
+    return {"text": given, **_STRICT} if strict else given
+
+
+def _contains(strict: bool, *, every: bool = True, split: bool = False) -> Rule:
+    def rule(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+        found = _words(asserts, value, place, split=split)
+        if not found:
+            return None
+        if every or len(found) == 1:
+            return {"response": {"contains": _texts(found, strict=strict)}}
+        return {"response": {"any_of": [{"contains": _texts([text], strict=strict)} for text in found]}}
+
+    return rule
+
+
+def _equals(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    if isinstance(value, (Mapping, list)):
+        return {"response": {"json": {"equals": {"equals": data_said(value)}}}}
+    found = _words(asserts, value, place)
+    return {"response": {"equals": {"text": found[0], **_STRICT}}} if found else None
+
+
+def _starts(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    found = _words(asserts, value, place)
+    return {"response": {"starts_with": {"text": found[0], **_STRICT}}} if found else None
+
+
+def _regex(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    text = scalar_text(value) if value is not None else ""
+    try:
+        Pattern(text)
+    except ValueError:
+        text = ""
+    if not text or has_template(text):
+        asserts.losses.add("bad-pattern", place)
+        return None
+    return {"response": {"matches": text}}
+
+
+def _json(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    asserts.losses.add("embedded-json", place)
+    if isinstance(value, str) and value.strip():
+        asserts.bad(place)
+        return None
+    return {"response": {"json": {"schema": data_said(value)} if isinstance(value, Mapping) and value else {"valid": True}}}
+
+
+def _number(value: Any) -> int | float | None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12
+    return value if good else None
+
+
+def _limit(key: str) -> Rule:
+    def rule(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+        limit = _number(item.get("threshold", value))
+        if limit is None:
+            asserts.losses.add("measured-only", place)
+            return None
+        return {key: {"max": limit}}
+
+    return rule
+
+
+def _similar(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    found = _words(asserts, value, place)
+    share = _number(item.get("threshold", 0.75))
+    if not found or share is None or share > 1:
+        return None
+    asserts.losses.add("similar", place)
+    each: list[Wanted] = [{"similar": {"to": text, "at_least": share}} for text in found]
+    inner = each[0] if len(each) == 1 else {"any_of": each}
+    return {"response": inner, "soft": True}
+
+
+def _distance(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    found, limit = _words(asserts, value, place), _number(item.get("threshold", 5))
+    if not found or limit is None:
+        return None
+    asserts.losses.add("levenshtein", place)
+    share = max(0.0, 1 - limit / max(len(found[0]), 1))
+    return {"response": {"similar": {"to": found[0], "at_least": round(share, 3)}}} if share else None
+
+
+def _length(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    given = mapping(value) if isinstance(value, Mapping) else {"min": value, "max": value}
+    low, high = _number(given.get("min")), _number(given.get("max"))
+    out = {}
+    if low:
+        out["min_words"] = int(low)
+    if high is not None:
+        out["max_words"] = int(high)
+    if not out:
+        asserts.bad(place)
+        return None
+    return {"response": out}
+
+
+def _finish(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    found = _words(asserts, value, place)
+    return {"finish_reason": literal(found[0])} if found else None
+
+
+def _refusal(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    return {"response": {"refusal": True}}
+
+
+def _tools_used(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    if isinstance(value, Mapping):
+        name = value.get("name", value.get("pattern"))
+        if not isinstance(name, str) or not name.strip() or set("*?") & set(name):
+            asserts.losses.add("tool-pattern", place)
+            return None
+        low, high = _number(value.get("min", 1)), _number(value.get("max"))
+        bounds = {"min": int(low)} if low is not None else {}
+        return {"tools": {"count": {name: bounds | ({"max": int(high)} if high is not None else {})}}}
+    names = [name for name in texts(value) if name.strip()]
+    if not names:
+        asserts.bad(place)
+        return None
+    return {"tools": {"calls": names, "order": "any"} if len(names) > 1 else {"calls": names}}
+
+
+def _tool_sequence(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    steps = value.get("steps") if isinstance(value, Mapping) else value
+    names = [name for name in texts(steps) if name.strip()]
+    if not names or any(set("*?") & set(name) for name in names):
+        asserts.losses.add("tool-pattern" if names else "bad-assertion", place)
+        return None
+    exact = isinstance(value, Mapping) and value.get("mode") == "exact"
+    return {"tools": {"exactly": names} if exact else {"calls": names}}
+
+
+def _tool_arguments(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    given = mapping(value)
+    name, wanted = given.get("name"), given.get("args", given.get("arguments"))
+    if not isinstance(name, str) or not name.strip() or not isinstance(wanted, Mapping):
+        asserts.losses.add("tool-pattern" if isinstance(given.get("pattern"), str) else "bad-assertion", place)
+        return None
+    free = {*texts(given.get("ignore")), *mapping(given.get("defaults"))}
+    wanted = {key: found for key, found in wanted.items() if key not in free}
+    if free:
+        asserts.losses.add("tool-default", place)
+    if given.get("mode") == "exact" and not free:
+        return {"tools": {"calls": [{name: {"args": {key: literal(found) for key, found in wanted.items()}, "only": True}}]}}
+    return {"tools": {"calls": [call(name, wanted)]}}
+
+
+def _tool_set(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    names = _words(asserts, value, place, split=isinstance(value, str))
+    if not names:
+        return None
+    asserts.losses.add("tool-set", place)
+    made: Wanted = {"tools": {"exactly": list(dict.fromkeys(names)), "order": "any"}}
+    share = _number(item.get("threshold", 1))
+    return made if share is None or share >= 1 else {**made, "soft": True}
+
+
+def _some_tool(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
+    asserts.losses.add("tool-schema", place)
+    return {"not": {"tools": {"none": True}}}
+
+
+_RULES: Mapping[str, Rule] = {
+    "equals": _equals,
+    "contains": _contains(strict=True),
+    "contains-all": _contains(strict=True, split=True),
+    "contains-any": _contains(strict=True, split=True, every=False),
+    "icontains": _contains(strict=False),
+    "icontains-all": _contains(strict=False, split=True),
+    "icontains-any": _contains(strict=False, split=True, every=False),
+    "starts-with": _starts,
+    "regex": _regex,
+    "is-json": _json,
+    "contains-json": _json,
+    "latency": _limit("latency_ms"),
+    "cost": _limit("cost"),
+    "similar": _similar,
+    "similar:cosine": _similar,
+    "levenshtein": _distance,
+    "word-count": _length,
+    "finish-reason": _finish,
+    "is-refusal": _refusal,
+    "trajectory:tool-used": _tools_used,
+    "trajectory:tool-sequence": _tool_sequence,
+    "trajectory:tool-args-match": _tool_arguments,
+    "tool-call-f1": _tool_set,
+    "is-valid-openai-tools-call": _some_tool,
+    "is-valid-openai-function-call": _some_tool,
+    "is-valid-function-call": _some_tool,
+}
+
+
+def criteria_of(found: Sequence[str], turn: int) -> list[dict[str, Any]]:
+    """Criteria as `origin` keeps them."""
+    return [{"turn": turn, "says": says} for says in found]
