@@ -20,6 +20,7 @@ _NOT_IN_BLOCKS = re.compile(r"[ \t](?:\n|\Z)|\A[ \n]|\n\Z|[\x00-\x08\x0b-\x1f\x7
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _UNWIELDY_KEY = 100  # a longer key stands as a block of its own in YAML
 ENDLESS = 2**30
+WORD = "tag:focal-eval,2026:word"  # of a scalar that is one of the words that texts are kept apart from
 
 
 class Block(dict[str, Any]):
@@ -48,7 +49,7 @@ class Dumper(yaml.SafeDumper):
             if (core := plain_tag(value)) != STR:
                 return core
             if value in self.quoted:
-                return "tag:focal-eval,2026:word"  # differs from text, which makes PyYAML quote it
+                return WORD  # differs from text, which makes PyYAML quote it
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # not in the stubs
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from focal_eval.errors import Problems
 from focal_eval.importers import tree
-from focal_eval.importers.base import Imported, option
+from focal_eval.importers.base import Imported, option, yes_or_no
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
@@ -37,13 +37,6 @@ SENTENCES = {
 }
 APPROXIMATED = frozenset({"final-state"})
 _UPPER = re.compile(r"(?<=[a-z0-9])[A-Z]")
-
-
-def yes_or_no(text: str) -> bool:
-    """`yes` or `no`, as an option's text."""
-    if text not in ("yes", "no"):
-        raise ValueError(f"'{text}' is neither yes nor no")
-    return text == "yes"
 
 
 @dataclass(frozen=True, slots=True)

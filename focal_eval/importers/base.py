@@ -53,6 +53,13 @@ def option(parse: Callable[[str], Any], *, doc: str, default: Any = None) -> Any
     return field(default=default, metadata={"parse": parse, "doc": doc})
 
 
+def yes_or_no(text: str) -> bool:
+    """`yes` or `no`, as an option's text."""
+    if text not in ("yes", "no"):
+        raise ValueError(f"'{text}' is neither yes nor no")
+    return text == "yes"
+
+
 MAX_NUMBERS = 100_000
 
 

@@ -16,8 +16,8 @@ from focal_eval.errors import Problems
 from focal_eval.importers import tree
 from focal_eval.importers.base import Imported, option
 from focal_eval.importers.botium_bot import APPROXIMATED as BOT_APPROXIMATED
-from focal_eval.importers.botium_bot import MODES, SENTENCES as BOT_SENTENCES
-from focal_eval.importers.botium_bot import Memory, Utterances, bot_said
+from focal_eval.importers.botium_bot import MODES, Memory, Utterances, bot_said
+from focal_eval.importers.botium_bot import SENTENCES as BOT_SENTENCES
 from focal_eval.importers.botium_text import Convo, Step, Word, line_at, read_convo, read_memory, read_utterances
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source

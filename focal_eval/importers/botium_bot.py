@@ -15,7 +15,8 @@ from focal_eval.pattern import Pattern
 from focal_eval.template import has_template
 
 MODES = (
-    "includeIgnoreCase", "include", "equals", "equalsIgnoreCase", "regexp", "regexpIgnoreCase", "wildcard", "wildcardIgnoreCase",
+    "includeIgnoreCase", "include", "equals", "equalsIgnoreCase",
+    "regexp", "regexpIgnoreCase", "wildcard", "wildcardIgnoreCase",
 )  # fmt: skip
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)(\()?", re.ASCII)
 _COUNT = re.compile(r"\s*(>=|<=|=|>|<)?\s*(\d{1,6})\s*\Z")
@@ -238,7 +239,7 @@ def _asserter(gathered: _Turn, word: Word, place: Place) -> None:
     elif name.startswith("TEXT"):
         _text_asserter(gathered, name, args, word.negated, place)
     elif name == "RESPONSE_LENGTH":
-        if args and args[0].isascii() and args[0].isdigit() and 0 < int(args[0][:9]):
+        if args and args[0].isascii() and args[0].isdigit() and int(args[0][:9]) > 0:
             gathered.others.append({"response": {"max_chars": int(args[0][:9])}})
             gathered.losses.keep("lengths of replies")
         else:

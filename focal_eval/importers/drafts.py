@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from focal_eval.errors import Problems
@@ -101,25 +101,27 @@ class Scripts:
         return PurePosixPath(*(parts or ["file"]))
 
     def _comparable(self) -> bool:
-        return len({os.path.isabs(item.file) for item in self.sources}) == 1
+        return len({PurePath(item.file).is_absolute() for item in self.sources}) == 1
 
 
 def origin(format: str, source: Source, place: Place, **more: Any) -> dict[str, Any]:
     """Where a script came from: the format, the file, the line, and what else names the conversation there."""
-    out: dict[str, Any] = {"format": format, "file": said(os.path.basename(source.file)), "line": place().line}
+    out: dict[str, Any] = {"format": format, "file": said(PurePath(source.file).name), "line": place().line}
     return out | {name: data_said(value) for name, value in more.items() if value not in (None, "", [], {})}
 
 
 def together(items: Sequence[Mapping[str, Any]]) -> Any:
     """Expectations as one mapping where their keys allow it, else as a list; None where there are none."""
     out: list[dict[str, Any]] = []
-    for item in items:
-        last = out[-1] if out else None
-        if last is not None and _apart(last, item):
-            for key, value in item.items():
-                last[key] = {**last[key], **value} if key in last else value
-        else:
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            continue
+        fits = next((one for one in out if _apart(one, item)), None)
+        if fits is None:
             out.append(dict(item))
+            continue
+        for key, value in item.items():
+            fits[key] = {**fits[key], **value} if key in fits else value
     if not out:
         return None
     return out[0] if len(out) == 1 else out

@@ -18,7 +18,7 @@ from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.tree import Place, Tree, mapping, mappings, pass_over, read_tree, scalar_text
-from focal_eval.importers.write import call, literal, said
+from focal_eval.importers.write import Word, call, said
 
 REPLIES = frozenset({"response", "llm_response", "tts_response"})
 _READ = frozenset({"event", "within_ms", "text_contains", "text_excludes", "calls", "name", "args", "eval", "absent"})
@@ -124,7 +124,7 @@ class _Scenario:
         out: list[dict[str, str]] = []
         for index, message in mappings(self.data.get("context")):
             role, content = message.get("role"), message.get("content")
-            if role == "system" or role == "developer":
+            if role in ("system", "developer"):
                 self._lost("system-prompt", "context", index)
             elif not isinstance(content, str) or not content.strip() or role not in ("user", "assistant"):
                 self._lost("not-text", "context", index)
@@ -184,7 +184,7 @@ class _Scenario:
             self._lost("call-order", "turns", index, "expect")
         flat = [made for group in calls for made in group]
         self.losses.keep("tool calls", len(flat))
-        return [*out, {"tools": {"calls": flat, "order": "any"} if not ordered else {"calls": flat}}]
+        return [*out, {"tools": {"calls": flat, "order": Word("any")} if not ordered else {"calls": flat}}]
 
     def _calls(
         self, event: Mapping[str, Any], path: tuple[str | int, ...], number: int, out: list[dict[str, Any]]
@@ -216,7 +216,7 @@ class _Scenario:
         out: list[dict[str, Any]] = []
         for key, check in (("text_contains", "contains"), ("text_excludes", "excludes")):
             if event.get(key) is not None and scalar_text(event[key]).strip():
-                out.append({"response": {check: {"text": [literal(scalar_text(event[key]))], "case": "strict"}}})
+                out.append({"response": {check: {"text": [said(scalar_text(event[key]))], "case": "strict"}}})
                 self.losses.keep("texts of replies")
         for key in sorted(set(event) - _READ):
             self._lost("setting", *path, key)

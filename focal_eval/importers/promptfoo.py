@@ -1,20 +1,20 @@
 """promptfoo: tests of a configuration become scripts, several of one conversation become its turns.
 
-Tests are one conversation where they share a `conversationId`, where the prompt repeats `_conversation`, or where one uses the
-output that another stored; else each is a script of one turn. What is said is the prompt's last user message with the test's
-variables filled in; messages before it are the history.
+Tests are one conversation where they share a `conversationId`, where the prompt repeats `_conversation`, where a provider holds
+them in one session, or where one uses the output that another stored; else each is a script of one turn. What is said is the
+prompt's last user message with the test's variables filled in; messages before it are the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, ClassVar
 
 from focal_eval.errors import Problems
 from focal_eval.importers import promptfoo_asserts, tree
-from focal_eval.importers.base import Imported, option
+from focal_eval.importers.base import Imported, option, yes_or_no
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
@@ -54,7 +54,7 @@ _STORED = "\ue000{}\ue001"  # stands for a stored output until the text is writt
 
 def number_of_prompt(text: str) -> int:
     """The number of a prompt, from 1."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:6])):
+    if not (text.isascii() and text.isdigit() and int(text[:6]) > 0):
         raise ValueError(f"'{text}' is not the number of a prompt, from 1")
     return int(text[:6])
 
@@ -65,6 +65,7 @@ class Promptfoo:
 
     suffixes: ClassVar[tuple[str, ...]] = (*DATA, *TEXTS)
     prompt: int = option(number_of_prompt, doc="which prompt is taken, from 1", default=1)
+    together: bool = option(yes_or_no, doc="whether all tests of a file are one conversation: yes or no", default=False)
 
     def read(self, sources: Sequence[Source], problems: Problems) -> Imported:
         losses = Losses(SENTENCES, APPROXIMATED)
@@ -79,7 +80,7 @@ class Promptfoo:
             else:
                 others.append(source)
         for source, read in configs:
-            scripts.add(source, _Config(read, source, files, losses, self.prompt).drafts())
+            scripts.add(source, _Config(read, source, files, losses, self.prompt, self.together).drafts())
         for source in others:
             unused = not configs or (source.file not in files.used and source.file.endswith(DATA))
             if unused and (not source.file.endswith(TREES) or files.tell(source)):
@@ -102,7 +103,8 @@ class _Step:
 class _Config:
     """Reads one configuration."""
 
-    def __init__(self, read: Tree, source: Source, files: Files, losses: Losses, number: int) -> None:
+    def __init__(self, read: Tree, source: Source, files: Files, losses: Losses, number: int, together: bool) -> None:
+        self.together = together
         self.tree, self.source, self.files, self.losses = read, source, files, losses
         self.data = mapping(read.data)
         self.prompt = self._prompt(number)
@@ -151,23 +153,30 @@ class _Config:
             out += prompts_in(text) if source.file.endswith(TEXTS) else [text]
         return out or [None]
 
-    def _steps(self) -> Any:
+    def _steps(self) -> Iterator[_Step]:
         """All tests with their variables, each combination of these one."""
         stored = any(mapping(test.data.get("options")).get("storeOutputAs") for test in self._tests())
-        shared = "" if self.prompt.with_history or stored else None
+        shared = "" if self.prompt.with_history or stored or self.together or self._one_session() else None
         for test in self._tests():
             yield from self._combined(test, self.default, shared)
         for index, scenario in mappings(self.data.get("scenarios")):
             own = f"scenario {index + 1}" if self.prompt.with_history else None
             at = _under(self.tree, "scenarios", index)
+            below = _under(self.tree, "scenarios", index, "tests")
             for row in self._rows(scenario, at):
-                for test in self.files.tests(scenario.get("tests"), lambda *path, at=at: at("tests", *path), self.source.file):
+                for test in self.files.tests(scenario.get("tests"), below, self.source.file):
                     yield from self._combined(test, _merged(self.default, row), own)
 
-    def _tests(self) -> Any:
+    def _one_session(self) -> bool:
+        """Whether a provider holds all tests in one session."""
+        given = self.data.get("providers", self.data.get("targets"))
+        named = (mapping(item.get("config")).get("sessionId") for _, item in mappings(given))
+        return any(isinstance(name, str) and "{{" not in name for name in named)
+
+    def _tests(self) -> Iterator[Test]:
         return self.files.tests(self.data.get("tests"), lambda *path: self.tree.at("tests", *path), self.source.file)
 
-    def _rows(self, scenario: Mapping[str, Any], at: Any) -> list[Mapping[str, Any]]:
+    def _rows(self, scenario: Mapping[str, Any], at: Callable[..., Place]) -> list[Mapping[str, Any]]:
         out: list[Mapping[str, Any]] = []
         for index, row in mappings(scenario.get("config")):
             if "$values" in row or "$expand" in row:
@@ -177,7 +186,7 @@ class _Config:
                 out.append(row)
         return out or [{}]
 
-    def _combined(self, test: Test, default: Mapping[str, Any], shared: str | None) -> Any:
+    def _combined(self, test: Test, default: Mapping[str, Any], shared: str | None) -> Iterator[_Step]:
         data = _merged(default, test.data)
         variables = {
             **variables_of(default.get("vars"), self.files, self.source.file, lambda *_: test.at()),
@@ -194,6 +203,7 @@ class _Config:
 
     def _draft(self, key: str, steps: Sequence[_Step]) -> Draft | None:
         turns: list[dict[str, Any]] = []
+        first = ""
         history: list[dict[str, str]] = []
         criteria: list[dict[str, Any]] = []
         stored: list[str] = []
@@ -203,8 +213,9 @@ class _Config:
                 self.losses.add("silent-test", step.test.at())
                 continue
             if not turns and words.history:
-                history = [{speaker: said(text)} for speaker, text in words.history]
-                self.losses.keep("messages of the history", len(history))
+                history = _pairs(words.history)
+                self.losses.keep("messages of the history", len(words.history))
+            first = first or words.user
             turns.append(made)
             criteria += criteria_of(judged, len(turns))
         if not turns:
@@ -212,7 +223,7 @@ class _Config:
         place = steps[0].test.at()
         named = "" if key.startswith("\0") else key
         told = scalar_text(steps[0].test.data.get("description") or "")
-        name = named or told or scalar_text(turns[0]["user"])
+        name = named or told or first
         about = scalar_text(self.data.get("description") or "")
         found = origin("promptfoo", self.source, place, conversation=named, test=told, criteria=criteria)
         found["file"] = said(place().file.replace("\\", "/").rpartition("/")[2])
@@ -263,16 +274,12 @@ class _Config:
         if threshold not in (None, 1):
             self.losses.add("partly", at())
         out = []
-        for items, where in (
-            (step.default.get("assert"), lambda _: at()),
-            (step.test.data.get("assert"), lambda i: at("assert", i)),
-        ):
-            filled = (
-                [self._filled(item, variables, where(index)) for index, item in enumerate(items or [])]
-                if isinstance(items, list)
-                else []
-            )
-            out += asserts.read(filled, where)
+        default, own = step.default.get("assert"), step.test.data.get("assert")
+        for items, path in ((default, ()), (own, ("assert",))):
+            given = items if isinstance(items, list) else []
+            places = [at(*path, index) if path else at() for index in range(len(given))]
+            filled = [self._filled(item, variables, place) for item, place in zip(given, places, strict=True)]
+            out += asserts.read(filled, places.__getitem__)
         return out
 
     def _filled(self, item: Any, variables: Mapping[str, Any], place: Place) -> Any:
@@ -288,7 +295,18 @@ class _Config:
         return fill_all(filled, variables, lambda kind: self.losses.add(kind, place))
 
 
-def _under(read: Tree, *above: str | int) -> Any:
+def _pairs(said_before: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Messages before the conversation, what the agent answered beside what the user said."""
+    out: list[dict[str, str]] = []
+    for speaker, text in said_before:
+        if speaker == "agent" and out and "agent" not in out[-1]:
+            out[-1]["agent"] = said(text)
+        else:
+            out.append({speaker: said(text)})
+    return out
+
+
+def _under(read: Tree, *above: str | int) -> Callable[..., Place]:
     return lambda *path: read.at(*above, *path)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.tree import Place, mapping, mappings, scalar_text, texts
-from focal_eval.importers.write import call, data_said, literal, said
+from focal_eval.importers.write import Word, call, data_said, literal, said
 from focal_eval.pattern import Pattern
 from focal_eval.template import has_template
 
 CODE = frozenset({"javascript", "python", "ruby", "webhook"})
-JUDGED = frozenset(
-    "llm-rubric agent-rubric search-rubric research-rubric video-rubric factuality g-eval model-graded-closedqa "
-    "model-graded-factuality answer-relevance context-faithfulness context-recall context-relevance conversation-relevance "
-    "citation-faithfulness noise-sensitivity select-best max-score classifier moderation guardrails pi meteor verdict "
-    "trajectory:goal-success".split()
-)
+JUDGED = frozenset((
+    "llm-rubric", "agent-rubric", "search-rubric", "research-rubric", "video-rubric", "factuality", "g-eval",
+    "model-graded-closedqa", "model-graded-factuality", "answer-relevance", "context-faithfulness", "context-recall",
+    "context-relevance", "conversation-relevance", "citation-faithfulness", "noise-sensitivity", "select-best",
+    "max-score", "classifier", "moderation", "guardrails", "pi", "meteor", "verdict", "trajectory:goal-success",
+))  # fmt: skip
 _STRICT = {"case": "strict", "space": "strict"}
 
 SENTENCES = {
@@ -44,7 +45,17 @@ APPROXIMATED = frozenset(
 )
 
 Wanted = dict[str, Any]
-Rule = Callable[["Asserts", Any, Mapping[str, Any], Place], "Wanted | None"]
+Rule = Callable[["Given"], "Wanted | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One assertion: its value, all of it, where it stands, and where losses are counted."""
+
+    asserts: Asserts
+    value: Any
+    item: Mapping[str, Any]
+    place: Place
 
 
 class Asserts:
@@ -106,7 +117,7 @@ class Asserts:
         if rule is None:
             self.losses.add("other-assertion", place)
             return None
-        return rule(self, item.get("value"), item, place)
+        return rule(Given(self, item.get("value"), item, place))
 
     def _set(self, item: Mapping[str, Any], place: Place) -> Wanted | None:
         inner = mappings(item.get("assert"))
@@ -161,8 +172,8 @@ def _texts(found: list[str], *, strict: bool) -> Any:
 
 
 def _contains(strict: bool, *, every: bool = True, split: bool = False) -> Rule:
-    def rule(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-        found = _words(asserts, value, place, split=split)
+    def rule(given: Given) -> Wanted | None:
+        found = _words(given.asserts, given.value, given.place, split=split)
         if not found:
             return None
         if every or len(found) == 1:
@@ -172,36 +183,40 @@ def _contains(strict: bool, *, every: bool = True, split: bool = False) -> Rule:
     return rule
 
 
-def _equals(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    if isinstance(value, (Mapping, list)):
-        return {"response": {"json": {"equals": {"equals": data_said(value)}}}}
-    found = _words(asserts, value, place)
+def _equals(given: Given) -> Wanted | None:
+    if isinstance(given.value, (Mapping, list)):
+        return {"response": {"json": {"equals": {"equals": data_said(given.value)}}}}
+    found = _words(given.asserts, given.value, given.place)
     return {"response": {"equals": {"text": found[0], **_STRICT}}} if found else None
 
 
-def _starts(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    found = _words(asserts, value, place)
+def _starts(given: Given) -> Wanted | None:
+    found = _words(given.asserts, given.value, given.place)
     return {"response": {"starts_with": {"text": found[0], **_STRICT}}} if found else None
 
 
-def _regex(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    text = scalar_text(value) if value is not None else ""
+def _regex(given: Given) -> Wanted | None:
+    text = scalar_text(given.value) if given.value is not None else ""
     try:
         Pattern(text)
     except ValueError:
         text = ""
     if not text or has_template(text):
-        asserts.losses.add("bad-pattern", place)
+        given.asserts.losses.add("bad-pattern", given.place)
         return None
     return {"response": {"matches": text}}
 
 
-def _json(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    asserts.losses.add("embedded-json", place)
-    if isinstance(value, str) and value.strip():
-        asserts.bad(place)
+def _json(given: Given) -> Wanted | None:
+    given.asserts.losses.add("embedded-json", given.place)
+    if isinstance(given.value, str) and given.value.strip():
+        given.asserts.bad(given.place)
         return None
-    return {"response": {"json": {"schema": data_said(value)} if isinstance(value, Mapping) and value else {"valid": True}}}
+    return {
+        "response": {
+            "json": {"schema": data_said(given.value)} if isinstance(given.value, Mapping) and given.value else {"valid": True}
+        }
+    }
 
 
 def _number(value: Any) -> int | float | None:
@@ -210,112 +225,108 @@ def _number(value: Any) -> int | float | None:
 
 
 def _limit(key: str) -> Rule:
-    def rule(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-        limit = _number(item.get("threshold", value))
+    def rule(given: Given) -> Wanted | None:
+        limit = _number(given.item.get("threshold", given.value))
         if limit is None:
-            asserts.losses.add("measured-only", place)
+            given.asserts.losses.add("measured-only", given.place)
             return None
         return {key: {"max": limit}}
 
     return rule
 
 
-def _similar(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    found = _words(asserts, value, place)
-    share = _number(item.get("threshold", 0.75))
+def _similar(given: Given) -> Wanted | None:
+    found = _words(given.asserts, given.value, given.place)
+    share = _number(given.item.get("threshold", 0.75))
     if not found or share is None or share > 1:
         return None
-    asserts.losses.add("similar", place)
+    given.asserts.losses.add("similar", given.place)
     each: list[Wanted] = [{"similar": {"to": text, "at_least": share}} for text in found]
     inner = each[0] if len(each) == 1 else {"any_of": each}
     return {"response": inner, "soft": True}
 
 
-def _distance(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    found, limit = _words(asserts, value, place), _number(item.get("threshold", 5))
+def _distance(given: Given) -> Wanted | None:
+    found, limit = _words(given.asserts, given.value, given.place), _number(given.item.get("threshold", 5))
     if not found or limit is None:
         return None
-    asserts.losses.add("levenshtein", place)
+    given.asserts.losses.add("levenshtein", given.place)
     share = max(0.0, 1 - limit / max(len(found[0]), 1))
     return {"response": {"similar": {"to": found[0], "at_least": round(share, 3)}}} if share else None
 
 
-def _length(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    given = mapping(value) if isinstance(value, Mapping) else {"min": value, "max": value}
-    low, high = _number(given.get("min")), _number(given.get("max"))
+def _length(given: Given) -> Wanted | None:
+    bounds = mapping(given.value) if isinstance(given.value, Mapping) else {"min": given.value, "max": given.value}
+    low, high = _number(bounds.get("min")), _number(bounds.get("max"))
     out = {}
     if low:
         out["min_words"] = int(low)
     if high is not None:
         out["max_words"] = int(high)
     if not out:
-        asserts.bad(place)
+        given.asserts.bad(given.place)
         return None
     return {"response": out}
 
 
-def _finish(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    found = _words(asserts, value, place)
+def _finish(given: Given) -> Wanted | None:
+    found = _words(given.asserts, given.value, given.place)
     return {"finish_reason": literal(found[0])} if found else None
 
 
-def _refusal(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    return {"response": {"refusal": True}}
-
-
-def _tools_used(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    if isinstance(value, Mapping):
-        name = value.get("name", value.get("pattern"))
+def _tools_used(given: Given) -> Wanted | None:
+    if isinstance(given.value, Mapping):
+        name = given.value.get("name", given.value.get("pattern"))
         if not isinstance(name, str) or not name.strip() or set("*?") & set(name):
-            asserts.losses.add("tool-pattern", place)
+            given.asserts.losses.add("tool-pattern", given.place)
             return None
-        low, high = _number(value.get("min", 1)), _number(value.get("max"))
+        low, high = _number(given.value.get("min", 1)), _number(given.value.get("max"))
         bounds = {"min": int(low)} if low is not None else {}
         return {"tools": {"count": {name: bounds | ({"max": int(high)} if high is not None else {})}}}
-    names = [name for name in texts(value) if name.strip()]
+    names = [name for name in texts(given.value) if name.strip()]
     if not names:
-        asserts.bad(place)
+        given.asserts.bad(given.place)
         return None
-    return {"tools": {"calls": names, "order": "any"} if len(names) > 1 else {"calls": names}}
+    return {"tools": {"calls": names, "order": Word("any")} if len(names) > 1 else {"calls": names}}
 
 
-def _tool_sequence(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    steps = value.get("steps") if isinstance(value, Mapping) else value
+def _tool_sequence(given: Given) -> Wanted | None:
+    steps = given.value.get("steps") if isinstance(given.value, Mapping) else given.value
     names = [name for name in texts(steps) if name.strip()]
     if not names or any(set("*?") & set(name) for name in names):
-        asserts.losses.add("tool-pattern" if names else "bad-assertion", place)
+        given.asserts.losses.add("tool-pattern" if names else "bad-assertion", given.place)
         return None
-    exact = isinstance(value, Mapping) and value.get("mode") == "exact"
+    exact = isinstance(given.value, Mapping) and given.value.get("mode") == "exact"
     return {"tools": {"exactly": names} if exact else {"calls": names}}
 
 
-def _tool_arguments(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    given = mapping(value)
-    name, wanted = given.get("name"), given.get("args", given.get("arguments"))
+def _tool_arguments(given: Given) -> Wanted | None:
+    wish = mapping(given.value)
+    name, wanted = wish.get("name"), wish.get("args", wish.get("arguments"))
     if not isinstance(name, str) or not name.strip() or not isinstance(wanted, Mapping):
-        asserts.losses.add("tool-pattern" if isinstance(given.get("pattern"), str) else "bad-assertion", place)
+        given.asserts.losses.add("tool-pattern" if isinstance(wish.get("pattern"), str) else "bad-assertion", given.place)
         return None
-    free = {*texts(given.get("ignore")), *mapping(given.get("defaults"))}
+    free = {*texts(wish.get("ignore")), *mapping(wish.get("defaults"))}
     wanted = {key: found for key, found in wanted.items() if key not in free}
     if free:
-        asserts.losses.add("tool-default", place)
-    if given.get("mode") == "exact" and not free:
+        given.asserts.losses.add("tool-default", given.place)
+    if wish.get("mode") == "exact" and not free:
         return {"tools": {"calls": [{name: {"args": {key: literal(found) for key, found in wanted.items()}, "only": True}}]}}
     return {"tools": {"calls": [call(name, wanted)]}}
 
 
-def _tool_set(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    names = _words(asserts, value, place, split=isinstance(value, str))
+def _tool_set(given: Given) -> Wanted | None:
+    names = _words(given.asserts, given.value, given.place, split=isinstance(given.value, str))
     if not names:
         return None
-    asserts.losses.add("tool-set", place)
-    made: Wanted = {"tools": {"exactly": list(dict.fromkeys(names)), "order": "any"}}
-    share = _number(item.get("threshold", 1))
+    given.asserts.losses.add("tool-set", given.place)
+    made: Wanted = {"tools": {"exactly": list(dict.fromkeys(names)), "order": Word("any")}}
+    share = _number(given.item.get("threshold", 1))
     return made if share is None or share >= 1 else {**made, "soft": True}
 
 
-def _some_tool(asserts: Asserts, value: Any, item: Mapping[str, Any], place: Place) -> Wanted | None:
-    asserts.losses.add("tool-schema", place)
+def _some_tool(given: Given) -> Wanted | None:
+    given.asserts.losses.add("tool-schema", given.place)
     return {"not": {"tools": {"none": True}}}
 
 
@@ -338,7 +349,7 @@ _RULES: Mapping[str, Rule] = {
     "levenshtein": _distance,
     "word-count": _length,
     "finish-reason": _finish,
-    "is-refusal": _refusal,
+    "is-refusal": lambda given: {"response": {"refusal": True}},  # noqa: ARG005  # it takes no value
     "trajectory:tool-used": _tools_used,
     "trajectory:tool-sequence": _tool_sequence,
     "trajectory:tool-args-match": _tool_arguments,

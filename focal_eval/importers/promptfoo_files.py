@@ -29,12 +29,13 @@ MAX_TESTS = 20_000
 _COMPACT = re.compile(
     r"(?P<kind>(?:not-)?[a-z][a-z0-9-]*(?::[a-z-]+)?)(?:\((?P<share>[\d.]+)\))?(?::(?P<value>.*))?\Z", re.DOTALL
 )
-_KINDS = frozenset(
-    "equals contains contains-any contains-all icontains icontains-any icontains-all starts-with regex is-json contains-json "
-    "latency cost similar levenshtein llm-rubric factuality javascript python is-xml contains-xml is-sql contains-sql "
-    "model-graded-closedqa answer-relevance rouge-n bleu perplexity webhook is-refusal word-count finish-reason "
-    "is-valid-openai-tools-call is-valid-openai-function-call is-valid-function-call".split()
-)
+_KINDS = frozenset((
+    "equals", "contains", "contains-any", "contains-all", "icontains", "icontains-any", "icontains-all", "starts-with",
+    "regex", "is-json", "contains-json", "latency", "cost", "similar", "levenshtein", "llm-rubric", "factuality",
+    "javascript", "python", "is-xml", "contains-xml", "is-sql", "contains-sql", "model-graded-closedqa",
+    "answer-relevance", "rouge-n", "bleu", "perplexity", "webhook", "is-refusal", "word-count", "finish-reason",
+    "is-valid-openai-tools-call", "is-valid-openai-function-call", "is-valid-function-call",
+))  # fmt: skip
 _SHORT = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
 
 

@@ -23,6 +23,7 @@ _HISTORY = re.compile(r"\{%-?\s*for\s+\w+\s+in\s+_conversation\b.*?\{%-?\s*endfo
 _ABOUT_HISTORY = re.compile(
     r"\{%-?\s*(?:if|elif)\b[^%]*_conversation[^%]*-?%\}|\{%-?\s*(?:else|endif)\s*-?%\}|\{#.*?#\}", re.DOTALL
 )
+_LOOP = re.compile(r"\{%-?\s*(?:for\s+[\w\s,]+?\s+in\s+(\w+)[^%]*|endfor\s*)-?%\}")
 _DUMPED = re.compile(r"(?<=[:\[,\s])\{\{-?\s*([^{}|]+?)\s*\|\s*(?:dump|tojson)(?:\s*\|\s*safe)?\s*-?\}\}(?=\s*[,}\]\n])")
 _ONLY = re.compile(r"\s*\{\{-?\s*([A-Za-z_]\w*)\s*(?:\|\s*(?:dump|tojson|safe)\s*)*-?\}\}\s*\Z")
 _TRAILING_COMMA = re.compile(r",(\s*[\]}])")
@@ -62,6 +63,8 @@ def words_of(prompt: Prompt, variables: Mapping[str, Any], lost: Lost) -> Words 
     if only is not None and isinstance(variables.get(only[1]), (list, Mapping)):
         return _from_messages(variables[only[1]], {}, lost)
     if "{%" in text:
+        text = _looped(text, variables)
+    if "{%" in text:
         lost("prompt-logic")
         return _likely(text, variables, lost)
     messages = _messages(_DUMPED.sub(r'"{{ \1 }}"', text))
@@ -72,6 +75,24 @@ def words_of(prompt: Prompt, variables: Mapping[str, Any], lost: Lost) -> Words 
     if given is not None:  # a variable held the messages as text
         return _from_messages(given, {}, lost)
     return Words(said) if said else None
+
+
+def _looped(text: str, variables: Mapping[str, Any]) -> str:
+    """A text whose loops over variables that hold messages are written out as those messages."""
+    out, at, depth, start, name = [], 0, 0, 0, ""
+    for found in _LOOP.finditer(text):
+        if found[1] is not None:
+            depth += 1
+            if depth == 1:
+                start, name = found.start(), found[1]
+        elif depth:
+            depth -= 1
+            said = [_message(item) for _, item in mappings(variables.get(name))]
+            if depth == 0 and said and all(said):
+                listed = [{"role": item[0], "content": item[1]} for item in said if item is not None]
+                out += [text[at:start], ", ".join(scalar_text(item) for item in listed), ","]
+                at = found.end()
+    return re.sub(r",\s*,", ",", "".join([*out, text[at:]]))
 
 
 def _likely(text: str, variables: Mapping[str, Any], lost: Lost) -> Words | None:

@@ -109,7 +109,7 @@ class _Stories:
     def drafts(self) -> list[Draft]:
         ends = {name for _, story in self.stories for name in _checkpoints(story, last=True)}
         begins = {name for _, story in self.stories for name in _checkpoints(story, last=False)}
-        out = []
+        out: list[Draft] = []
         for index, story in self.stories:
             last = _checkpoints(story, last=True)
             if last and set(last) & begins:
@@ -135,7 +135,7 @@ class _Stories:
         first = _checkpoints(story, last=False)
         if not first:
             return [own]
-        out = []
+        out: list[list[_Step]] = []
         for at, before in self.stories:
             if not set(first) & set(_checkpoints(before, last=True)) or at in seen or len(seen) >= MAX_CHECKPOINTS:
                 continue

@@ -11,7 +11,7 @@ from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.rasa_words import UNSET, action, slot_matcher, template, variables
 from focal_eval.importers.tree import Place, Tree, mapping, mappings, scalar_text
-from focal_eval.importers.write import data_said, said
+from focal_eval.importers.write import Word, data_said, said
 from focal_eval.pattern import Pattern
 from focal_eval.template import has_template
 
@@ -32,6 +32,7 @@ SENTENCES = {
     "bad-value": "values of another kind than the format has there",
     "other-assertion": "assertions that Rasa Pro does not document",
     "mixed-reply": "texts of the bot beside names of responses: each text is looked for in the reply",
+    "command": "commands other than start_flow and set_slot",
     "empty-case": "test cases in which the user says nothing",
 }
 APPROXIMATED = frozenset({"several-templates", "flow-end", "slot-not-set", "button-payload", "mixed-reply"})
@@ -193,15 +194,30 @@ class _Case:
                 named = item.items() if isinstance(item, Mapping) else [(item, ...)]
                 for name, value in named:
                     self._not_set(str(name), value, path)
+        elif "commands" in step:
+            self._commands(step["commands"], (*path, "commands"))
         else:
             self._lost("bad-value", path)
+
+    def _commands(self, given: Any, path: _Path) -> None:
+        """What the assistant was to understand: flows that start and slots that are set are seen in what comes of it."""
+        for index, item in mappings(given):
+            for kind, value in item.items():
+                if kind == "start_flow":
+                    self._started(value, (*path, index))
+                elif kind in ("set_slot", "correct_slot"):
+                    found = variables(value)
+                    self._now().slots |= found
+                    self.losses.keep("slots", len(found))
+                else:
+                    self._lost("command", (*path, index))
 
     def _not_set(self, name: str, value: Any, path: _Path) -> None:
         """A slot that has no value, or not this one."""
         self._lost("slot-not-set", path)
         unset = dict(UNSET)
         self._now().expect.append(
-            {"variables": {name: unset if value in (..., None) else {"one_of": ["absent", {"not": slot_matcher(value)}]}}}
+            {"variables": {name: unset if value in (..., None) else {"one_of": [Word("absent"), {"not": slot_matcher(value)}]}}}
         )
 
     def _assertions(self, item: Mapping[str, Any], path: _Path) -> None:
@@ -272,7 +288,7 @@ class _Case:
         self.losses.keep("actions")
 
     def _uttered(self, given: Mapping[str, Any], path: _Path, *, negated: bool) -> None:
-        now, found = self._now(), []
+        now, found = self._now(), list[dict[str, Any]]()
         name, pattern = given.get("utter_name"), given.get("text_matches")
         if isinstance(name, str) and name.strip():
             self.losses.keep("response names")
@@ -310,7 +326,7 @@ class _Case:
         elif now.spoken:
             agent = said("\n\n".join(now.spoken))
         if now.calls:
-            expect.append({"tools": {"calls": now.calls} if now.ordered else {"calls": now.calls, "order": "any"}})
+            expect.append({"tools": {"calls": now.calls} if now.ordered else {"calls": now.calls, "order": Word("any")}})
         if now.slots:
             expect.append({"variables": now.slots})
         made = turn(now.user, agent=agent, expect=_merged_variables(expect))

@@ -7,16 +7,17 @@ from typing import Any
 
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.tree import Place
-from focal_eval.importers.write import literal, said
+from focal_eval.importers.write import Word, literal, said
 
-BUILT_IN = frozenset(
-    "action_listen action_restart action_session_start action_default_fallback action_deactivate_loop "
-    "action_revert_fallback_events action_two_stage_fallback action_default_ask_affirmation action_default_ask_rephrase "
-    "action_back action_unlikely_intent action_send_text action_extract_slots action_run_slot_rejections action_cancel_flow "
-    "action_correct_flow_slot action_clarify_flows action_trigger_flow action_trigger_search action_trigger_chitchat "
-    "action_clean_stack action_hangup action_repeat_bot_messages action_reset_routing".split()
-)
-UNSET: dict[str, Any] = {"one_of": ["absent", None]}  # a slot without a value
+BUILT_IN = frozenset((
+    "action_listen", "action_restart", "action_session_start", "action_default_fallback", "action_deactivate_loop",
+    "action_revert_fallback_events", "action_two_stage_fallback", "action_default_ask_affirmation",
+    "action_default_ask_rephrase", "action_back", "action_unlikely_intent", "action_send_text", "action_extract_slots",
+    "action_run_slot_rejections", "action_cancel_flow", "action_correct_flow_slot", "action_clarify_flows",
+    "action_trigger_flow", "action_trigger_search", "action_trigger_chitchat", "action_clean_stack", "action_hangup",
+    "action_repeat_bot_messages", "action_reset_routing",
+))  # fmt: skip
+UNSET: dict[str, Any] = {"one_of": [Word("absent"), None]}  # a slot without a value
 
 
 def action(name: str) -> str:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from focal_eval.document.writing import Block, Dumper, dump
+from focal_eval.document.writing import WORD, Block, Dumper, dump
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import OPERATORS
 from focal_eval.template import has_template
 
-__all__ = ["Block", "call", "data_said", "literal", "said", "yaml_text"]
+__all__ = ["Block", "Word", "call", "data_said", "literal", "said", "yaml_text"]
 
 WIDTH = 100
 _READ_BY_TEMPLATES = re.compile(r"\{*\r|\{+[{%#]")
@@ -26,6 +26,19 @@ class _Dumper(Dumper):
 
     fold_at = WIDTH
     quoted = frozenset({"any", "absent"})
+
+
+class Word(str):
+    """A word of the language where a text could stand, such as `absent`; it is written without quotes."""
+
+    __slots__ = ()
+
+
+def _plain_word(dumper: _Dumper, word: Word) -> Any:
+    return dumper.represent_scalar(WORD, str(word))
+
+
+_Dumper.add_representer(Word, _plain_word)
 
 
 def _dump(data: Any) -> str:
