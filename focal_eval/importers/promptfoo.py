@@ -155,9 +155,10 @@ class _Config:
 
     def _steps(self) -> Iterator[_Step]:
         """All tests with their variables, each combination of these one."""
-        stored = any(mapping(test.data.get("options")).get("storeOutputAs") for test in self._tests())
+        tests = list(islice(self._tests(), MAX_TESTS + 1))
+        stored = any(mapping(test.data.get("options")).get("storeOutputAs") for test in tests)
         shared = "" if self.prompt.with_history or stored or self.together or self._one_session() else None
-        for test in self._tests():
+        for test in tests:
             yield from self._combined(test, self.default, shared)
         for index, scenario in mappings(self.data.get("scenarios")):
             own = f"scenario {index + 1}" if self.prompt.with_history else None

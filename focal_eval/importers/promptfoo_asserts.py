@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from focal_eval.checks.json_reply import JsonReply
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.tree import Place, mapping, mappings, scalar_text, texts
 from focal_eval.importers.write import Word, call, data_said, literal, said
@@ -19,6 +20,7 @@ JUDGED = frozenset((
     "context-relevance", "conversation-relevance", "citation-faithfulness", "noise-sensitivity", "select-best",
     "max-score", "classifier", "moderation", "guardrails", "pi", "meteor", "verdict", "trajectory:goal-success",
 ))  # fmt: skip
+MOST = 10**12  # of a number in an assertion
 _STRICT = {"case": "strict", "space": "strict"}
 
 SENTENCES = {
@@ -36,12 +38,13 @@ SENTENCES = {
     "partly": "tests that pass although an assertion fails (`threshold`): here all must hold",
     "transform": "assertions on a reply that code has transformed",
     "weight": "weights of assertions: a failed one counts in full",
+    "bad-schema": "JSON Schemas that are not read here: JSON of any shape is taken",
     "bad-pattern": "patterns that are not read here",
     "bad-assertion": "assertions without the value they need",
     "measured-only": "assertions that only measure, such as cost without a threshold",
 }
 APPROXIMATED = frozenset(
-    {"similar", "levenshtein", "embedded-json", "tool-schema", "tool-set", "tool-default", "partly", "weight"}
+    {"similar", "levenshtein", "embedded-json", "bad-schema", "tool-schema", "tool-set", "tool-default", "partly", "weight"}
 )
 
 Wanted = dict[str, Any]
@@ -212,15 +215,19 @@ def _json(given: Given) -> Wanted | None:
     if isinstance(given.value, str) and given.value.strip():
         given.asserts.bad(given.place)
         return None
-    return {
-        "response": {
-            "json": {"schema": data_said(given.value)} if isinstance(given.value, Mapping) and given.value else {"valid": True}
-        }
-    }
+    if not isinstance(given.value, Mapping) or not given.value:
+        return {"response": {"json": {"valid": True}}}
+    schema = data_said(given.value)
+    try:
+        JsonReply(schema=schema)
+    except (ValueError, RecursionError):
+        given.asserts.losses.add("bad-schema", given.place)
+        return {"response": {"json": {"valid": True}}}
+    return {"response": {"json": {"schema": schema}}}
 
 
 def _number(value: Any) -> int | float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < MOST
     return value if good else None
 
 
@@ -263,7 +270,7 @@ def _length(given: Given) -> Wanted | None:
         out["min_words"] = int(low)
     if high is not None:
         out["max_words"] = int(high)
-    if not out:
+    if not out or out.get("min_words", 0) > out.get("max_words", MOST):
         given.asserts.bad(given.place)
         return None
     return {"response": out}
@@ -281,7 +288,10 @@ def _tools_used(given: Given) -> Wanted | None:
             given.asserts.losses.add("tool-pattern", given.place)
             return None
         low, high = _number(given.value.get("min", 1)), _number(given.value.get("max"))
-        bounds = {"min": int(low)} if low is not None else {}
+        if low is None or low > (MOST if high is None else high):
+            given.asserts.bad(given.place)
+            return None
+        bounds = {"min": int(low)}
         return {"tools": {"count": {name: bounds | ({"max": int(high)} if high is not None else {})}}}
     names = [name for name in texts(given.value) if name.strip()]
     if not names:
