@@ -20,7 +20,6 @@ _NOT_IN_BLOCKS = re.compile(r"[ \t](?:\n|\Z)|\A[ \n]|\n\Z|[\x00-\x08\x0b-\x1f\x7
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _UNWIELDY_KEY = 100  # a longer key stands as a block of its own in YAML
 ENDLESS = 2**30
-WORD = "tag:focal-eval,2026:word"  # of a scalar that is one of the words that texts are kept apart from
 
 
 class Block(dict[str, Any]):
@@ -29,6 +28,15 @@ class Block(dict[str, Any]):
 
 class Line(list[Any]):
     """A list that always stands in one line, however long."""
+
+
+class Word(str):
+    """A word that means something, such as `absent`: it stands bare where a text of the same letters is quoted."""
+
+    __slots__ = ()
+
+
+_WORD = "tag:focal-eval,2026:word"
 
 
 class Dumper(yaml.SafeDumper):
@@ -49,7 +57,7 @@ class Dumper(yaml.SafeDumper):
             if (core := plain_tag(value)) != STR:
                 return core
             if value in self.quoted:
-                return WORD  # differs from text, which makes PyYAML quote it
+                return _WORD  # differs from text, which makes PyYAML quote it
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # not in the stubs
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:
@@ -66,6 +74,9 @@ class Dumper(yaml.SafeDumper):
         elif len(data) > self.fold_at:
             style = ">"
         return self.represent_scalar(STR, data, style=style)
+
+    def word(self, data: Word) -> ScalarNode:
+        return ScalarNode(_WORD if data in self.quoted else STR, str(data))
 
     def mapping(self, data: Mapping[str, Any]) -> MappingNode:
         node = self.represent_mapping(MAP, data.items())
@@ -87,6 +98,7 @@ class Dumper(yaml.SafeDumper):
 
 
 Dumper.add_representer(str, Dumper.text)
+Dumper.add_representer(Word, Dumper.word)
 Dumper.add_representer(dict, Dumper.mapping)
 Dumper.add_representer(Block, Dumper.mapping)
 Dumper.add_representer(Line, Dumper.sequence)

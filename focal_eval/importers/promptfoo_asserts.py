@@ -293,7 +293,7 @@ def _tools_used(given: Given) -> Wanted | None:
             return None
         bounds = {"min": int(low)}
         return {"tools": {"count": {name: bounds | ({"max": int(high)} if high is not None else {})}}}
-    names = [name for name in texts(given.value) if name.strip()]
+    names = [said(name) for name in texts(given.value) if name.strip()]
     if not names:
         given.asserts.bad(given.place)
         return None
@@ -302,7 +302,7 @@ def _tools_used(given: Given) -> Wanted | None:
 
 def _tool_sequence(given: Given) -> Wanted | None:
     steps = given.value.get("steps") if isinstance(given.value, Mapping) else given.value
-    names = [name for name in texts(steps) if name.strip()]
+    names = [said(name) for name in texts(steps) if name.strip()]
     if not names or any(set("*?") & set(name) for name in names):
         given.asserts.losses.add("tool-pattern" if names else "bad-assertion", given.place)
         return None

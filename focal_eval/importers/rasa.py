@@ -275,7 +275,7 @@ class _Stories:
                 {"rules": now.intents} if len(now.intents) == 1 else {"any_of": [{"rules": [x]} for x in now.intents]}
             )
         if now.actions:
-            expect.append({"tools": {"exactly": now.actions}})
+            expect.append({"tools": {"exactly": [said(name) for name in now.actions]}})
         elif now.acted and now.said is not None:
             expect.append({"tools": {"none": True}})
         if now.templates:

@@ -326,7 +326,8 @@ class _Case:
         elif now.spoken:
             agent = said("\n\n".join(now.spoken))
         if now.calls:
-            expect.append({"tools": {"calls": now.calls} if now.ordered else {"calls": now.calls, "order": Word("any")}})
+            calls = [said(name) for name in now.calls]
+            expect.append({"tools": {"calls": calls} if now.ordered else {"calls": calls, "order": Word("any")}})
         if now.slots:
             expect.append({"variables": now.slots})
         made = turn(now.user, agent=agent, expect=_merged_variables(expect))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from focal_eval.document.writing import WORD, Block, Dumper, dump
+from focal_eval.document.writing import Block, Dumper, Word, dump
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import OPERATORS
 from focal_eval.template import has_template
@@ -26,19 +26,6 @@ class _Dumper(Dumper):
 
     fold_at = WIDTH
     quoted = frozenset({"any", "absent"})
-
-
-class Word(str):
-    """A word of the language where a text could stand, such as `absent`; it is written without quotes."""
-
-    __slots__ = ()
-
-
-def _plain_word(dumper: _Dumper, word: Word) -> Any:
-    return dumper.represent_scalar(WORD, str(word))
-
-
-_Dumper.add_representer(Word, _plain_word)
 
 
 def _dump(data: Any) -> str:
@@ -90,7 +77,7 @@ _CALL_WORDS = frozenset({"args", "result", "error", "only"})
 def call(name: str, arguments: Mapping[str, Any] | None) -> Any:
     """A recorded call as an expectation: the tool with these arguments, by its name alone where none are known."""
     if not arguments:
-        return name
+        return said(name)
     given = {argument: literal(value) for argument, value in arguments.items()}
     return {name: given if _CALL_WORDS.isdisjoint(given) else {"args": given}}
 
