@@ -147,6 +147,9 @@ def _bare(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _negated(made: Wanted) -> Wanted:
+    if set(made) == {"not"}:
+        inner: Wanted = made["not"]
+        return inner
     if set(made) == {"response"} and set(made["response"]) == {"contains"}:
         found = made["response"]["contains"]
         if isinstance(found["text"] if isinstance(found, Mapping) else found, str):
@@ -284,6 +287,8 @@ def _finish(given: Given) -> Wanted | None:
 def _tools_used(given: Given) -> Wanted | None:
     if isinstance(given.value, Mapping):
         name = given.value.get("name", given.value.get("pattern"))
+        if name == "*" and given.value.get("min", 1) == 1 and given.value.get("max") is None:
+            return {"not": {"tools": {"none": True}}}
         if not isinstance(name, str) or not name.strip() or set("*?") & set(name):
             given.asserts.losses.add("tool-pattern", given.place)
             return None

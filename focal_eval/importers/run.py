@@ -57,7 +57,7 @@ class ImportReport:
         for title, fate in (("Approximated:", "approximated"), ("Left behind:", "dropped")):
             losses = tuple(loss for loss in self.losses if loss.fate == fate)
             if losses:
-                parts += ["", title, *_loss_lines(losses)]
+                parts += ["", title, *loss_lines(losses)]
         parts.extend(str(warning) for warning in self.warnings)
         if self.suites:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
@@ -66,7 +66,8 @@ class ImportReport:
         return "\n".join(parts)
 
 
-def _loss_lines(losses: tuple[Loss, ...]) -> list[str]:
+def loss_lines(losses: tuple[Loss, ...]) -> list[str]:
+    """Losses as lines of a report: how many, what they are, and where the first one stands."""
     width = max(len(f"{loss.count:,}") for loss in losses)
     out = []
     for loss in losses:
