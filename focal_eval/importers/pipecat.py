@@ -174,7 +174,7 @@ class _Scenario:
                 made = self._calls(event, path, number, out)
                 calls += [made] if made else []
                 ordered = ordered and len(made) < 2
-            elif name in REPLIES:
+            elif isinstance(name, str) and name in REPLIES:
                 out += self._reply(event, path, number)
             else:
                 self._lost("speech-event", *path)

@@ -289,7 +289,7 @@ class _Config:
             item = compact(item)
         if not isinstance(item, Mapping):
             return item
-        if item.get("type") in promptfoo_asserts.CODE:
+        if scalar_text(item.get("type")).removeprefix("not-") in promptfoo_asserts.CODE:
             return item  # its templates are code's own affair
         value = self.files.value(item.get("value"), self.source.file, place)
         filled = {**item, "value": value} if "value" in item else dict(item)
