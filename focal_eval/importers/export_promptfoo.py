@@ -171,7 +171,8 @@ Tell = Callable[[str], None]
 
 def _negated(made: Assert) -> Assert:
     kind = made["type"]
-    if kind == "assert-set":
+    several = kind.endswith("trajectory:tool-used") and not isinstance(made["value"], str)  # whose inverse is that none is used
+    if kind == "assert-set" or several:
         raise _Lost("group")
     return {**made, "type": kind.removeprefix("not-") if kind.startswith("not-") else f"not-{kind}"}
 
@@ -245,7 +246,7 @@ def _refusal(check: Any, _: Tell) -> list[Assert]:
 def _tools(check: Any, tell: Tell) -> list[Assert]:
     out: list[Assert] = []
     if check.none:
-        out.append({"type": "not-trajectory:tool-used", "value": {"pattern": "*", "min": 1}})
+        out.append({"type": "trajectory:tool-used", "value": {"pattern": "*", "min": 0, "max": 0}})
     if check.order == "strict" or (check.extras == "forbid" and check.calls):
         raise _Lost("other-check")
     if check.calls:
@@ -280,7 +281,7 @@ def _called(calls: Sequence[Call], order: str, tell: Tell) -> list[Assert]:
 
 def _exactly(calls: Sequence[Call], order: str, tell: Tell) -> list[Assert]:
     if not calls:
-        return [{"type": "not-trajectory:tool-used", "value": {"pattern": "*", "min": 1}}]
+        return [{"type": "trajectory:tool-used", "value": {"pattern": "*", "min": 0, "max": 0}}]
     names = [_named(call.name) for call in calls]
     out: list[Assert] = [_one(call) for call in calls if not call.named_only]
     if order == "any":

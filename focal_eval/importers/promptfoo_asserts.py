@@ -91,7 +91,7 @@ class Asserts:
             return None
         self.losses.keep("assertions")
         soft = made.pop("soft", False)
-        wanted: Wanted = _negated(made) if negated else made
+        wanted: Wanted = (_unused(made) if base == "trajectory:tool-used" else _negated(made)) if negated else made
         return self._weighed({**wanted, "soft": True} if soft else wanted, item, place)
 
     def _weighed(self, wanted: Wanted, item: Mapping[str, Any], place: Place) -> Wanted:
@@ -146,10 +146,17 @@ def _bare(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in item.items() if key not in ("weight", "metric")}
 
 
+def _unused(made: Wanted) -> Wanted:
+    """None of these tools is used, which is what promptfoo's inverse says of several."""
+    tools = made.get("tools", {})
+    if "calls" in tools:
+        return {"tools": {"excludes": tools["calls"]}}
+    if "count" in tools:
+        return {"tools": {"excludes": list(tools["count"])}}
+    return {"tools": {"none": True}}
+
+
 def _negated(made: Wanted) -> Wanted:
-    if set(made) == {"not"}:
-        inner: Wanted = made["not"]
-        return inner
     if set(made) == {"response"} and set(made["response"]) == {"contains"}:
         found = made["response"]["contains"]
         if isinstance(found["text"] if isinstance(found, Mapping) else found, str):
@@ -287,12 +294,15 @@ def _finish(given: Given) -> Wanted | None:
 def _tools_used(given: Given) -> Wanted | None:
     if isinstance(given.value, Mapping):
         name = given.value.get("name", given.value.get("pattern"))
+        if name == "*" and given.value.get("max") == 0:
+            return {"tools": {"none": True}}
         if name == "*" and given.value.get("min", 1) == 1 and given.value.get("max") is None:
             return {"not": {"tools": {"none": True}}}
         if not isinstance(name, str) or not name.strip() or set("*?") & set(name):
             given.asserts.losses.add("tool-pattern", given.place)
             return None
-        low, high = _number(given.value.get("min", 1)), _number(given.value.get("max"))
+        high = _number(given.value.get("max"))
+        low = _number(given.value.get("min", 0 if high == 0 else 1))
         if low is None or low > (MOST if high is None else high):
             given.asserts.bad(given.place)
             return None

@@ -58,7 +58,7 @@ def assertions(folder: Path, format: str, expect: Any, *, lossy: bool = False) -
             ],
             {},
         ),
-        ({"tools": {"none": True}}, [{"type": "not-trajectory:tool-used", "value": {"pattern": "*", "min": 1}}], {}),
+        ({"tools": {"none": True}}, [{"type": "trajectory:tool-used", "value": {"pattern": "*", "min": 0, "max": 0}}], {}),
         ({"tools": {"excludes": ["a"]}}, [{"type": "not-trajectory:tool-used", "value": "a"}], {}),
         (
             {"any_of": [{"response": {"contains": {"text": "a", **STRICT}}}, {"latency_ms": 5}]},
@@ -92,6 +92,7 @@ def test_expectations_become_assertions_of_promptfoo(tmp_path: Path, expect: Any
         ({"tools": [{"a": {"args": {}, "result": 1}}]}, "result"),
         ({"not": {"response": "a", "rules": ["b"]}}, "other-check"),
         ({"not": {"cost": 1, "latency_ms": 2}}, "group"),
+        ({"not": {"tools": {"calls": ["a", "b"], "order": "any"}}}, "group"),
         ({"response": {"contains": {"text": '{{ "{{" }} x', **STRICT}}}, "template-text"),
     ],
 )

@@ -193,7 +193,10 @@ def test_no_file_outside_is_read(tmp_path: Path) -> None:
         ({"type": "not-is-refusal"}, {"response": {"not": {"refusal": True}}}),
         ({"type": "contains", "value": "x", "weight": 0}, {"response": {"contains": {"text": "x", **STRICT}}, "soft": True}),
         ({"type": "trajectory:tool-used", "value": "a"}, {"tools": {"calls": ["a"]}}),
-        ({"type": "not-trajectory:tool-used", "value": "a"}, {"not": {"tools": {"calls": ["a"]}}}),
+        ({"type": "not-trajectory:tool-used", "value": ["a", "b"]}, {"tools": {"excludes": ["a", "b"]}}),
+        ({"type": "not-trajectory:tool-used", "value": {"name": "a", "max": 0}}, {"tools": {"excludes": ["a"]}}),
+        ({"type": "trajectory:tool-used", "value": {"pattern": "*", "max": 0}}, {"tools": {"none": True}}),
+        ({"type": "not-trajectory:tool-sequence", "value": ["a", "b"]}, {"not": {"tools": {"calls": ["a", "b"]}}}),
         (
             {"type": "trajectory:tool-used", "value": {"name": "a", "min": 2, "max": 3}},
             {"tools": {"count": {"a": {"min": 2, "max": 3}}}},
