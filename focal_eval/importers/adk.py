@@ -186,7 +186,7 @@ class _Reading:
 
     def _turn(self, user: str, reply: str | None, calls: list[Any] | None) -> dict[str, Any]:
         self.losses.keep("user turns")
-        self.losses.keep("golden replies", reply is not None)
+        self.losses.keep("golden texts", reply is not None)
         expect = []
         if calls is not None:
             made = [item for item in calls if item is not None]

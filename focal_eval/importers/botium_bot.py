@@ -142,7 +142,7 @@ def bot_said(
         out.insert(0, {"response": {"contains": given}})
     if judged and not out:
         out.append({"response": {"min_chars": 1}})
-        losses.keep("replies to be given")
+        losses.keep("expected answers")
     return out, gathered.save
 
 
@@ -161,7 +161,7 @@ def _text(gathered: _Turn, step: Step, place: Place) -> None:
 
 def _add(gathered: _Turn, wanted: list[dict[str, Any]], *, every: bool = False) -> None:
     """Adds expectations of which one must hold, or every one."""
-    gathered.losses.keep("texts of replies", bool(wanted))
+    gathered.losses.keep("reply texts", bool(wanted))
     if every:
         gathered.others += wanted
     elif len(wanted) == 1:
@@ -241,7 +241,7 @@ def _asserter(gathered: _Turn, word: Word, place: Place) -> None:
     elif name == "RESPONSE_LENGTH":
         if args and args[0].isascii() and args[0].isdigit() and int(args[0][:9]) > 0:
             gathered.others.append({"response": {"max_chars": int(args[0][:9])}})
-            gathered.losses.keep("lengths of replies")
+            gathered.losses.keep("reply lengths")
         else:
             gathered.losses.add("bad-argument", place)
     elif name in ("INTENT", "INTENT_UNIQUE"):
@@ -294,7 +294,7 @@ def _text_asserter(gathered: _Turn, name: str, args: list[str], negated: bool, p
     if not wanted:
         return
     if negated:
-        gathered.losses.keep("texts of replies")
+        gathered.losses.keep("reply texts")
         gathered.others.append({"not": {"all_of": wanted} if every else {"any_of": wanted}})
     else:
         _add(gathered, wanted, every=every)

@@ -97,7 +97,7 @@ class _Conversation:
                     self.losses.add("unfilled", said.span)
                 elif said is not None:
                     out.append({role: said.text})
-        self.losses.keep("messages of the history", len(out))
+        self.losses.keep("history messages", len(out))
         return out
 
     def _safe(self, text: str, told: Told) -> str:

@@ -134,7 +134,7 @@ class _Scenario:
                 out[-1]["agent"] = said(content)
             else:
                 out.append({"agent": said(content)})
-        self.losses.keep("messages of the history", sum(map(len, out)))
+        self.losses.keep("history messages", sum(map(len, out)))
         return out
 
     def _turn(self, index: int, item: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -192,7 +192,7 @@ class _Scenario:
         self._time(event, path, reply=False)
         self._criterion(event, path, number)
         if event.get("absent") is True:
-            self.losses.keep("calls not to be made")
+            self.losses.keep("forbidden calls")
             out.append({"tools": {"none": True}})
             return []
         listed = mappings(event.get("calls")) if event.get("calls") is not None else [(0, event)]
@@ -205,7 +205,7 @@ class _Scenario:
                     arguments = None
                 made.append(call(item["name"], arguments))
             else:
-                self.losses.keep("calls of any tool")
+                self.losses.keep("any-tool calls")
                 out.append({"not": {"tools": {"none": True}}})
         return made
 
@@ -217,7 +217,7 @@ class _Scenario:
         for key, check in (("text_contains", "contains"), ("text_excludes", "excludes")):
             if event.get(key) is not None and scalar_text(event[key]).strip():
                 out.append({"response": {check: {"text": [said(scalar_text(event[key]))], "case": "strict"}}})
-                self.losses.keep("texts of replies")
+                self.losses.keep("reply texts")
         for key in sorted(set(event) - _READ):
             self._lost("setting", *path, key)
         self._criterion(event, path, number)
@@ -225,7 +225,7 @@ class _Scenario:
         if limit is not None:
             out.append({"latency_ms": {"max": limit}})
         if not any("response" in item for item in out):
-            self.losses.keep("replies to be given")
+            self.losses.keep("expected answers")
             out.append({"response": {"min_chars": 1}})
         return out
 

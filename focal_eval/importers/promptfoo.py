@@ -215,7 +215,7 @@ class _Config:
                 continue
             if not turns and words.history:
                 history = _pairs(words.history)
-                self.losses.keep("messages of the history", len(words.history))
+                self.losses.keep("history messages", len(words.history))
             first = first or words.user
             turns.append(made)
             criteria += criteria_of(judged, len(turns))

@@ -174,7 +174,7 @@ class _Stories:
         elif "bot" in step:
             self._now().spoken.append(scalar_text(step["bot"]))
             self._now().acted = True
-            self.losses.keep("replies")
+            self.losses.keep("bot texts")
         elif "slot_was_set" in step:
             self._slots(step["slot_was_set"], place)
         elif "active_loop" in step or "form" in step:

@@ -180,7 +180,7 @@ class _Case:
         now = self._now()
         if isinstance(step.get("bot"), str) and step["bot"].strip():
             now.spoken.append(step["bot"].strip())
-            self.losses.keep("replies")
+            self.losses.keep("bot texts")
         elif isinstance(step.get("utter"), str):
             now.templates.append(step["utter"])
             self.losses.keep("response names")
@@ -297,7 +297,7 @@ class _Case:
             found.append({"template": said(name)})
         if isinstance(pattern, str) and pattern.strip():
             if _reads(pattern):
-                self.losses.keep("patterns of replies")
+                self.losses.keep("reply patterns")
                 found.append({"response": {"matches": pattern}})
             else:
                 self._lost("bad-pattern", path)

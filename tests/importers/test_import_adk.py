@@ -51,7 +51,7 @@ def test_a_case_becomes_a_script_with_golden_replies_and_exact_calls(tmp_path: P
     assert first["expect"] == {"tools": {"exactly": [{"roll_die": {"sides": 6}}]}}
     assert second == {"user": "Thanks", "expect": {"tools": {"none": True}}}
     assert found.losses == {"intermediate-response": 1, "tool-result": 1}
-    assert found.report.kept == {"user turns": 2, "golden replies": 1, "tool calls": 1, "variables": 1}
+    assert found.report.kept == {"user turns": 2, "golden texts": 1, "tool calls": 1, "variables": 1}
 
 
 def test_recorded_results_become_stubs_where_asked(tmp_path: Path) -> None:
