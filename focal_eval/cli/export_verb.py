@@ -21,7 +21,7 @@ def call(arguments: argparse.Namespace) -> int:
     """Exports and says what was not taken over as it is."""
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.errors import ExitCode
-    from focal_eval.importers.exporting import export_files
+    from focal_eval.importers.export_run import export_files
 
     report = export_files(arguments.format, arguments.paths, arguments.out, lossy=arguments.lossy, force=arguments.force)
     if arguments.json:

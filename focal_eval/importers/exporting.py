@@ -1,4 +1,4 @@
-"""Scripts go back to another tool's format: what it cannot express refuses the export, or is told, as the caller says.
+"""What is exported: scripts as cases with everything filled in, and what no other format has of them counted.
 
 Each row of a script's `params` is a case of its own with its templates filled in. A value that a turn saves from the text of a
 reply stays a template where the format has one.
@@ -7,15 +7,13 @@ reply stays a template where the format has one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from focal_eval.document import read_file
-from focal_eval.errors import Problems, Refused, StorageError, UsageError
-from focal_eval.importers.losses import Loss, Losses
-from focal_eval.importers.run import loss_lines
-from focal_eval.registry import did_you_mean
+from focal_eval.errors import Problems, Refused
+from focal_eval.importers.losses import Losses
 from focal_eval.runner.ready import fill_expectation
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.conditions import Equals, Fields, Items, Literal
@@ -23,11 +21,8 @@ from focal_eval.script.load import Loader, files_below, is_fragment
 from focal_eval.script.matchers import Matcher
 from focal_eval.script.model import Expectation, Said, Script, Turn
 from focal_eval.script.suite import looks_like_agent, looks_like_suite, read_suite
-from focal_eval.source import whole_file
 from focal_eval.template import TemplateProblem, compile_template
-from focal_eval.text import counted, of_them
-
-MAX_CASES = 20_000
+from focal_eval.text import counted
 
 SENTENCES = {
     "agent-first": "turns in which the agent speaks first",
@@ -70,34 +65,6 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What an export wrote and what the format could not express."""
-
-    format: str
-    out: str
-    files: tuple[str, ...]
-    cases: int
-    turns: int
-    kept: Mapping[str, int]
-    losses: tuple[Loss, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain data, places as `file:line:column`."""
-        return asdict(self) | {"losses": [{**asdict(loss), "example": str(loss.example)} for loss in self.losses]}
-
-    def text(self) -> str:
-        """The report for people."""
-        parts = [f"Wrote {counted(self.cases, 'case')}, {counted(self.turns, 'turn')} to {self.out}."]
-        if self.kept:
-            parts.append("Kept: " + ", ".join(of_them(count, what) for what, count in self.kept.items()) + ".")
-        for title, fate in (("Approximated:", "approximated"), ("Left behind:", "dropped")):
-            found = tuple(loss for loss in self.losses if loss.fate == fate)
-            if found:
-                parts += ["", title, *loss_lines(found)]
-        return "\n".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
 class Format:
     """A format scripts can be exported to."""
 
@@ -105,42 +72,6 @@ class Format:
     approximated: frozenset[str]
     write: Callable[[Sequence[Case], Losses], Mapping[str, str]]  # texts by their path below the output folder
     template: str | None = None  # how the format says a saved value
-
-
-def formats() -> Mapping[str, Format]:
-    """The formats by their names."""
-    from focal_eval.importers import export_promptfoo, export_rasa
-
-    return {"promptfoo": export_promptfoo.FORMAT, "rasa": export_rasa.FORMAT}
-
-
-def export_files(format: str, paths: Sequence[Path], out: Path, *, lossy: bool = False, force: bool = False) -> ExportReport:
-    """Exports scripts, folders of them, or those of suites into a folder; nothing is written unless all of it can be.
-
-    What the format cannot express refuses the export unless `lossy`; what it says only nearly is told in the report.
-    Raises Refused with every such thing at its place, UsageError for an unknown format, StorageError.
-    """
-    known = formats()
-    if format not in known:
-        raise UsageError(f"nothing is exported to '{format}'; {did_you_mean(format, known)}")
-    chosen = known[format]
-    losses = Losses(chosen.sentences, chosen.approximated)
-    cases = [case for script in load_scripts(paths) for case in cases_of(script, losses, chosen.template)]
-    if not cases:
-        raise Refused("nothing was exported: there are no scripts in " + ", ".join(map(str, paths)))
-    files = chosen.write(cases, losses)
-    dropped = [loss for loss in losses.listed() if loss.fate == "dropped"]
-    if dropped and not lossy:
-        problems = Problems()
-        for loss in dropped:
-            problems.error("export-lossy", f"{loss.what} ({loss.count:,})", loss.example, help="--lossy leaves them behind")
-        raise Refused(
-            f"nothing was exported: {format} cannot express {counted(len(dropped), 'kind of things', 'kinds of things')}",
-            problems,
-        )
-    _write(files, out, force)
-    turns = sum(len(case.turns) for case in cases)
-    return ExportReport(format, str(out), tuple(files), len(cases), turns, losses.kept(), losses.listed())
 
 
 def load_scripts(paths: Sequence[Path]) -> list[Script]:
@@ -272,24 +203,3 @@ def _plain(condition: Any) -> Any:
     if isinstance(condition, Fields) and not condition.only:
         return {name: _plain(item) for name, item in condition.fields.items()}
     raise NotPlain
-
-
-def _write(files: Mapping[str, str], out: Path, force: bool) -> None:
-    problems = Problems()
-    for name, text in files.items():
-        path = out / name
-        try:
-            if not force and path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
-                fix = "export into another folder, or overwrite it with --force"
-                problems.error("import-overwrites", "the file is there already and differs", whole_file(str(path)), help=fix)
-        except OSError as problem:
-            raise StorageError(f"{path} cannot be read: {problem.strerror or problem}") from None
-    if problems.errors:
-        raise Refused("nothing was exported: files would be overwritten", problems)
-    for name, text in files.items():
-        path = out / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as problem:
-            raise StorageError(f"{path} cannot be written: {problem.strerror or problem}") from None

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from focal_eval.cli import main
 from focal_eval.errors import Refused, UsageError
 from focal_eval.importers import import_files
-from focal_eval.importers.exporting import ExportReport, export_files, load_scripts
+from focal_eval.importers.export_run import ExportReport, export_files
+from focal_eval.importers.exporting import load_scripts
 from focal_eval.importers.write import literal, said, yaml_text
 from focal_eval.script.model import Script
 
