@@ -94,6 +94,11 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "sarif": "focal_eval.report.sarif_run:write",
     },
     "importers": {
+        "adk": "focal_eval.importers.adk:Adk",
+        "botium": "focal_eval.importers.botium:Botium",
+        "pipecat": "focal_eval.importers.pipecat:Pipecat",
+        "promptfoo": "focal_eval.importers.promptfoo:Promptfoo",
+        "rasa": "focal_eval.importers.rasa:Rasa",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },
     "stores": {

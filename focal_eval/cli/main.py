@@ -35,6 +35,7 @@ VERBS = {
     "history": "what a case, a rule or a suite did over the runs in the store",
     "store": "take runs into the store, list them, let old ones go",
     "import": "turn somebody else's suite or transcripts into scripts",
+    "export": "turn scripts into another tool's suite",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",
     "doctor": "whether a suite's engine can be asked, and what it tells",

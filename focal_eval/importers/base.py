@@ -35,6 +35,7 @@ class Imported:
     losses: tuple[Loss, ...] = ()
     conversations: int = 0
     turns: int = 0
+    kept: Mapping[str, int] = field(default_factory=dict)  # what came over as it was, by its name in the plural
 
 
 class Importer(Protocol):
@@ -50,6 +51,13 @@ class Importer(Protocol):
 def option(parse: Callable[[str], Any], *, doc: str, default: Any = None) -> Any:
     """A field that is an option of the import; `parse` reads its text and raises ValueError with a sentence."""
     return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+def yes_or_no(text: str) -> bool:
+    """`yes` or `no`, as an option's text."""
+    if text not in ("yes", "no"):
+        raise ValueError(f"'{text}' is neither yes nor no")
+    return text == "yes"
 
 
 MAX_NUMBERS = 100_000

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from focal_eval.document.writing import Block, Dumper, dump
+from focal_eval.document.writing import Block, Dumper, Word, dump
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import OPERATORS
 from focal_eval.template import has_template
 
-__all__ = ["Block", "call", "data_said", "literal", "said", "yaml_text"]
+__all__ = ["Block", "Word", "call", "data_said", "literal", "said", "yaml_text"]
 
 WIDTH = 100
 _READ_BY_TEMPLATES = re.compile(r"\{*\r|\{+[{%#]")
@@ -77,7 +77,7 @@ _CALL_WORDS = frozenset({"args", "result", "error", "only"})
 def call(name: str, arguments: Mapping[str, Any] | None) -> Any:
     """A recorded call as an expectation: the tool with these arguments, by its name alone where none are known."""
     if not arguments:
-        return name
+        return said(name)
     given = {argument: literal(value) for argument, value in arguments.items()}
     return {name: given if _CALL_WORDS.isdisjoint(given) else {"args": given}}
 
