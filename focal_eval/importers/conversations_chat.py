@@ -50,22 +50,26 @@ class ChatCompletions(Reader):
         return super().id(data) if "role" not in data else self.key(data)
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
-        role, text = row.get("role"), text_of(row.get("content"))
+        role, text = row.get("role"), self.text(row.get("content"), line)
         if role == "user":
-            draft.user(self.cleaned(text), line)
+            draft.user(self.cleaned(text, line), line)
         elif role == "assistant":
             requests = listed(row.get("tool_calls"), "tool_calls")
             if self.beside_calls or not requests:
                 draft.agent(text, line)
+            elif text.strip():
+                self.origin.left("aside", line)
             for request in requests:
                 function = mapping(mapping(request, "a tool call").get("function", request), "a tool call")
                 draft.call(tool_call(function.get("name"), function.get("arguments"), id=request.get("id")), line, waits=True)
         elif role == "tool":
-            draft.result(row.get("tool_call_id"), text)
+            draft.result(row.get("tool_call_id"), text, line)
         elif not isinstance(role, str):
             raise Misshapen("a message has no role")
+        else:
+            self.origin.left("system-prompt" if role in ("system", "developer") else "unknown-role", line)
 
-    def cleaned(self, text: str) -> str:
+    def cleaned(self, text: str, line: int) -> str:
         """What the user said, without what only machines read."""
         return text
 
@@ -85,7 +89,9 @@ class TauBench(ChatCompletions):
     def id(self, data: Data) -> str | None:
         return f"task-{data.get('task_id')}-trial-{data.get('trial', 0)}"
 
-    def cleaned(self, text: str) -> str:
+    def cleaned(self, text: str, line: int) -> str:
+        if STOP in text:
+            self.origin.left("stop-marker", line)
         return text.replace(STOP, "").strip()
 
 
