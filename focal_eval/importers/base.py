@@ -35,6 +35,7 @@ class Imported:
     losses: tuple[Loss, ...] = ()
     conversations: int = 0
     turns: int = 0
+    kept: Mapping[str, int] = field(default_factory=dict)  # what came over as it was, by its name in the plural
 
 
 class Importer(Protocol):

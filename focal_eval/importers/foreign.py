@@ -25,6 +25,7 @@ class Source:
 
     file: str
     data: bytes
+    named: bool = True  # by the user; False where it was found in a folder, whose other files may be of any format
 
     def text(self, problems: Problems) -> str | None:
         """The file as text, None with a report where it is not UTF-8; a byte order mark is dropped."""

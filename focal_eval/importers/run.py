@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,7 @@ from focal_eval.importers.losses import Loss
 from focal_eval.registry import did_you_mean
 from focal_eval.script.load import Loader
 from focal_eval.source import whole_file
-from focal_eval.text import counted
+from focal_eval.text import counted, of_them
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_ALL_BYTES = 512 * 1024 * 1024
@@ -37,6 +37,7 @@ class ImportReport:
     turns: int
     losses: tuple[Loss, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    kept: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, places as `file:line:column`."""
@@ -51,8 +52,12 @@ class ImportReport:
         wrote = ", ".join(counted(count, word) for count, word in files if count)
         told = f"{counted(self.conversations, 'conversation')}, {counted(self.turns, 'turn')}"
         parts = [f"Read {counted(len(self.sources), 'file')}: {told}.", f"Wrote {wrote} to {self.out}."]
-        if self.losses:
-            parts += ["", "Left behind:", *_loss_lines(self.losses)]
+        if self.kept:
+            parts.append("Kept: " + ", ".join(of_them(count, what) for what, count in self.kept.items()) + ".")
+        for title, fate in (("Approximated:", "approximated"), ("Left behind:", "dropped")):
+            losses = tuple(loss for loss in self.losses if loss.fate == fate)
+            if losses:
+                parts += ["", title, *_loss_lines(losses)]
         parts.extend(str(warning) for warning in self.warnings)
         if self.suites:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
@@ -101,12 +106,14 @@ def import_files(
         imported.turns,
         imported.losses,
         tuple(problems),
+        imported.kept,
     )
 
 
 def gather(paths: Sequence[Path], suffixes: tuple[str, ...], problems: Problems) -> tuple[Source, ...]:
     """The files' contents, of a folder those with the importer's suffixes, in order of their paths."""
     found: list[Path] = []
+    named = set()
     for path in paths:
         if path.is_dir():
             below = list(files_below(path, suffixes))
@@ -116,12 +123,13 @@ def gather(paths: Sequence[Path], suffixes: tuple[str, ...], problems: Problems)
             found.extend(below)
         else:
             found.append(path)
+            named.add(path)
     if len(found) > MAX_FILES:
         problems.error("import-too-large", f"more than {MAX_FILES:,} files", whole_file(str(paths[0])))
         return ()
     sources, total = [], 0
     for path in dict.fromkeys(found):
-        source = _read(path, problems)
+        source = _read(path, problems, named=path in named)
         if source is not None:
             total += len(source.data)
             sources.append(source)
@@ -145,7 +153,7 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> Iterable[Path]:
             return
 
 
-def _read(path: Path, problems: Problems) -> Source | None:
+def _read(path: Path, problems: Problems, *, named: bool) -> Source | None:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
@@ -160,7 +168,7 @@ def _read(path: Path, problems: Problems) -> Source | None:
     if len(data) > MAX_FILE_BYTES:
         problems.error("import-too-large", f"the file is larger than {MAX_FILE_BYTES >> 20} MiB", whole_file(str(path)))
         return None
-    return Source(str(path), data)
+    return Source(str(path), data, named=named)
 
 
 def prove(imported: Imported, problems: Problems) -> None:
