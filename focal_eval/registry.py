@@ -93,6 +93,11 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "markdown": "focal_eval.report.markdown:write",
     },
     "importers": {
+        "focal": "focal_eval.importers.recorded:Focal",
+        "glean": "focal_eval.importers.recorded:Glean",
+        "mix": "focal_eval.importers.recorded:Mix",
+        "openai": "focal_eval.importers.openai_chat:OpenAI",
+        "pipeshub": "focal_eval.importers.recorded:PipesHub",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },
     "stores": {

@@ -120,6 +120,7 @@ class Mix(Reader):
             draft.user(text_of(row.get("userInput", row.get("content"))), line)
         elif role == "assistant":
             draft.agent(text_of(row.get("assistantResponse") or row.get("content") or row.get("userInput")), line)
+            self.unused(row, line, reasoning=("reasoning",), measures=("cost", "inputTokens", "outputTokens"))
             for called in listed(row.get("toolCalls"), "toolCalls"):
                 call = tool_call(mapping(called, "a tool call").get("name"), called.get("input"), id=called.get("id"))
                 failed = called.get("isError") is True
@@ -156,6 +157,7 @@ class PipesHub(Reader):
             draft.user(text, line)
         elif kind in ("bot_response", "error"):
             draft.agent(text, line)
+            self.unused(row, line, citations=("citations",), suggestions=("followUpQuestions",), measures=("confidence",))
             parts = [mapping(part, "a part") for part in listed(row.get("parts"), "parts")]
             calls = [part for part in parts if part.get("type") == "tool_call"]
             for part in calls:
@@ -169,6 +171,8 @@ class PipesHub(Reader):
             for tool in listed(row.get("tools"), "tools") if not calls else []:
                 call = tool_call(mapping(tool, "a tool").get("toolName"))
                 draft.call(replace(answered(call, tool.get("toolResult")), arguments=UNKNOWN), line)
+        else:
+            self.origin.left("other-message", line)
 
 
 class Glean(Reader):
@@ -189,7 +193,8 @@ class Glean(Reader):
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
         if row.get("messageType", "CONTENT") not in ("CONTENT", "ERROR"):
-            return  # progress and control, which are no words of the conversation
+            self.origin.left("other-message", line)  # progress and control, which are no words of the conversation
+            return
         fragments = [mapping(item, "a fragment") for item in listed(row.get("fragments"), "fragments")]
         text = "".join(item["text"] for item in fragments if isinstance(item.get("text"), str))
         if row.get("author", "USER") == "USER":
@@ -197,6 +202,7 @@ class Glean(Reader):
             return
         draft.agent(text, line)
         for item in fragments:
+            self.unused(item, line, citations=("citation",), suggestions=("querySuggestion",))
             if item.get("action") is not None:
                 action = mapping(item["action"], "an action")
                 given = mapping(action.get("parameters") or {}, "parameters")
@@ -209,10 +215,4 @@ CHAT: tuple[tuple[str, str, type[Reader], Callable[[Any], bool]], ...] = (
     ("mix", "Mix: rows of BackendMessage or MessageData, or an exported session", Mix, Mix.fits),
     ("pipeshub", "PipesHub: conversations of messages with a messageType", PipesHub, PipesHub.fits),
     ("glean", "Glean: saved chats of messages with fragments", Glean, Glean.fits),
-    (
-        "openai",
-        "chat completions: messages with role and content, a conversation a line or one file",
-        ChatCompletions,
-        ChatCompletions.fits,
-    ),
 )

@@ -312,6 +312,12 @@ class Reader:
                     self.origin.left("not-text", line)
         return text_of(content)
 
+    def unused(self, row: Data, line: int, **kinds: tuple[str, ...]) -> None:
+        """Tells what a record says besides: a kind is left where one of its keys has a value."""
+        for kind, keys in kinds.items():
+            if any(row.get(key) not in (None, "", [], {}) for key in keys):
+                self.origin.left(kind, line)
+
     def ordered(self, rows: list[Any]) -> list[Any]:
         """The parts of a conversation, the first one first."""
         return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import chain, islice
 from typing import Any, ClassVar
@@ -25,7 +25,16 @@ from focal_eval.source import Span, whole_file
 SENTENCES = {
     **{kind: chat.SENTENCES[kind] for kind in ("system-prompt", "unknown-role", "not-text", "missing-result", "orphan-result")},
     **recorded_script.SENTENCES,
+    "citations": "citations and sources of replies",
+    "measures": "times, tokens, costs and confidences of replies",
+    "missing-turn": "turns of the session that the file does not hold; a turn that starts a scenario is in no history",
+    "reasoning": "what the agent thought beside its reply",
+    "suggestions": "follow-up questions and suggestions shown beside a reply",
     "aside": "text written beside a tool call, which the user did not see",
+    "audio": "spoken answers",
+    "definitions": "definitions of tools: a script names the tools that are called",
+    "other-answer": "answers that somebody liked less",
+    "refusal": "refusals in a field of their own",
     "other-file": "files of the folder that hold nothing of this format",
     "other-message": "messages that are no words of the conversation, such as progress",
     "replaced": "pieces of personal data that pseudonyms stand for",
@@ -83,12 +92,15 @@ class Recorded:
         losses = Losses(SENTENCES, recorded_script.APPROXIMATED)
         writing = Writing(self.format, losses, self.golden, self.stubs)
         heard = Heard()
+        reading = self.reading(sources)
         for source in sources:
-            for found in self.conversations(source, losses, heard, problems):
+            for found in self.conversations(source, reading, losses, heard, problems):
                 writing.take(self._without_names(found, losses))
         return with_more_losses(writing.imported(), heard.losses())
 
-    def conversations(self, source: Source, losses: Losses, heard: Heard, problems: Problems) -> Iterator[Conversation]:
+    def conversations(
+        self, source: Source, reading: Callable[[Origin], Reader], losses: Losses, heard: Heard, problems: Problems
+    ) -> Iterator[Conversation]:
         """The conversations of a file; one that is of another format is a problem, or a loss where a folder held it."""
         own = Heard()
         stream = records_in(BytesIO(source.data), source.file, own)
@@ -96,7 +108,7 @@ class Recorded:
         if not any(self._fits(unwrapped(record.data), source) for record in begin):
             self._refuse(source, begin, own, losses, problems)
             return
-        reader = self.reader(Origin(self.format, source.file, own, left_of(losses, source)))
+        reader = reading(Origin(self.format, source.file, own, left_of(losses, source)))
         count = 0
         for record in chain(begin, stream):
             for found in reader.take(record):
@@ -110,9 +122,9 @@ class Recorded:
             said, place = _reason(own, source, "the file holds no conversation")
             problems.error("import-nothing", said, place)
 
-    def reader(self, origin: Origin) -> Reader:
-        """What reads a file's records."""
-        return FORMATS[self.format].reader(origin)
+    def reading(self, sources: Sequence[Source]) -> Callable[[Origin], Reader]:
+        """What makes the reader of a file's records; it may look at all files before."""
+        return FORMATS[self.format].reader
 
     def _fits(self, data: Any, source: Source) -> bool:
         """Whether a record is of this format: of a file in a folder the first format that fits must be this one."""
@@ -150,8 +162,6 @@ def left_of(losses: Losses, source: Source) -> Callable[[str, int], None]:
 
 def with_more_losses(imported: Imported, more: tuple[Loss, ...]) -> Imported:
     """The import with losses that no sentence was known for beforehand."""
-    from dataclasses import replace
-
     return replace(imported, losses=(*imported.losses, *more)) if more else imported
 
 
@@ -187,10 +197,3 @@ class Glean(Recorded):
     """Saved chats of Glean."""
 
     format: ClassVar[str] = "glean"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAI(Recorded):
-    """Chat completions: files for fine-tuning, stored completions, batches."""
-
-    format: ClassVar[str] = "openai"

@@ -174,7 +174,7 @@ class Writing:
             self.losses.keep("user messages")
         if turn.agent is not UNKNOWN and turn.agent.strip():
             out["agent"] = said(turn.agent)
-            self.losses.keep("replies")
+            self.losses.keep("answers")
         expected = self._expected(turn, found)
         if expected or not out:
             out["expect"] = expected
