@@ -98,6 +98,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "mix": "focal_eval.importers.recorded:Mix",
         "openai": "focal_eval.importers.openai_chat:OpenAI",
         "pipeshub": "focal_eval.importers.recorded:PipesHub",
+        "sgd": "focal_eval.importers.sgd:SchemaGuided",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
     },
     "stores": {

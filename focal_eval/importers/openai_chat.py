@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any, ClassVar
 
-from focal_eval.importers.conversations_draft import Origin, Reader
+from focal_eval.errors import Problems
 from focal_eval.importers.conversations_file import PassedOver, records_in
 from focal_eval.importers.conversations_openai import Completions, batch_answer
 from focal_eval.importers.foreign import Source
-from focal_eval.importers.recorded import Recorded
+from focal_eval.importers.losses import Losses
+from focal_eval.importers.recorded import Reading, Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class OpenAI(Recorded):
 
     format: ClassVar[str] = "openai"
 
-    def reading(self, sources: Sequence[Source]) -> Callable[[Origin], Reader]:
-        return partial(Completions, answers=dict(_answers(sources)))
+    def reading(self, sources: Sequence[Source], losses: Losses, problems: Problems) -> Reading:
+        return Reading(partial(Completions, answers=_answers(sources)))
 
 
 def _answers(sources: Sequence[Source]) -> dict[str, Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import chain, islice
@@ -35,6 +35,9 @@ SENTENCES = {
     "definitions": "definitions of tools: a script names the tools that are called",
     "other-answer": "answers that somebody liked less",
     "refusal": "refusals in a field of their own",
+    "acts": "dialogue acts of a frame, such as INFORM or OFFER: what was said stands in the turn",
+    "schema": "slots and intents that the schema describes: scripts name tools and arguments without describing them",
+    "slot-spans": "where in a text the value of a slot stands",
     "other-file": "files of the folder that hold nothing of this format",
     "other-message": "messages that are no words of the conversation, such as progress",
     "replaced": "pieces of personal data that pseudonyms stand for",
@@ -78,6 +81,20 @@ def with_stubs(text: str) -> bool:
     return text == "write"
 
 
+def nothing(found: Conversation) -> Mapping[str, Any]:
+    """No more keys than those of every recorded conversation."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the files of one import are read: what makes the reader of a file, and what a script says besides."""
+
+    reader: Callable[[Origin], Reader]
+    more: Callable[[Conversation], Mapping[str, Any]] = nothing
+    beside: frozenset[str] = frozenset()  # files that hold no conversations, and are read for those that do
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """Reads files of conversations that one of the known formats fits."""
@@ -92,14 +109,15 @@ class Recorded:
         losses = Losses(SENTENCES, recorded_script.APPROXIMATED)
         writing = Writing(self.format, losses, self.golden, self.stubs)
         heard = Heard()
-        reading = self.reading(sources)
+        reading = self.reading(sources, losses, problems)
         for source in sources:
-            for found in self.conversations(source, reading, losses, heard, problems):
-                writing.take(self._without_names(found, losses))
+            if source.file not in reading.beside:
+                for found in self.conversations(source, reading.reader, losses, heard, problems):
+                    writing.take(self._without_names(found, losses), reading.more(found))
         return with_more_losses(writing.imported(), heard.losses())
 
     def conversations(
-        self, source: Source, reading: Callable[[Origin], Reader], losses: Losses, heard: Heard, problems: Problems
+        self, source: Source, reader_of: Callable[[Origin], Reader], losses: Losses, heard: Heard, problems: Problems
     ) -> Iterator[Conversation]:
         """The conversations of a file; one that is of another format is a problem, or a loss where a folder held it."""
         own = Heard()
@@ -108,7 +126,7 @@ class Recorded:
         if not any(self._fits(unwrapped(record.data), source) for record in begin):
             self._refuse(source, begin, own, losses, problems)
             return
-        reader = reading(Origin(self.format, source.file, own, left_of(losses, source)))
+        reader = reader_of(Origin(self.format, source.file, own, left_of(losses, source)))
         count = 0
         for record in chain(begin, stream):
             for found in reader.take(record):
@@ -122,9 +140,9 @@ class Recorded:
             said, place = _reason(own, source, "the file holds no conversation")
             problems.error("import-nothing", said, place)
 
-    def reading(self, sources: Sequence[Source]) -> Callable[[Origin], Reader]:
-        """What makes the reader of a file's records; it may look at all files before."""
-        return FORMATS[self.format].reader
+    def reading(self, sources: Sequence[Source], losses: Losses, problems: Problems) -> Reading:
+        """How the files are read; it may look at all of them before."""
+        return Reading(FORMATS[self.format].reader)
 
     def _fits(self, data: Any, source: Source) -> bool:
         """Whether a record is of this format: of a file in a folder the first format that fits must be this one."""

@@ -22,6 +22,7 @@ from focal_eval.text import counted, shorten
 CASSETTE = "cassettes/recorded.jsonl"
 MAX_METADATA = 20_000  # characters of a conversation's metadata, as JSON
 MAX_DEPTH = 40  # of it; deeper ones could not be read back from a script
+_ORDER = ("title", "description", "tags", "metadata", "origin", "tools", "turns", "conversation")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_NAME = 80
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))})
@@ -150,7 +151,8 @@ class Writing:
         if self.stubs and (stubs := stubs_of(call for turn in talk.turns for call in _calls(turn))):
             script["tools"] = stubs
         script["turns"] = [self._turn(turn, found) for turn in talk.turns]
-        return {**script, **more}
+        script |= more
+        return {key: script[key] for key in _ORDER if key in script}
 
     def _metadata(self, found: Conversation) -> dict[str, Any]:
         import orjson
