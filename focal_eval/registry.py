@@ -97,6 +97,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "glean": "focal_eval.importers.recorded:Glean",
         "mix": "focal_eval.importers.recorded:Mix",
         "openai": "focal_eval.importers.openai_chat:OpenAI",
+        "otel": "focal_eval.importers.recorded:OpenTelemetry",
         "pipeshub": "focal_eval.importers.recorded:PipesHub",
         "sgd": "focal_eval.importers.sgd:SchemaGuided",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",

@@ -33,6 +33,8 @@ SENTENCES = {
     "aside": "text written beside a tool call, which the user did not see",
     "audio": "spoken answers",
     "definitions": "definitions of tools: a script names the tools that are called",
+    "inner-text": "what models said on the way to a reply, such as the choice of a route",
+    "other-span": "spans that are neither a model, a tool nor an agent, such as a query of a database",
     "other-answer": "answers that somebody liked less",
     "refusal": "refusals in a field of their own",
     "acts": "dialogue acts of a frame, such as INFORM or OFFER: what was said stands in the turn",
@@ -215,3 +217,10 @@ class Glean(Recorded):
     """Saved chats of Glean."""
 
     format: ClassVar[str] = "glean"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTelemetry(Recorded):
+    """Traces of conversations."""
+
+    format: ClassVar[str] = "otel"
