@@ -93,14 +93,17 @@ BUILTIN: dict[Kind, dict[str, str]] = {
         "markdown": "focal_eval.report.markdown:write",
     },
     "importers": {
+        "csv": "focal_eval.importers.csv_table:Table",
         "focal": "focal_eval.importers.recorded:Focal",
         "glean": "focal_eval.importers.recorded:Glean",
         "mix": "focal_eval.importers.recorded:Mix",
         "openai": "focal_eval.importers.openai_chat:OpenAI",
         "otel": "focal_eval.importers.recorded:OpenTelemetry",
+        "parlant": "focal_eval.importers.parlant:Parlant",
         "pipeshub": "focal_eval.importers.recorded:PipesHub",
         "sgd": "focal_eval.importers.sgd:SchemaGuided",
         "tau-bench": "focal_eval.importers.tau_bench:TauBench",
+        "tau2": "focal_eval.importers.tau2:Tau2",
     },
     "stores": {
         "postgresql": "focal_eval.store.opening:postgresql",

@@ -30,6 +30,15 @@ class Line(list[Any]):
     """A list that always stands in one line, however long."""
 
 
+class Word(str):
+    """A word that means something, such as `absent`: it stands bare where a text of the same letters is quoted."""
+
+    __slots__ = ()
+
+
+_WORD = "tag:focal-eval,2026:word"
+
+
 class Dumper(yaml.SafeDumper):
     """PyYAML's dumper in this style; a subclass says where long texts are folded and what else is to be quoted."""
 
@@ -48,7 +57,7 @@ class Dumper(yaml.SafeDumper):
             if (core := plain_tag(value)) != STR:
                 return core
             if value in self.quoted:
-                return "tag:focal-eval,2026:word"  # differs from text, which makes PyYAML quote it
+                return _WORD  # differs from text, which makes PyYAML quote it
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]  # not in the stubs
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:
@@ -65,6 +74,9 @@ class Dumper(yaml.SafeDumper):
         elif len(data) > self.fold_at:
             style = ">"
         return self.represent_scalar(STR, data, style=style)
+
+    def word(self, data: Word) -> ScalarNode:
+        return ScalarNode(_WORD if data in self.quoted else STR, str(data))
 
     def mapping(self, data: Mapping[str, Any]) -> MappingNode:
         node = self.represent_mapping(MAP, data.items())
@@ -86,6 +98,7 @@ class Dumper(yaml.SafeDumper):
 
 
 Dumper.add_representer(str, Dumper.text)
+Dumper.add_representer(Word, Dumper.word)
 Dumper.add_representer(dict, Dumper.mapping)
 Dumper.add_representer(Block, Dumper.mapping)
 Dumper.add_representer(Line, Dumper.sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from focal_eval.importers.conversations_draft import (
     text_of,
     tool_call,
 )
+from focal_eval.importers.conversations_file import Record
 from focal_eval.records import UNKNOWN
+from focal_eval.records.conversation import Conversation
 
 STOP = "###STOP###"  # tau-bench: the simulated user's sign that it is done
 
@@ -93,6 +95,54 @@ class TauBench(ChatCompletions):
         if STOP in text:
             self.origin.left("stop-marker", line)
         return text.replace(STOP, "").strip()
+
+
+class Tau2Runs(ChatCompletions):
+    """Results of τ²-bench: `{"simulations": [{"id", "task_id", "trial", "messages"}]}`, or one simulation."""
+
+    MARKERS = (STOP, "###TRANSFER###", "###OUT-OF-SCOPE###")
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        run = first(data.get("simulations")) if isinstance(data, Mapping) and "simulations" in data else data
+        return isinstance(run, Mapping) and "task_id" in run and isinstance(run.get("messages"), list)
+
+    def read(self, data: Any, record: Record) -> Iterator[Conversation]:
+        runs = listed(data["simulations"], "simulations") if isinstance(data, Mapping) and "simulations" in data else [data]
+        for run in runs:
+            try:
+                yield from super().read(mapping(run, "a simulation"), record)
+            except Misshapen as problem:
+                self.origin.told(str(problem), record.line)
+
+    def id(self, data: Data) -> str | None:
+        return f"task-{data.get('task_id')}-trial-{data.get('trial') or 0}"
+
+    def draft(self, data: Data, line: int) -> Draft:
+        draft = super().draft(data, line)
+        draft.metadata |= {"task": str(data.get("task_id")), "trial": data.get("trial") or 0}
+        self.unused(data, line, measures=("agent_cost", "user_cost", "duration"))
+        return draft
+
+    def add(self, draft: Draft, row: Data, line: int) -> None:
+        if row.get("role") == "user" and row.get("tool_calls"):
+            self.origin.left("user-call", line)
+        elif row.get("role") == "tool":
+            if row.get("requestor", "assistant") == "assistant":
+                text = self.text(row.get("content"), line)
+                failed = row.get("error") is True and not text.strip().startswith("Error:")
+                draft.result(row.get("id"), f"Error: {text}" if failed else text, line)
+        else:
+            super().add(draft, row, line)
+            if row.get("role") == "assistant":
+                self.unused(row, line, measures=("cost", "usage"), raw=("raw_data",))
+
+    def cleaned(self, text: str, line: int) -> str:
+        for marker in self.MARKERS:
+            if marker in text:
+                self.origin.left("stop-marker", line)
+                text = text.replace(marker, "")
+        return text.strip()
 
 
 class Mix(Reader):
@@ -212,6 +262,7 @@ class Glean(Reader):
 
 CHAT: tuple[tuple[str, str, type[Reader], Callable[[Any], bool]], ...] = (
     ("tau-bench", "recorded runs of tau-bench: task_id, trial, traj", TauBench, TauBench.fits),
+    ("tau2", "results of tau2-bench: simulations with their messages", Tau2Runs, Tau2Runs.fits),
     ("mix", "Mix: rows of BackendMessage or MessageData, or an exported session", Mix, Mix.fits),
     ("pipeshub", "PipesHub: conversations of messages with a messageType", PipesHub, PipesHub.fits),
     ("glean", "Glean: saved chats of messages with fragments", Glean, Glean.fits),

@@ -124,7 +124,7 @@ class Pairs(Reader):
             draft.user(user, line)
         draft.agent(text_of(row.get("agent")), line)
         for item in listed(row.get("tools"), "tools"):
-            draft.call(_plain_call(item), line)
+            draft.call(plain_call(item), line)
         known: dict[str, Any] = {"no_tools": isinstance(row.get("tools"), list)}
         if row.get("rules") is not None:
             known["rules"] = names_of(row["rules"], "rules")
@@ -137,7 +137,8 @@ class Pairs(Reader):
         draft.know(**known)
 
 
-def _plain_call(item: Any) -> ToolCall:
+def plain_call(item: Any) -> ToolCall:
+    """A call as people write it: its name, or a mapping with `name`, `arguments`, `result` and `error`. Raises Misshapen."""
     if isinstance(item, str):
         return replace(tool_call(item), arguments=UNKNOWN)
     item = mapping(item, "a tool call")

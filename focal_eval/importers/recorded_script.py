@@ -28,13 +28,13 @@ _LONGEST_NAME = 80
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))})
 
 SENTENCES = {
-    "agent-alone": "conversations in which the agent says and does nothing",
     "cassette-key": "metadata of the name 'cassette', which says what is replayed",
     "joined-messages": "user messages in a row: joined into one turn",
     "known-by-name": "tool calls whose arguments are not recorded, or are no JSON object: they are expected by their name alone",
     "large-metadata": f"metadata of more than {MAX_METADATA:,} characters or {MAX_DEPTH} levels",
     "repeated-conversation": "conversations that are word for word the same as one before, under the same id",
     "tools-unreported": "turns of which the format does not tell whether tools were called: nothing is expected of tools there",
+    "unanswered": "conversations in which the agent says and does nothing",
     "unanswered-message": "last words of the user that nothing answered",
 }
 """What the losses counted here mean."""
@@ -91,7 +91,7 @@ class Writing:
         place = at(found.file, found.line)
         turns = tuple(self._turns(found))
         if not any(answered(turn) for turn in turns):
-            self.losses.add("agent-alone", place)
+            self.losses.add("unanswered", place)
             return
         same = self._seen.setdefault(found.id, [])
         bare = tuple(replace(turn, line=1) for turn in turns)

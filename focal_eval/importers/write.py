@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from focal_eval.document.writing import Block, Dumper, dump
+from focal_eval.document.writing import Block, Dumper, Word, dump
 from focal_eval.registry import nearest
 from focal_eval.script.matchers import OPERATORS
 from focal_eval.template import has_template
 
-__all__ = ["Block", "call", "data_said", "literal", "said", "yaml_text"]
+__all__ = ["Block", "Word", "call", "data_said", "literal", "said", "yaml_text"]
 
 WIDTH = 100
 _READ_BY_TEMPLATES = re.compile(r"\{*\r|\{+[{%#]")
