@@ -94,6 +94,7 @@ BUILTIN: dict[Kind, dict[str, str]] = {
     },
     "importers": {
         "csv": "focal_eval.importers.csv_table:Table",
+        "cx": "focal_eval.importers.cx:DialogflowCX",
         "focal": "focal_eval.importers.recorded:Focal",
         "glean": "focal_eval.importers.recorded:Glean",
         "mix": "focal_eval.importers.recorded:Mix",
