@@ -202,11 +202,11 @@ def place_of(value: Any) -> ScenarioState | None:
     """`returns/confirm`, `{id, step}` or null as a place. Raises Misshapen."""
     if value is None or value == "none":
         return None
-    if isinstance(value, str) and value:
-        scenario, _, step = value.partition("/")
+    if isinstance(value, str) and value.strip():
+        scenario, _, step = value.strip().partition("/")
         return ScenarioState(scenario, step or None)
-    if isinstance(value, Mapping) and isinstance(value.get("id"), str):
-        return ScenarioState(value["id"], value["step"] if isinstance(value.get("step"), str) else None)
+    if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value["id"].strip():
+        return ScenarioState(value["id"].strip(), value["step"] if isinstance(value.get("step"), str) else None)
     raise Misshapen("a scenario is neither text nor {id, step}")
 
 

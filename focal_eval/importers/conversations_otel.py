@@ -14,7 +14,7 @@ from typing import Any
 from focal_eval.importers.chat import arguments_of, with_result
 from focal_eval.importers.conversations_draft import Draft, Misshapen, Origin, Reader
 from focal_eval.importers.conversations_file import Record
-from focal_eval.importers.otel_spans import OneSpan, Said, as_text, is_span, messages_of, parsed, spans_in
+from focal_eval.importers.otel_spans import OneSpan, Said, as_text, is_span, messages_of, parsed, spans_in, text_or_none
 from focal_eval.records import ToolCall
 from focal_eval.records.conversation import Conversation
 
@@ -236,7 +236,7 @@ def _tool(span: OneSpan) -> ToolCall:
     if not name:
         raise Misshapen("a span of a tool has no name")
     given = parsed(span.get("gen_ai.tool.call.arguments", "tool_call.function.arguments", "input.value", "traceloop.entity.input"))
-    call = ToolCall(name, arguments_of(given), id=span.get("gen_ai.tool.call.id", "tool_call.id"))
+    call = ToolCall(name, arguments_of(given), id=text_or_none(span.get("gen_ai.tool.call.id", "tool_call.id")))
     result = span.get("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
     if span.error is not None:
         return replace(call, error=span.error)

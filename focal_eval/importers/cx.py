@@ -27,6 +27,7 @@ SENTENCES = {
     "audio-input": "test cases with spoken input: a script holds words",
     "diagnostics": "diagnostic information of turns",
     "dtmf": "digits that are dialled: the user says them",
+    "empty-turn": "turns in which nobody says anything and nothing is observed",
     "event": "events of the surroundings, such as a welcome: the agent speaks first there",
     "injected-later": "parameters that are set after the first turn",
     "injected-first": "parameters that are set before the first turn: the conversation starts with them as variables",
@@ -215,7 +216,7 @@ class _Script:
             self._losses.add("audio-input", self._place())
             return None
         case = self._case
-        script: dict[str, Any] = {"title": said(shorten(" ".join(case.displayName.split()), 120))}
+        script: dict[str, Any] = {"title": said(shorten(" ".join(case.displayName.split()), 120) or "Test case")}
         if case.notes and case.notes.strip():
             script["description"] = said(case.notes)
         tags = [tag.lstrip("#") for tag in case.tags or ()]
@@ -224,8 +225,12 @@ class _Script:
         if given := plain(turns[0].userInput.injectedParameters):
             self._losses.add("injected-first", self._at(0, "userInput", "injectedParameters"))
             script["given"] = {"variables": {name: data_said(value) for name, value in given.items()}}
-        script["turns"] = [self._turn(turn, number) for number, turn in enumerate(turns)]
-        return script
+        made = [self._turn(turn, number) for number, turn in enumerate(turns)]
+        script["turns"] = [turn for turn in made if turn]
+        if script["turns"]:
+            return script
+        self._losses.add("no-turns", self._place())
+        return None
 
     def _at(self, number: int, *path: str | int) -> Callable[[], Span]:
         return self._place("testCaseConversationTurns", number, *path)
@@ -243,6 +248,7 @@ class _Script:
         return out
 
     def _turn(self, turn: _Turn, number: int) -> dict[str, Any]:
+        """The turn; nothing where there is nothing in it."""
         out: dict[str, Any] = {}
         user = self._user(turn.userInput, number)
         if user is not None:
@@ -258,8 +264,10 @@ class _Script:
             out["agent"] = said("\n\n".join(filter(None, texts)))
             self._losses.keep("answers")
         expect = self._expected(output, number)
-        if expect or not out:
+        if expect:
             out["expect"] = expect
+        if not out:
+            self._losses.add("empty-turn", self._at(number))
         return out
 
     def _user(self, given: _UserInput, number: int) -> str | None:

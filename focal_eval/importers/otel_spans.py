@@ -65,8 +65,8 @@ def spans_in(data: Any, line: int) -> Iterator[OneSpan]:
         if isinstance(resources, list):
             for resource in filter(_is_mapping, resources):
                 common = attributes_of(_mapping(resource.get("resource")).get("attributes"))
-                for scope in filter(_is_mapping, _of(resource, "scopeSpans", "scope_spans") or []):
-                    for span in filter(_is_mapping, scope.get("spans") or []):
+                for scope in filter(_is_mapping, _list(_of(resource, "scopeSpans", "scope_spans"))):
+                    for span in filter(_is_mapping, _list(scope.get("spans"))):
                         yield _span(span, line, common)
         elif is_span(data):
             yield _span(data, line, {})
@@ -168,7 +168,7 @@ def _message(data: Data, otherwise: str) -> Said:
             texts += _part(part, said)
     for item in filter(_is_mapping, _list(parsed(data.get("tool_calls")))):
         function = _mapping(item.get("function")) or item
-        said.calls.append((_text(item.get("id")), str(function.get("name") or ""), function.get("arguments")))
+        said.calls.append((text_or_none(item.get("id")), str(function.get("name") or ""), function.get("arguments")))
     if data.get("tool_call_id") is not None or (said.role == "tool" and data.get("id") is not None):
         said.result_of = str(data.get("tool_call_id", data.get("id")))
     said.text = "\n".join(filter(None, texts))
@@ -185,10 +185,10 @@ def _part(part: Data, said: Said) -> list[str]:
     kind = part.get("type", "text")
     if kind in ("tool_call", "tool_use", "server_tool_call"):
         given = part.get("arguments", part.get("input"))
-        said.calls.append((_text(part.get("id")), str(part.get("name") or ""), given))
+        said.calls.append((text_or_none(part.get("id")), str(part.get("name") or ""), given))
         return []
     if kind in ("tool_call_response", "tool_result"):
-        said.role, said.result_of = "tool", _text(part.get("id", part.get("tool_use_id")))
+        said.role, said.result_of = "tool", text_or_none(part.get("id", part.get("tool_use_id")))
         return [as_text(part.get("response", part.get("result", part.get("content"))))]
     text = part.get("content", part.get("text"))
     if kind in ("text", "input_text", "output_text") and isinstance(text, str):
@@ -240,8 +240,8 @@ def _of_fields(fields: Data, otherwise: str) -> Said:
     said.text = as_text(content) if content is not None else "\n".join(text for _, text in sorted(parts.items()))
     for _, call in sorted(calls.items()):
         if call.get("name"):
-            said.calls.append((_text(call.get("id")), str(call["name"]), call.get("arguments")))
-    said.result_of = _text(fields.get("tool_call_id"))
+            said.calls.append((text_or_none(call.get("id")), str(call["name"]), call.get("arguments")))
+    said.result_of = text_or_none(fields.get("tool_call_id"))
     return said
 
 
@@ -279,7 +279,8 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
 
 
-def _text(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
+    """The value where it is a text with something in it."""
     return value if isinstance(value, str) and value else None
 
 

@@ -32,7 +32,7 @@ SENTENCES = {
     "status-event": "status events of the engine, such as typing",
     "tool-error": "that no tool fails, where no tool is named",
     "unknown-step": "steps that are not known: kept in the script's origin",
-    "without-turn": "scenarios in which nothing is processed",
+    "without-turn": "scenarios in which nothing is said, processed or expected",
 }
 APPROXIMATED = frozenset({"scoped-variable", "some-call"})
 _OURS = ("a customer message, ", "processing is triggered", "messages are emitted", "a guideline ", "processing are triggered")
@@ -92,13 +92,13 @@ class Parlant:
             feature = Feature(text, source.file, problems)
             folder = Names().of(feature.name or PurePath(source.file).stem, "feature")
             for scenario in feature.scenarios:
-                draft = _drafted(scenario, losses)
-                if not draft.turns:
+                script = _script(scenario, feature, _drafted(scenario, losses), source, losses)
+                if not script["turns"]:
                     losses.add("without-turn", scenario.place)
                     continue
-                turns += len(draft.turns)
+                turns += len(script["turns"])
                 name = names.of(f"{folder}-{scenario.name}", "scenario")
-                scripts[f"scenarios/{name}.yaml"] = yaml_text(_script(scenario, feature, draft, source, losses))
+                scripts[f"scenarios/{name}.yaml"] = yaml_text(script)
         return Imported(scripts, losses=losses.listed(), conversations=len(scripts), turns=turns, kept=losses.kept())
 
 
@@ -195,6 +195,7 @@ def _then(step: Step, draft: _Draft, losses: Losses) -> None:
     elif text.startswith(("the message ", "at least one message ", "the staged ", "a no-match message")):
         losses.add("assertion-in-words", step.place)
         draft.words.append(step.text)
+        turn.messages = 1 if turn.messages is None else turn.messages  # of which something is said there
     else:
         losses.add("unknown-step", step.place)
         draft.words.append(step.text)
@@ -261,7 +262,8 @@ def _script(scenario: Scenario, feature: Feature, draft: _Draft, source: Source,
     script["origin"] = origin
     if given:
         script["given"] = given
-    script["turns"] = [_turn(turn, draft, losses) for turn in draft.turns]
+    made = [_turn(turn, draft, losses) for turn in draft.turns]
+    script["turns"] = [turn for turn in made if turn]
     return script
 
 
@@ -289,7 +291,7 @@ def _turn(turn: _Turn, draft: _Draft, losses: Losses) -> dict[str, Any]:
     tools = _tools(turn, draft, losses)
     if tools is not None:
         expect |= tools
-    if expect or not out:
+    if expect:
         out["expect"] = expect
     return out
 
@@ -303,7 +305,7 @@ def _tools(turn: _Turn, draft: _Draft, losses: Losses) -> Mapping[str, Any] | No
         losses.add("some-call", turn.some_call.place)
     if turn.no_calls:
         return {"tools": {"none": True}}
-    calls = [{name: {"error": Word("absent")}} if turn.no_error is not None else name for name in names]
+    calls = [{name: {"error": Word("absent")}} if turn.no_error is not None else said(name) for name in names]
     if turn.count is not None and only is not None and turn.count > 0:
         return {"tools": {"calls": calls, "count": {only: turn.count}, "order": Word("any")}}
     if calls:

@@ -77,7 +77,7 @@ _CALL_WORDS = frozenset({"args", "result", "error", "only"})
 def call(name: str, arguments: Mapping[str, Any] | None) -> Any:
     """A recorded call as an expectation: the tool with these arguments, by its name alone where none are known."""
     if not arguments:
-        return name
+        return said(name)
     given = {argument: literal(value) for argument, value in arguments.items()}
     return {name: given if _CALL_WORDS.isdisjoint(given) else {"args": given}}
 
