@@ -208,6 +208,7 @@ class PipesHub(Reader):
         elif kind in ("bot_response", "error"):
             draft.agent(text, line)
             self.unused(row, line, citations=("citations",), suggestions=("followUpQuestions",), measures=("confidence",))
+            self.unused(row, line, feedback=("feedback",))
             parts = [mapping(part, "a part") for part in listed(row.get("parts"), "parts")]
             calls = [part for part in parts if part.get("type") == "tool_call"]
             for part in calls:
@@ -251,6 +252,7 @@ class Glean(Reader):
             draft.user(text, line)
             return
         draft.agent(text, line)
+        self.unused(row, line, citations=("citations",))
         for item in fragments:
             self.unused(item, line, citations=("citation",), suggestions=("querySuggestion",))
             if item.get("action") is not None:

@@ -34,6 +34,7 @@ SENTENCES = {
     "aside": "text written beside a tool call, which the user did not see",
     "audio": "spoken answers",
     "definitions": "definitions of tools: a script names the tools that are called",
+    "feedback": "what users thought of a reply",
     "inner-text": "what models said on the way to a reply, such as the choice of a route",
     "other-span": "spans that are neither a model, a tool nor an agent, such as a query of a database",
     "other-answer": "answers that somebody liked less",
