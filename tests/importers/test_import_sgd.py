@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from focal_eval.errors import UsageError
 from focal_eval.importers import make_importer
 from focal_eval.testing import importer_conformance
 from tests.importers.imports import SHARED, as_bytes, imported, lost, only, passes, tried
@@ -87,12 +88,12 @@ def test_a_dialogue_becomes_a_script_with_calls_stubs_and_states() -> None:
 def test_stubs_can_be_left_out() -> None:
     """`--stubs none` writes the conversation alone."""
     assert "tools" not in only(imported("sgd", FILES, stubs="none"))
-    with pytest.raises(Exception, match="'some' is neither write nor none"):
+    with pytest.raises(UsageError, match="'some' is neither write nor none"):
         make_importer("sgd", {"stubs": "some"})
 
 
-def test_a_schema_alone_is_refused() -> None:
-    """There is nothing to import in it."""
+def test_a_schema_alone_holds_no_conversation() -> None:
+    """It is read for the dialogues beside it, and is no problem by itself."""
     found, problems = tried("sgd", {"schema.json": SCHEMA})
     assert (found.scripts, problems) == ({}, [])
     assert lost(found) == {"schema": 2}
