@@ -17,6 +17,7 @@ _INDEXED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|l
 _CALL = re.compile(r"tool_calls\.(\d{1,4})\.(?:tool_call\.)?(?:function\.)?(id|name|arguments)\Z")
 _PART = re.compile(r"contents\.(\d{1,4})\.(?:message_content\.)?text\Z")
 _EVENT = re.compile(r"gen_ai\.(system|user|assistant|tool)\.message\Z")
+_WHOLE = ("gen_ai.content.", "gen_ai.client.inference.operation.details")  # events that hold all messages
 _MAX_DEPTH = 30
 
 
@@ -137,11 +138,11 @@ def _any(value: Any, depth: int) -> Any:
 
 def messages_of(span: OneSpan) -> tuple[list[Said], list[Said]]:
     """What the model was given and what it answered."""
-    told = _structured(span.attributes)
-    for name, attributes in span.events:
-        told = told if any(told) else _structured(attributes) if name.startswith("gen_ai.") else told
-    told = told if any(told) else _indexed(span.attributes)
-    return told if any(told) else _from_events(span.events)
+    beside = {key: value for name, event in span.events if name.startswith(_WHOLE) for key, value in event.items()}
+    for told in (_structured(span.attributes), _structured(beside), _indexed(span.attributes)):
+        if any(told):
+            return told
+    return _from_events(span.events)
 
 
 def _structured(attributes: Data) -> tuple[list[Said], list[Said]]:
