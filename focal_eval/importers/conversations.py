@@ -39,9 +39,10 @@ class Format:
     fits: Callable[[Any], bool]
 
 
+_Shape = tuple[str, str, type[Reader], Callable[[Any], bool]]
 _COMPLETIONS = "chat completions: messages with role and content, a conversation a line or one file"
 _SPANS = "OpenTelemetry: spans of GenAI conventions or OpenInference, as OTLP's JSON or one span a line"
-_LAST = (("otel", _SPANS, Traces, Traces.fits), ("openai", _COMPLETIONS, Completions, Completions.fits))
+_LAST: tuple[_Shape, ...] = (("otel", _SPANS, Traces, Traces.fits), ("openai", _COMPLETIONS, Completions, Completions.fits))
 
 FORMATS: dict[str, Format] = {name: Format(name, doc, reader, fits) for name, doc, reader, fits in (*RULES, *CHAT, *_LAST)}
 """By name, in the order in which a record is tried; the first that fits is taken."""

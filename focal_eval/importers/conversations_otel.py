@@ -47,7 +47,8 @@ class _Exchange:
             if same is not None:
                 rest.remove(same)
         answered = [
-            with_result(call, self.results[call.id]) if call.id is not None and call.id in self.results else call for call in rest
+            with_result(call, self.results[call.id]) if call.id is not None and call.id in self.results else call
+            for call in rest
         ]
         return [*self.ran, *answered]
 
@@ -190,7 +191,7 @@ class _Session:
             here = self._here(line)
             if message.text.strip():
                 (here.asides if message.calls else here.texts).append(message.text)
-            here.asked += [ToolCall(name, arguments_of(given), id=id) for id, name, given in message.calls]
+            here.asked += [ToolCall(name, arguments_of(given), id=call_id) for call_id, name, given in message.calls]
         elif message.role == "tool":
             if message.result_of is not None:
                 self._here(line).results[message.result_of] = message.text
@@ -235,7 +236,9 @@ def _tool(span: OneSpan) -> ToolCall:
     name = str(name or span.name.removeprefix("execute_tool ") or "")
     if not name:
         raise Misshapen("a span of a tool has no name")
-    given = parsed(span.get("gen_ai.tool.call.arguments", "tool_call.function.arguments", "input.value", "traceloop.entity.input"))
+    given = parsed(
+        span.get("gen_ai.tool.call.arguments", "tool_call.function.arguments", "input.value", "traceloop.entity.input")
+    )
     call = ToolCall(name, arguments_of(given), id=text_or_none(span.get("gen_ai.tool.call.id", "tool_call.id")))
     result = span.get("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
     if span.error is not None:
@@ -252,7 +255,9 @@ def _words(value: Any, role: str) -> str | None:
         texts = [item for item in data.values() if isinstance(item, str)]
         listed = data.get("messages")
         if isinstance(listed, list):
-            words = [item.get("content") for item in listed if isinstance(item, Mapping) and item.get("role") in (role, _OTHER[role])]
+            words = [
+                item.get("content") for item in listed if isinstance(item, Mapping) and item.get("role") in (role, _OTHER[role])
+            ]
             return next((word for word in reversed(words) if isinstance(word, str) and word.strip()), None)
         return texts[0] if len(texts) == 1 and len(data) == 1 else None
     return None

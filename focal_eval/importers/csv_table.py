@@ -29,33 +29,26 @@ MAX_CONVERSATIONS = 50_000  # of one file
 _SAMPLE = 8_192  # characters from which the dialect is told
 _SPLIT = re.compile(r"[;|,\n]")
 
-HEADERS: dict[str, frozenset[str]] = {
-    "session": frozenset(
-        "session sessionid conversation conversationid convid chat chatid dialog dialogid dialogue dialogueid thread threadid "
-        "call callid ticket ticketid".split()
-    ),
-    "turn": frozenset(
-        "turn turnid turnno turnnumber turnindex index order sequence seq position messageindex timestamp time datetime "
-        "createdat sentat".split()
-    ),
-    "user": frozenset(
-        "user userinput usermessage usertext userutterance question query customer customermessage prompt input request".split()
-    ),
-    "agent": frozenset(
-        "agent agentresponse agentmessage bot botresponse botmessage assistant assistantresponse response answer reply output "
-        "completion".split()
-    ),
-    "role": frozenset("role speaker author sender from participant who actor".split()),
-    "text": frozenset("text message content utterance body".split()),
-    "tools": frozenset("tools toolcalls toolscalled functions actions".split()),
-    "rules": frozenset("rules matchedrules guidelines".split()),
-    "scenario": frozenset("scenario scenarioafter".split()),
+_HEADERS = {
+    "session": "session sessionid conversation conversationid convid chat chatid dialog dialogid dialogue dialogueid thread "
+    "threadid call callid ticket ticketid",
+    "turn": "turn turnid turnno turnnumber turnindex index order sequence seq position messageindex timestamp time datetime "
+    "createdat sentat",
+    "user": "user userinput usermessage usertext userutterance question query customer customermessage prompt input request",
+    "agent": "agent agentresponse agentmessage bot botresponse botmessage assistant assistantresponse response answer reply "
+    "output completion",
+    "role": "role speaker author sender from participant who actor",
+    "text": "text message content utterance body",
+    "tools": "tools toolcalls toolscalled functions actions",
+    "rules": "rules matchedrules guidelines",
+    "scenario": "scenario scenarioafter",
 }
+HEADERS: dict[str, frozenset[str]] = {part: frozenset(words.split()) for part, words in _HEADERS.items()}
 """By part of a conversation: the headers it is known by, in lower case and without what is no letter or digit."""
 
 ROLES: dict[str, str] = {
-    **dict.fromkeys("user customer human client caller visitor enduser guest consumer me".split(), "user"),
-    **dict.fromkeys("agent assistant bot ai model chatbot virtualagent operator support".split(), "agent"),
+    **dict.fromkeys(["user", "customer", "human", "client", "caller", "visitor", "enduser", "guest", "consumer", "me"], "user"),
+    **dict.fromkeys(["agent", "assistant", "bot", "ai", "model", "chatbot", "virtualagent", "operator", "support"], "agent"),
 }
 """Who speaks in a row, by the word in its `role`."""
 
@@ -138,7 +131,10 @@ class Table(Recorded):
             return
         shown = ", ".join(name.strip()[:40] for name in headers[:12])
         if self.columns is None:
-            said, fix = f"no column is what the user says; the columns are {shown}", "say which: --columns user=…,agent=…,session=…"
+            said, fix = (
+                f"no column is what the user says; the columns are {shown}",
+                "say which: --columns user=…,agent=…,session=…",
+            )
         else:
             known = [name.strip() for name in headers]
             missing = [name for name in self.columns.values() if name.casefold() not in [one.casefold() for one in known]]
@@ -209,8 +205,8 @@ class _Sheet:
                 self._origin.told(f"a table has more than {MAX_CONVERSATIONS:,} conversations: the rest was not read", line)
                 break
             talks.setdefault(last, []).append((line, row))
-        for id, members in talks.items():
-            made = self._conversation(id, members)
+        for name, members in talks.items():
+            made = self._conversation(name, members)
             if made is not None:
                 yield made
 

@@ -182,7 +182,7 @@ def _lines(source: Source, losses: Losses, problems: Problems) -> list[tuple[_Ca
     return out
 
 
-def _on_line(file: str, number: int, *path: str | int) -> Callable[[], Span]:
+def _on_line(file: str, number: int, *_: str | int) -> Callable[[], Span]:
     return lambda: Span(file, number, 1, number, 2)
 
 

@@ -1,4 +1,4 @@
-"""Gherkin files as scenarios with their steps: backgrounds come first, outlines are filled in row by row. English words only."""
+"""Gherkin files as scenarios with their steps: backgrounds come first, outlines are filled in row by row. In English alone."""
 
 from __future__ import annotations
 
@@ -68,8 +68,12 @@ class Feature:
         self._fence, self._fence_line = "", 1
         for number, line in enumerate(lines_of(text), 1):
             self._line(line, number)
+        self._end()
+
+    def _end(self) -> None:
         if self._body is not None:
-            problems.error("import-shape", "a text that begins here does not end", self._place(self._fence_line, ""))
+            place = self._place(self._fence_line, "")
+            self._problems.error("import-shape", "a text that begins here does not end", place)
         self._close()
 
     def _place(self, number: int, line: str) -> Span:

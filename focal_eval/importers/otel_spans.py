@@ -86,8 +86,10 @@ def _span(data: Data, line: int, common: Data) -> OneSpan:
     code = str(_of(status, "code", "status_code") or data.get("status_code") or "")
     failed = code in ("2", "ERROR", "STATUS_CODE_ERROR")
     own = attributes_of(data.get("attributes"))
-    events = [
-        (str(event.get("name")), attributes_of(event.get("attributes"))) for event in _list(data.get("events")) if _is_mapping(event)
+    events: list[tuple[str, Data]] = [
+        (str(event.get("name")), attributes_of(event.get("attributes")))
+        for event in _list(data.get("events"))
+        if _is_mapping(event)
     ]
     message = _of(status, "message", "description") or data.get("status_message")
     return OneSpan(
@@ -127,7 +129,8 @@ def _any(value: Any, depth: int) -> Any:
         return value if not isinstance(value, Mapping) else None
     kind, inner = next(iter(value.items()), ("", None))
     if kind == "intValue":
-        return int(inner) if str(inner).lstrip("-").isdecimal() and len(str(inner)) < 25 else inner
+        number = str(inner)
+        return int(number) if number.lstrip("-").isdecimal() and len(number) < 25 else inner
     if kind == "arrayValue":
         return [_any(item, depth + 1) for item in _list(_mapping(inner).get("values"))]
     if kind == "kvlistValue":
@@ -214,7 +217,11 @@ def _indexed(attributes: Data) -> tuple[list[Said], list[Said]]:
 
 def _flat(attributes: Data) -> Iterator[tuple[str, Any]]:
     """Attributes of messages, those that hold lists and mappings taken apart: `llm.input_messages.0.message.role`."""
-    level = [(name, value, 0) for name, value in attributes.items() if name.startswith(("llm", "gen_ai.prompt.", "gen_ai.completion."))]
+    level = [
+        (name, value, 0)
+        for name, value in attributes.items()
+        if name.startswith(("llm", "gen_ai.prompt.", "gen_ai.completion."))
+    ]
     while level:
         name, value, depth = level.pop(0)
         if isinstance(value, Mapping) and depth < _MAX_DEPTH:

@@ -228,22 +228,34 @@ _Take = Callable[[_Turn, re.Match[str], Step], None]
 
 
 def _set(name: str, value: Any) -> _Take:
-    return lambda turn, found, step: setattr(turn, name, value)
+    return lambda turn, _found, _step: setattr(turn, name, value)
+
+
+def _add(name: str) -> _Take:
+    return lambda turn, found, _step: getattr(turn, name).append(_text_of(found))
+
+
+def _count(turn: _Turn, found: re.Match[str], _step: Step) -> None:
+    turn.messages = int(found[1])
+
+
+def _remember(name: str) -> _Take:
+    return lambda turn, _found, step: setattr(turn, name, step)
 
 
 _THEN: tuple[tuple[re.Pattern[str], _Take], ...] = tuple(
     (re.compile(pattern, re.DOTALL), take)
     for pattern, take in (
-        (r'(?:the|at least one) message contains the text "(.*)"', lambda turn, found, step: turn.contains.append(_text_of(found))),
-        (r'the message doesn\'t contain the text "(.*)"', lambda turn, found, step: turn.excludes.append(_text_of(found))),
+        (r'(?:the|at least one) message contains the text "(.*)"', _add("contains")),
+        (r'the message doesn\'t contain the text "(.*)"', _add("excludes")),
         (r"a single message event is emitted", _set("messages", 1)),
-        (r"a total of (\d{1,3}) message events? (?:is|are) emitted", lambda turn, found, step: setattr(turn, "messages", int(found[1]))),
+        (r"a total of (\d{1,3}) message events? (?:is|are) emitted", _count),
         (r"no (?:message )?events are emitted", _set("messages", 0)),
         (r"no tool calls event is emitted", _set("no_calls", True)),
-        (r"a single tool calls event is emitted", lambda turn, found, step: setattr(turn, "some_call", step)),
-        (r"no tool error has occurred", lambda turn, found, step: setattr(turn, "no_error", step)),
+        (r"a single tool calls event is emitted", _remember("some_call")),
+        (r"no tool error has occurred", _remember("no_error")),
     )
-)  # fmt: skip
+)
 """Steps that say exactly what is expected."""
 
 

@@ -88,7 +88,7 @@ def with_stubs(text: str) -> bool:
     return text == "write"
 
 
-def nothing(found: Conversation) -> Mapping[str, Any]:
+def nothing(_: Conversation) -> Mapping[str, Any]:
     """No more keys than those of every recorded conversation."""
     return {}
 

@@ -25,12 +25,13 @@ MAX_DEPTH = 40  # of it; deeper ones could not be read back from a script
 _ORDER = ("title", "description", "tags", "metadata", "origin", "tools", "turns", "conversation")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_NAME = 80
-_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))})
+_PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)]
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *_PORTS})  # of Windows: no files
 
 SENTENCES = {
     "cassette-key": "metadata of the name 'cassette', which says what is replayed",
     "joined-messages": "user messages in a row: joined into one turn",
-    "known-by-name": "tool calls whose arguments are not recorded, or are no JSON object: they are expected by their name alone",
+    "known-by-name": "tool calls whose arguments are not recorded, or are no JSON object: expected by their name alone",
     "large-metadata": f"metadata of more than {MAX_METADATA:,} characters or {MAX_DEPTH} levels",
     "repeated-conversation": "conversations that are word for word the same as one before, under the same id",
     "tools-unreported": "turns of which the format does not tell whether tools were called: nothing is expected of tools there",

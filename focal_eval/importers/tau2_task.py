@@ -141,7 +141,12 @@ def _description(task: Task) -> str:
 def _origin(task: Task, file: str, place: Place, losses: Losses) -> dict[str, Any]:
     """Where the task came from, and what of it no expectation holds."""
     criteria = task.evaluation_criteria or Criteria()
-    out: dict[str, Any] = {"format": "tau2", "file": said(PurePath(file).name), "line": place()().line, "task": said(str(task.id))}
+    out: dict[str, Any] = {
+        "format": "tau2",
+        "file": said(PurePath(file).name),
+        "line": place()().line,
+        "task": said(str(task.id)),
+    }
     if criteria.reward_basis is not None:
         out["reward_basis"] = data_said(criteria.reward_basis)
     if task.ticket is not None:
@@ -198,7 +203,7 @@ def answer_key(criteria: Criteria | None, place: Place, losses: Losses) -> list[
         if made not in calls[:index]
     ]
     facts = [str(fact) for fact in criteria.communicate_info or () if str(fact).strip()]
-    losses.keep("facts to be told", len(facts))
+    losses.keep("facts", len(facts))
     weight = _weight("COMMUNICATE" in basis, "the user must be told")
     return wanted + [told(fact) | weight for fact in facts]
 
@@ -215,5 +220,7 @@ def _call(action: Action, place: Callable[[], Span], losses: Losses) -> Any:
         return call(action.name, action.arguments)
     if not action.compare_args:
         return action.name
-    given = {name: literal(action.arguments[name]) if name in action.arguments else Word("absent") for name in action.compare_args}
+    given = {
+        name: literal(action.arguments[name]) if name in action.arguments else Word("absent") for name in action.compare_args
+    }
     return {action.name: {"args": given}}

@@ -15,14 +15,14 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 """Sample data beside the checkout, where there is some."""
 
 
-def imported(format: str, files: dict[str, Any], *, named: bool = True, **options: str) -> Imported:
+def imported(format: str, files: dict[str, Any], named: bool = True, **options: str) -> Imported:
     """The import of files that are texts, bytes, or data to be written as JSON; it has no problems."""
-    found, problems = tried(format, files, named=named, **options)
+    found, problems = tried(format, files, named, **options)
     assert problems == []
     return found
 
 
-def tried(format: str, files: dict[str, Any], *, named: bool = True, **options: str) -> tuple[Imported, list[str]]:
+def tried(format: str, files: dict[str, Any], named: bool = True, **options: str) -> tuple[Imported, list[str]]:
     """The import, and its problems as people see them."""
     problems = Problems()
     sources = [Source(name, as_bytes(content), named=named) for name, content in files.items()]

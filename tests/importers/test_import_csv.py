@@ -16,8 +16,14 @@ from focal_eval.importers import make_importer
 from focal_eval.testing import importer_conformance
 from tests.importers.imports import imported, lost, only, passes, script, tried
 
-MESSAGES = 'Conversation ID;Speaker;Message;Mood\nc1;Customer;"Hi; there";good\nc1;Bot;"Hello\nworld";\nc2;me;bye;\nc2;Bot;Bye;\n'
-PAIRS = 'session,turn,user,agent,rules,tools,scenario\ns,10,second,B,close,,none\ns,9,first,A,"greet;ask","[{""name"":""f""}]",shop/ask\n'
+MESSAGES = (
+    'Conversation ID;Speaker;Message;Mood\nc1;Customer;"Hi; there";good\nc1;Bot;"Hello\nworld";\nc2;me;bye;\nc2;Bot;Bye;\n'
+)
+PAIRS = (
+    "session,turn,user,agent,rules,tools,scenario\n"
+    "s,10,second,B,close,,none\n"
+    's,9,first,A,"greet;ask","[{""name"":""f""}]",shop/ask\n'
+)
 
 
 def test_a_row_is_a_message() -> None:
@@ -36,7 +42,11 @@ def test_a_row_is_an_exchange_with_what_was_observed() -> None:
             "agent": "A",
             "expect": {"rules": {"exactly": ["greet", "ask"]}, "tools": {"exactly": ["f"]}, "scenario": "shop/ask"},
         },
-        {"user": "second", "agent": "B", "expect": {"rules": {"exactly": ["close"]}, "tools": {"none": True}, "scenario": "none"}},
+        {
+            "user": "second",
+            "agent": "B",
+            "expect": {"rules": {"exactly": ["close"]}, "tools": {"none": True}, "scenario": "none"},
+        },
     ]
 
 
@@ -63,7 +73,9 @@ def test_columns_are_named_where_headers_do_not_tell() -> None:
     """By header, whatever its case, or by number where there are none."""
     named = imported("csv", {"a.csv": "F,A,C\nhi,hello,1\n"}, columns="user=f,agent=A,session=c")
     assert only(named)["turns"] == [{"user": "hi", "agent": "hello"}]
-    assert only(imported("csv", {"a.csv": "hi,hello\n"}, columns="user=1,agent=2"))["turns"] == [{"user": "hi", "agent": "hello"}]
+    assert only(imported("csv", {"a.csv": "hi,hello\n"}, columns="user=1,agent=2"))["turns"] == [
+        {"user": "hi", "agent": "hello"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +89,19 @@ def test_columns_are_named_where_headers_do_not_tell() -> None:
 )
 def test_a_table_without_a_conversation_says_what_is_missing(options: dict[str, str], said: str) -> None:
     """And a folder's other tables are counted."""
-    _, problems = tried("csv", {"a.csv": "a,b\n1,2\n"}, **options)
+    _, problems = tried("csv", {"a.csv": "a,b\n1,2\n"}, True, **options)
     if options.get("columns") == "user=9":
         said = "there is no column '9'; known here: a, b"
     assert problems == [f"a.csv:1:1: error[import-shape]: {said}"]
-    assert lost(imported("csv", {"a.csv": "a,b\n1,2\n"}, named=False, **options)) == {"other-file": 1}
+    assert lost(imported("csv", {"a.csv": "a,b\n1,2\n"}, False, **options)) == {"other-file": 1}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("usr=1", "'usr' is no part of a conversation; did you mean 'user'?"), ("user", "'user' names no column; say user=COLUMN")],
+    [
+        ("usr=1", "'usr' is no part of a conversation; did you mean 'user'?"),
+        ("user", "'user' names no column; say user=COLUMN"),
+    ],
 )
 def test_a_wrong_option_is_refused(text: str, said: str) -> None:
     """The nearest part is named."""

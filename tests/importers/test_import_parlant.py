@@ -14,7 +14,7 @@ from focal_eval.importers.gherkin import Feature
 from focal_eval.testing import importer_conformance
 from tests.importers.imports import imported, lost, only, script, tried
 
-FEATURE = '''
+FEATURE = """
 # a comment
 @shop
 Feature: Bells
@@ -48,7 +48,7 @@ Feature: Bells
     Scenario: Nobody speaks first
         When processing is triggered
         Then no message events are emitted
-'''
+"""
 
 
 def scenario(*steps: str, before: str = "") -> dict[str, Any]:
@@ -112,7 +112,8 @@ def test_several_tools_leave_counts_and_errors_in_words() -> None:
     """Which of them is meant is not said."""
     text = (
         'Feature: F\n  Scenario: S\n    Given the tool "a"\n    And the tool "b"\n    And a customer message, "hi"\n'
-        "    When processing is triggered\n    Then the tool calls event contains 2 tool call(s)\n    And no tool error has occurred\n"
+        "    When processing is triggered\n    Then the tool calls event contains 2 tool call(s)\n"
+        "    And no tool error has occurred\n"
     )
     found = imported("parlant", {"f.feature": text})
     assert only(found)["turns"] == [{"user": "hi"}]
@@ -125,13 +126,16 @@ def test_a_second_when_is_a_second_turn() -> None:
         'Given a customer message, "one"', "When processing is triggered", 'Then the message contains the text "1"',
         'Given a customer message, "two"', "When messages are emitted", 'Then the message contains the text "2"',
     )  # fmt: skip
-    assert [(turn["user"], turn["expect"]["response"]["contains"]) for turn in made["turns"]] == [("one", ["1"]), ("two", ["2"])]
+    assert [(turn["user"], turn["expect"]["response"]["contains"]) for turn in made["turns"]] == [
+        ("one", ["1"]),
+        ("two", ["2"]),
+    ]
 
 
 def test_outlines_are_filled_in_row_by_row() -> None:
     """A row is a script; names that do not tell them apart are numbered."""
     text = (
-        "Feature: F\n  Scenario Outline: S\n    Given a customer message, \"<what>\"\n    When processing is triggered\n"
+        'Feature: F\n  Scenario Outline: S\n    Given a customer message, "<what>"\n    When processing is triggered\n'
         '    Then the message contains the text "<reply>"\n    Examples: few\n      | what | reply |\n      | a | b |\n'
         "    Examples:\n      | what | reply |\n      | c | d |\n"
     )
@@ -145,7 +149,8 @@ def test_rules_have_their_own_background_and_texts_stay_with_their_step() -> Non
     """Gherkin's rules, texts between quotes and tables below a step."""
     problems = Problems()
     feature = Feature(
-        'Feature: F\nBackground:\n Given a\nRule: R\nBackground:\n Given b\n """\n Scenario: no\n """\nExample: E\n * c\n | x |\n',
+        "Feature: F\nBackground:\n Given a\nRule: R\nBackground:\n Given b\n"
+        ' """\n Scenario: no\n """\nExample: E\n * c\n | x |\n',
         "f.feature",
         problems,
     )

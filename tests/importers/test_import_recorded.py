@@ -23,7 +23,7 @@ TURN = {
     "timestamp": "2026-03-02T10:00:00Z",
 }
 FOCAL = {"items": [TURN], "total": 2, "limit": 20, "offset": 0, "has_more": False}
-MIX = [
+MIX: list[dict[str, Any]] = [
     {"id": "m1", "role": "user", "sessionId": "s-1", "userInput": "How many are open?"},
     {
         "id": "m2",
@@ -35,7 +35,7 @@ MIX = [
         "toolCalls": [{"id": "a", "name": "grep", "input": '{"for": "OPEN"}', "result": "3 matches"}],
     },
 ]
-PIPESHUB = {
+PIPESHUB: dict[str, Any] = {
     "_id": "c-1",
     "messages": [
         {"messageType": "user_query", "content": "How long?"},
@@ -129,7 +129,10 @@ def test_a_file_of_another_format_is_refused_by_name_and_counted_in_a_folder() -
     [
         ("", "a.json:1:1: error[import-json]: the file holds no JSON record"),
         ("{", "a.json:1:1: error[import-json]: the file holds no JSON record: the file is not JSON"),
-        ('[{"sessionId": "s", "userInput": "x", "role": 3}]', "a.json:1:1: error[import-nothing]: the file holds no conversation"),
+        (
+            '[{"sessionId": "s", "userInput": "x", "role": 3}]',
+            "a.json:1:1: error[import-nothing]: the file holds no conversation",
+        ),
     ],
 )
 def test_a_file_without_conversations_says_why(content: str, said: str) -> None:
@@ -174,7 +177,7 @@ def test_names_of_files_differ_whatever_the_ids_are() -> None:
     """Case apart they differ, and none is empty, a device of Windows, or a path."""
     names = Names()
     ids = ["A/../b", "a-b", "A-B", "", "...", "con", "é" * 300, "x" * 300]
-    made = [names.of(id, "talk") for id in ids]
+    made = [names.of(given, "talk") for given in ids]
     assert made[:6] == ["A-b", "a-b-2", "A-B-3", "talk", "talk-2", "con-"]
     assert len({name.casefold() for name in made}) == len(made)
     assert max(map(len, made)) <= 80

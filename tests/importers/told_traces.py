@@ -45,7 +45,10 @@ def exported(*spans: Span, **resource: Any) -> dict[str, Any]:
     """What an exporter writes at a time."""
     return {
         "resourceSpans": [
-            {"resource": {"attributes": attributes(resource)}, "scopeSpans": [{"scope": {"name": "shop"}, "spans": list(spans)}]}
+            {
+                "resource": {"attributes": attributes(resource)},
+                "scopeSpans": [{"scope": {"name": "shop"}, "spans": list(spans)}],
+            }
         ]
     }
 
