@@ -18,6 +18,7 @@ from focal_eval.importers.base import Imported
 from focal_eval.importers.chat import MAX_TURNS
 from focal_eval.importers.foreign import Placed, Source, conform, read_json
 from focal_eval.importers.losses import Losses
+from focal_eval.importers.places import lines_of_items
 from focal_eval.importers.recorded_script import Names
 from focal_eval.importers.write import data_said, literal, said, yaml_text
 from focal_eval.source import Span, whole_file
@@ -117,8 +118,8 @@ class DialogflowCX:
         turns = 0
         names = Names()
         for source in sources:
-            for case, place in _cases(source, losses, problems):
-                script = _Script(case, source, place, losses).made(problems)
+            for case, line, place in _cases(source, losses, problems):
+                script = _Script(case, source, line, place, losses).made(problems)
                 if script is not None:
                     scripts[f"scenarios/{names.of(case.displayName, 'test-case')}.yaml"] = yaml_text(script)
                     turns += len(script["turns"])
@@ -126,10 +127,11 @@ class DialogflowCX:
 
 
 Place = Callable[..., Callable[[], Span]]
+_Found = tuple[_Case, int, Place]
 
 
-def _cases(source: Source, losses: Losses, problems: Problems) -> list[tuple[_Case, Place]]:
-    """The test cases of a file, each with what gives the place of its values."""
+def _cases(source: Source, losses: Losses, problems: Problems) -> list[_Found]:
+    """The test cases of a file, each with its line and what gives the place of its values."""
     if source.file.endswith(".jsonl"):
         return _lines(source, losses, problems)
     quiet = Problems()
@@ -140,13 +142,16 @@ def _cases(source: Source, losses: Losses, problems: Problems) -> list[tuple[_Ca
     data, placed = read
     if isinstance(data, list):
         found: list[_Case] = conform(data, list[_Case], placed, problems) or []
-        return [(case, partial(placed.at, index)) for index, case in enumerate(found)]
+        lines = lines_of_items(placed.text, ())
+        return [(case, line, partial(placed.at, index)) for index, (case, line) in enumerate(zip(found, lines, strict=False))]
     if _is_case(data):
         case: _Case | None = conform(data, _Case, placed, problems)
-        return [] if case is None else [(case, placed.at)]
+        return [] if case is None else [(case, 1, placed.at)]
     listed: _Listed | None = conform(data, _Listed, placed, problems)
     cases = [] if listed is None else listed.testCases
-    return [(case, partial(placed.at, "testCases", index)) for index, case in enumerate(cases)]
+    at = partial(placed.at, "testCases")
+    lines = lines_of_items(placed.text, ("testCases",))
+    return [(case, line, partial(at, index)) for index, (case, line) in enumerate(zip(cases, lines, strict=False))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +170,9 @@ def _is_case(data: Any) -> bool:
     return isinstance(data, Mapping) and "displayName" in data and "testCaseConversationTurns" in data
 
 
-def _lines(source: Source, losses: Losses, problems: Problems) -> list[tuple[_Case, Place]]:
+def _lines(source: Source, losses: Losses, problems: Problems) -> list[_Found]:
     text = source.text(problems)
-    out: list[tuple[_Case, Place]] = []
+    out: list[_Found] = []
     for number, line in enumerate((text or "").split("\n"), 1):
         if not line.strip():
             continue
@@ -178,7 +183,7 @@ def _lines(source: Source, losses: Losses, problems: Problems) -> list[tuple[_Ca
             return []
         case = conform(read[0], _Case, Placed(source.file, line), problems)
         if case is not None:
-            out.append((case, partial(_on_line, source.file, number)))
+            out.append((case, number, partial(_on_line, source.file, number)))
     return out
 
 
@@ -199,8 +204,8 @@ def _refuse(source: Source, quiet: Problems, losses: Losses, problems: Problems)
 class _Script:
     """One test case on its way to a script."""
 
-    def __init__(self, case: _Case, source: Source, place: Place, losses: Losses) -> None:
-        self._case, self._source, self._place, self._losses = case, source, place, losses
+    def __init__(self, case: _Case, source: Source, line: int, place: Place, losses: Losses) -> None:
+        self._case, self._source, self._line, self._place, self._losses = case, source, line, place, losses
         self._config = case.testConfig or _Config()
 
     def made(self, problems: Problems) -> dict[str, Any] | None:
@@ -236,7 +241,7 @@ class _Script:
         return self._place("testCaseConversationTurns", number, *path)
 
     def _origin(self) -> dict[str, Any]:
-        out: dict[str, Any] = {"format": "cx", "file": said(PurePath(self._source.file).name), "line": self._place()().line}
+        out: dict[str, Any] = {"format": "cx", "file": said(PurePath(self._source.file).name), "line": self._line}
         if self._case.name:
             out["test_case"] = said(self._case.name)
         for key, value in (("flow", self._config.flow), ("page", self._config.page)):

@@ -12,6 +12,7 @@ from focal_eval.importers import recorded, tau2_task
 from focal_eval.importers.base import Imported, option
 from focal_eval.importers.foreign import Placed, Source, conform
 from focal_eval.importers.losses import Losses
+from focal_eval.importers.places import lines_of_items
 from focal_eval.importers.recorded import Heard, Recorded, with_more_losses
 from focal_eval.importers.recorded_script import APPROXIMATED, Names, Writing, at
 from focal_eval.importers.tau2_task import Task, answer_key, script_of
@@ -81,14 +82,14 @@ class Tau2(Recorded):
 
     def _scripts(self, source: Source, found: Any, names: Names, losses: Losses, problems: Problems) -> dict[str, str]:
         """The scripts of a file of tasks, by their path."""
-        data, prefix = found
+        data, path = found
         placed = Placed(source.file, source.data.decode("utf-8-sig"))
         tasks: list[Task] | None = conform(data, list[Task], placed, problems)
+        lines = [1] if path is None else lines_of_items(placed.text, path)
         out: dict[str, str] = {}
         seen: set[str] = set()
-        for index, task in enumerate(tasks or ()):
-            path = (*prefix, index) if isinstance(_data(source), list) or prefix else ()
-            place = partial(placed.at, *path)
+        for index, (task, line) in enumerate(zip(tasks or (), lines, strict=False)):
+            place = placed.at if path is None else partial(placed.at, *path, index)
             for key in data[index]:
                 if key not in tau2_task.KNOWN and data[index][key]:
                     losses.add("task-field", place(key))
@@ -96,7 +97,7 @@ class Tau2(Recorded):
                 losses.add("repeated-task", place())
                 continue
             seen.add(str(task.id))
-            script = script_of(task, source.file, place, losses, play=self.user)
+            script = script_of(task, source.file, line, place, losses, play=self.user)
             if script is not None:
                 out[f"tasks/{names.of(f'task-{task.id}', 'task')}.yaml"] = yaml_text(_ordered(script))
         return out
@@ -150,12 +151,12 @@ def _data(source: Source) -> Any:
         return _BROKEN
 
 
-def _tasks(data: Any) -> tuple[list[dict[str, Any]], tuple[str, ...]] | None:
-    """The tasks in a file and where they stand: a list, `{"tasks": [...]}`, or one task."""
+def _tasks(data: Any) -> tuple[list[dict[str, Any]], tuple[str, ...] | None] | None:
+    """The tasks in a file and where their list stands: at the top, under `tasks`, or nowhere, as the file is one task."""
     if isinstance(data, Mapping) and isinstance(data.get("tasks"), list):
         return (data["tasks"], ("tasks",)) if _is_task(data["tasks"]) else None
     if isinstance(data, Mapping) and _is_task([data]):
-        return [dict(data)], ()
+        return [dict(data)], None
     return (data, ()) if _is_task(data) else None
 
 

@@ -81,7 +81,7 @@ class Task:
     ticket: str | None = None
 
 
-def script_of(task: Task, file: str, place: Place, losses: Losses, *, play: bool) -> dict[str, Any] | None:
+def script_of(task: Task, file: str, line: int, place: Place, losses: Losses, *, play: bool) -> dict[str, Any] | None:
     """The script; None where the task says nothing of its user. `place` gives the place of a value in the task."""
     user = _user(task)
     opening = _opening(user, task)
@@ -95,7 +95,7 @@ def script_of(task: Task, file: str, place: Place, losses: Losses, *, play: bool
         "title": said(f"Task {task.id}: {shorten(' '.join((_purpose(task) or opening).split()), 90)}"),
         "tags": ["tau2", *([said(domain)] if isinstance(domain, str) and domain.isidentifier() else []), "simulated-user"],
         "metadata": {"user": data_said(user)},
-        "origin": _origin(task, file, place, losses),
+        "origin": _origin(task, file, line, place, losses),
     }
     if text := _description(task):
         script["description"] = said(text)
@@ -138,13 +138,13 @@ def _description(task: Task) -> str:
     )
 
 
-def _origin(task: Task, file: str, place: Place, losses: Losses) -> dict[str, Any]:
+def _origin(task: Task, file: str, line: int, place: Place, losses: Losses) -> dict[str, Any]:
     """Where the task came from, and what of it no expectation holds."""
     criteria = task.evaluation_criteria or Criteria()
     out: dict[str, Any] = {
         "format": "tau2",
         "file": said(PurePath(file).name),
-        "line": place()().line,
+        "line": line,
         "task": said(str(task.id)),
     }
     if criteria.reward_basis is not None:
