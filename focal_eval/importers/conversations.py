@@ -16,6 +16,8 @@ from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.importers.conversations_chat import CHAT
 from focal_eval.importers.conversations_draft import Origin, Reader, unwrapped
 from focal_eval.importers.conversations_file import PassedOver, Record, records
+from focal_eval.importers.conversations_openai import Completions
+from focal_eval.importers.conversations_otel import Traces
 from focal_eval.importers.conversations_rules import RULES
 from focal_eval.importers.run import files_below
 from focal_eval.records.conversation import Conversation
@@ -37,7 +39,12 @@ class Format:
     fits: Callable[[Any], bool]
 
 
-FORMATS: dict[str, Format] = {name: Format(name, doc, reader, fits) for name, doc, reader, fits in (*RULES, *CHAT)}
+_Shape = tuple[str, str, type[Reader], Callable[[Any], bool]]
+_COMPLETIONS = "chat completions: messages with role and content, a conversation a line or one file"
+_SPANS = "OpenTelemetry: spans of GenAI conventions or OpenInference, as OTLP's JSON or one span a line"
+_LAST: tuple[_Shape, ...] = (("otel", _SPANS, Traces, Traces.fits), ("openai", _COMPLETIONS, Completions, Completions.fits))
+
+FORMATS: dict[str, Format] = {name: Format(name, doc, reader, fits) for name, doc, reader, fits in (*RULES, *CHAT, *_LAST)}
 """By name, in the order in which a record is tried; the first that fits is taken."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from focal_eval.importers.conversations_draft import (
     text_of,
     tool_call,
 )
+from focal_eval.importers.conversations_file import Record
 from focal_eval.records import UNKNOWN
+from focal_eval.records.conversation import Conversation
 
 STOP = "###STOP###"  # tau-bench: the simulated user's sign that it is done
 
@@ -50,22 +52,26 @@ class ChatCompletions(Reader):
         return super().id(data) if "role" not in data else self.key(data)
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
-        role, text = row.get("role"), text_of(row.get("content"))
+        role, text = row.get("role"), self.text(row.get("content"), line)
         if role == "user":
-            draft.user(self.cleaned(text), line)
+            draft.user(self.cleaned(text, line), line)
         elif role == "assistant":
             requests = listed(row.get("tool_calls"), "tool_calls")
             if self.beside_calls or not requests:
                 draft.agent(text, line)
+            elif text.strip():
+                self.origin.left("aside", line)
             for request in requests:
                 function = mapping(mapping(request, "a tool call").get("function", request), "a tool call")
                 draft.call(tool_call(function.get("name"), function.get("arguments"), id=request.get("id")), line, waits=True)
         elif role == "tool":
-            draft.result(row.get("tool_call_id"), text)
+            draft.result(row.get("tool_call_id"), text, line)
         elif not isinstance(role, str):
             raise Misshapen("a message has no role")
+        else:
+            self.origin.left("system-prompt" if role in ("system", "developer") else "unknown-role", line)
 
-    def cleaned(self, text: str) -> str:
+    def cleaned(self, text: str, line: int) -> str:
         """What the user said, without what only machines read."""
         return text
 
@@ -85,8 +91,58 @@ class TauBench(ChatCompletions):
     def id(self, data: Data) -> str | None:
         return f"task-{data.get('task_id')}-trial-{data.get('trial', 0)}"
 
-    def cleaned(self, text: str) -> str:
+    def cleaned(self, text: str, line: int) -> str:
+        if STOP in text:
+            self.origin.left("stop-marker", line)
         return text.replace(STOP, "").strip()
+
+
+class Tau2Runs(ChatCompletions):
+    """Results of τ²-bench: `{"simulations": [{"id", "task_id", "trial", "messages"}]}`, or one simulation."""
+
+    MARKERS = (STOP, "###TRANSFER###", "###OUT-OF-SCOPE###")
+
+    @staticmethod
+    def fits(data: Any) -> bool:
+        run = first(data.get("simulations")) if isinstance(data, Mapping) and "simulations" in data else data
+        return isinstance(run, Mapping) and "task_id" in run and isinstance(run.get("messages"), list)
+
+    def read(self, data: Any, record: Record) -> Iterator[Conversation]:
+        runs = listed(data["simulations"], "simulations") if isinstance(data, Mapping) and "simulations" in data else [data]
+        for run in runs:
+            try:
+                yield from super().read(mapping(run, "a simulation"), record)
+            except Misshapen as problem:
+                self.origin.told(str(problem), record.line)
+
+    def id(self, data: Data) -> str | None:
+        return f"task-{data.get('task_id')}-trial-{data.get('trial') or 0}"
+
+    def draft(self, data: Data, line: int) -> Draft:
+        draft = super().draft(data, line)
+        draft.metadata |= {"task": str(data.get("task_id")), "trial": data.get("trial") or 0}
+        self.unused(data, line, measures=("agent_cost", "user_cost", "duration"))
+        return draft
+
+    def add(self, draft: Draft, row: Data, line: int) -> None:
+        if row.get("role") == "user" and row.get("tool_calls"):
+            self.origin.left("user-call", line)
+        elif row.get("role") == "tool":
+            if row.get("requestor", "assistant") == "assistant":
+                text = self.text(row.get("content"), line)
+                failed = row.get("error") is True and not text.strip().startswith("Error:")
+                draft.result(row.get("id"), f"Error: {text}" if failed else text, line)
+        else:
+            super().add(draft, row, line)
+            if row.get("role") == "assistant":
+                self.unused(row, line, measures=("cost", "usage"), raw=("raw_data",))
+
+    def cleaned(self, text: str, line: int) -> str:
+        for marker in self.MARKERS:
+            if marker in text:
+                self.origin.left("stop-marker", line)
+                text = text.replace(marker, "")
+        return text.strip()
 
 
 class Mix(Reader):
@@ -114,6 +170,7 @@ class Mix(Reader):
             draft.user(text_of(row.get("userInput", row.get("content"))), line)
         elif role == "assistant":
             draft.agent(text_of(row.get("assistantResponse") or row.get("content") or row.get("userInput")), line)
+            self.unused(row, line, reasoning=("reasoning",), measures=("cost", "inputTokens", "outputTokens"))
             for called in listed(row.get("toolCalls"), "toolCalls"):
                 call = tool_call(mapping(called, "a tool call").get("name"), called.get("input"), id=called.get("id"))
                 failed = called.get("isError") is True
@@ -150,6 +207,8 @@ class PipesHub(Reader):
             draft.user(text, line)
         elif kind in ("bot_response", "error"):
             draft.agent(text, line)
+            self.unused(row, line, citations=("citations",), suggestions=("followUpQuestions",), measures=("confidence",))
+            self.unused(row, line, feedback=("feedback",))
             parts = [mapping(part, "a part") for part in listed(row.get("parts"), "parts")]
             calls = [part for part in parts if part.get("type") == "tool_call"]
             for part in calls:
@@ -163,6 +222,8 @@ class PipesHub(Reader):
             for tool in listed(row.get("tools"), "tools") if not calls else []:
                 call = tool_call(mapping(tool, "a tool").get("toolName"))
                 draft.call(replace(answered(call, tool.get("toolResult")), arguments=UNKNOWN), line)
+        else:
+            self.origin.left("other-message", line)
 
 
 class Glean(Reader):
@@ -183,14 +244,17 @@ class Glean(Reader):
 
     def add(self, draft: Draft, row: Data, line: int) -> None:
         if row.get("messageType", "CONTENT") not in ("CONTENT", "ERROR"):
-            return  # progress and control, which are no words of the conversation
+            self.origin.left("other-message", line)  # progress and control, which are no words of the conversation
+            return
         fragments = [mapping(item, "a fragment") for item in listed(row.get("fragments"), "fragments")]
         text = "".join(item["text"] for item in fragments if isinstance(item.get("text"), str))
         if row.get("author", "USER") == "USER":
             draft.user(text, line)
             return
         draft.agent(text, line)
+        self.unused(row, line, citations=("citations",))
         for item in fragments:
+            self.unused(item, line, citations=("citation",), suggestions=("querySuggestion",))
             if item.get("action") is not None:
                 action = mapping(item["action"], "an action")
                 given = mapping(action.get("parameters") or {}, "parameters")
@@ -200,13 +264,8 @@ class Glean(Reader):
 
 CHAT: tuple[tuple[str, str, type[Reader], Callable[[Any], bool]], ...] = (
     ("tau-bench", "recorded runs of tau-bench: task_id, trial, traj", TauBench, TauBench.fits),
+    ("tau2", "results of tau2-bench: simulations with their messages", Tau2Runs, Tau2Runs.fits),
     ("mix", "Mix: rows of BackendMessage or MessageData, or an exported session", Mix, Mix.fits),
     ("pipeshub", "PipesHub: conversations of messages with a messageType", PipesHub, PipesHub.fits),
     ("glean", "Glean: saved chats of messages with fragments", Glean, Glean.fits),
-    (
-        "openai",
-        "chat completions: messages with role and content, a conversation a line or one file",
-        ChatCompletions,
-        ChatCompletions.fits,
-    ),
 )

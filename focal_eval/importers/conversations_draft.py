@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,21 @@ class Misshapen(ValueError):
     """A record is not what its format says; the message is one of few sentences."""
 
 
+def _nobody(kind: str, line: int) -> None:
+    """Who asks for conversations alone need not hear what they leave out."""
+
+
 @dataclass(slots=True)
 class Origin:
-    """Where conversations come from, and where what cannot be read is told."""
+    """Where conversations come from, and where what cannot be read is told.
+
+    `left` hears of what is read but is no part of a conversation, such as a system prompt: its kind and its line.
+    """
 
     format: str
     file: str
     passed_over: PassedOver
+    left: Callable[[str, int], None] = _nobody
 
     def told(self, why: str, line: int) -> None:
         """Counts something that is passed over."""
@@ -102,10 +110,11 @@ class Draft:
                 turn.waiting.append(len(turn.calls))
             turn.calls.append(call)
 
-    def result(self, id: str | None, content: str) -> None:
+    def result(self, id: str | None, content: str, line: int) -> None:
         """The result of a call of this exchange that waits: the one with the id, else the first."""
         turn = self._turns[-1] if self._turns else None
         if turn is None or not turn.waiting:
+            self._origin.left("orphan-result", line)
             return
         fitting = [place for place in turn.waiting if id is not None and turn.calls[place].id == id] or turn.waiting[:1]
         turn.waiting.remove(fitting[0])
@@ -121,8 +130,11 @@ class Draft:
         if not any(turn.user is not None for turn in self._turns):
             self._origin.told("a conversation in which the user says nothing", self._line)
             return None
-        turns = tuple(turn.closed(tools_known=self._tools_known) for turn in self._turns)
         origin = self._origin
+        for turn in self._turns:
+            for _ in turn.waiting:
+                origin.left("missing-result", turn.line)
+        turns = tuple(turn.closed(tools_known=self._tools_known) for turn in self._turns)
         return Conversation(
             id=self.id,
             format=origin.format,
@@ -190,11 +202,11 @@ def place_of(value: Any) -> ScenarioState | None:
     """`returns/confirm`, `{id, step}` or null as a place. Raises Misshapen."""
     if value is None or value == "none":
         return None
-    if isinstance(value, str) and value:
-        scenario, _, step = value.partition("/")
+    if isinstance(value, str) and value.strip():
+        scenario, _, step = value.strip().partition("/")
         return ScenarioState(scenario, step or None)
-    if isinstance(value, Mapping) and isinstance(value.get("id"), str):
-        return ScenarioState(value["id"], value["step"] if isinstance(value.get("step"), str) else None)
+    if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value["id"].strip():
+        return ScenarioState(value["id"].strip(), value["step"] if isinstance(value.get("step"), str) else None)
     raise Misshapen("a scenario is neither text nor {id, step}")
 
 
@@ -291,6 +303,20 @@ class Reader:
             if isinstance(value, (str, int)) and value != "":
                 return str(value)
         return None
+
+    def text(self, content: Any, line: int) -> str:
+        """The text of a message; its other parts, such as images, are left out and told."""
+        if isinstance(content, list):
+            for part in content:
+                if not (isinstance(part, Mapping) and isinstance(part.get("text"), str)):
+                    self.origin.left("not-text", line)
+        return text_of(content)
+
+    def unused(self, row: Data, line: int, **kinds: tuple[str, ...]) -> None:
+        """Tells what a record says besides: a kind is left where one of its keys has a value."""
+        for kind, keys in kinds.items():
+            if any(row.get(key) not in (None, "", [], {}) for key in keys):
+                self.origin.left(kind, line)
 
     def ordered(self, rows: list[Any]) -> list[Any]:
         """The parts of a conversation, the first one first."""

@@ -49,18 +49,23 @@ class PassedOver:
 def records(path: Path, passed_over: PassedOver) -> Iterator[Record]:
     """The records of a file. Raises OSError where it cannot be read."""
     with path.open("rb") as stream:
-        begin = stream.read(_CHUNK)
-        body = begin.removeprefix(_BOM).lstrip(_SPACE)
-        if not body:
-            return
-        by_line = _by_line(begin.removeprefix(_BOM), path)
-        stream.seek(len(_BOM) if begin.startswith(_BOM) else 0)
-        if by_line:
-            yield from _lines(stream, str(path), passed_over)
-        elif body[:1] == b"[":
-            yield from _items(stream, str(path), passed_over)
-        else:
-            yield from _document(stream, str(path), passed_over)
+        yield from records_in(stream, str(path), passed_over)
+
+
+def records_in(stream: BinaryIO, file: str, passed_over: PassedOver) -> Iterator[Record]:
+    """The records of a file that is open at its beginning; its name tells whether it holds one a line."""
+    begin = stream.read(_CHUNK)
+    body = begin.removeprefix(_BOM).lstrip(_SPACE)
+    if not body:
+        return
+    by_line = _by_line(begin.removeprefix(_BOM), Path(file))
+    stream.seek(len(_BOM) if begin.startswith(_BOM) else 0)
+    if by_line:
+        yield from _lines(stream, file, passed_over)
+    elif body[:1] == b"[":
+        yield from _items(stream, file, passed_over)
+    else:
+        yield from _document(stream, file, passed_over)
 
 
 def _by_line(begin: bytes, path: Path) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from focal_eval.importers.chat import MAX_TURNS
 from focal_eval.importers.conversations_chat import first
 from focal_eval.importers.conversations_draft import (
     Data,
@@ -21,6 +22,7 @@ from focal_eval.importers.conversations_draft import (
     place_of,
     text_of,
     tool_call,
+    unwrapped,
 )
 from focal_eval.importers.conversations_file import Record
 from focal_eval.records import UNKNOWN, Reply, ToolCall
@@ -55,7 +57,15 @@ class FocalTurns(Reader):
         path = request.get("path") if isinstance(request, Mapping) else None
         found = _SESSION.search(path) if isinstance(path, str) else None
         self._session = None if found is None else found[1]
+        self._told(unwrapped(record.data), record.line)
         yield from super().take(record)
+
+    def _told(self, page: Any, line: int) -> None:
+        """Counts turns that the session has and the page has not; the one that starts a scenario is on none."""
+        items, total = (page.get("items"), page.get("total")) if isinstance(page, Mapping) else (None, None)
+        if isinstance(items, list) and isinstance(total, int):
+            for _ in range(min(total - len(items), MAX_TURNS)):
+                self.origin.left("missing-turn", line)
 
     def id(self, data: Data) -> str | None:
         return self._session or super().id(data)
@@ -71,6 +81,7 @@ class FocalTurns(Reader):
     def add(self, draft: Draft, row: Data, line: int) -> None:
         draft.user(text_of(row.get("user_message")), line)
         draft.agent(text_of(row.get("agent_response")), line)
+        self.unused(row, line, measures=("latency_ms", "tokens_used"))
         for name in names_of(row.get("tools_called"), "tools_called"):
             draft.call(replace(tool_call(name), arguments=UNKNOWN), line)
         if row.get("matched_rules") is not None:
@@ -113,7 +124,7 @@ class Pairs(Reader):
             draft.user(user, line)
         draft.agent(text_of(row.get("agent")), line)
         for item in listed(row.get("tools"), "tools"):
-            draft.call(_plain_call(item), line)
+            draft.call(plain_call(item), line)
         known: dict[str, Any] = {"no_tools": isinstance(row.get("tools"), list)}
         if row.get("rules") is not None:
             known["rules"] = names_of(row["rules"], "rules")
@@ -126,7 +137,8 @@ class Pairs(Reader):
         draft.know(**known)
 
 
-def _plain_call(item: Any) -> ToolCall:
+def plain_call(item: Any) -> ToolCall:
+    """A call as people write it: its name, or a mapping with `name`, `arguments`, `result` and `error`. Raises Misshapen."""
     if isinstance(item, str):
         return replace(tool_call(item), arguments=UNKNOWN)
     item = mapping(item, "a tool call")

@@ -240,12 +240,12 @@ def _answer_key(task: _Task) -> list[dict[str, Any]]:
         for index, made in enumerate(calls)
         if made not in calls[:index]
     ]
-    told = [_told(str(fact)) | {"soft": True, "because": "the answer key has this fact"} for fact in task.outputs if str(fact)]
-    return wanted + told
+    facts = [told(str(fact)) | {"soft": True, "because": "the answer key has this fact"} for fact in task.outputs if str(fact)]
+    return wanted + facts
 
 
-def _told(fact: str) -> dict[str, Any]:
-    """A fact in some reply; tau-bench takes `1,786` for `1786`."""
+def told(fact: str) -> dict[str, Any]:
+    """The expectation of a fact in some reply; tau-bench takes `1,786` for `1786`."""
     forms = [fact, f"{int(fact):,}"] if fact.isdecimal() and fact.isascii() and 3 < len(fact) < 20 else [fact]
     found = [{"count": {"text": said(form), "times": {"min": 1}}} for form in forms]
     return found[0] if len(found) == 1 else {"any_of": found}

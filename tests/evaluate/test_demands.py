@@ -50,3 +50,9 @@ def test_stubs_that_nobody_hears_are_warned_of() -> None:
     text = "tools: {lookup: {returns: 1}}\nturns: [hi]\n"
     assert codes(text) == ["1:9 stubs-unheard"]
     assert codes(text, Abilities(stubs=True)) == []
+
+
+def test_a_cassette_needs_no_stubs() -> None:
+    """Its calls have their recorded answers, which is no reason for a warning."""
+    script = script_of("tools: {lookup: {returns: 1}}\nturns: [hi]\n")
+    assert check_demands([script], Abilities(), "cassette", unreported="refuse") == []

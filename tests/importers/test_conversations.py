@@ -415,7 +415,9 @@ def test_an_unknown_format_names_the_nearest() -> None:
     """And the format can be forced by its name."""
     with pytest.raises(UsageError, match=r"no format of recordings is named 'pipehub'; did you mean 'pipeshub'\?"):
         format_named("pipehub")
-    assert list(FORMATS) == ["run", "focal", "sgd", "pairs", "tau-bench", "mix", "pipeshub", "glean", "openai"]
+    assert list(FORMATS) == [
+        "run", "focal", "sgd", "pairs", "tau-bench", "tau2", "mix", "pipeshub", "glean", "otel", "openai",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

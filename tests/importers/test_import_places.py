@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from focal_eval.importers.places import json_span
+from focal_eval.importers.places import json_span, lines_of_items
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -48,3 +48,10 @@ def test_a_path_that_is_not_there_gives_the_nearest_value_above() -> None:
 def test_the_last_of_two_equal_keys_is_meant() -> None:
     """Parsers keep the last one, so the place is that one's."""
     assert json_span('{"a": 1, "a": 2}', ("a",), "a.json").column == 15
+
+
+def test_the_lines_of_a_lists_items_are_found_in_one_pass() -> None:
+    """Each item has the line it begins on, below a key too; where there is no list there are none."""
+    text = '{"a": [1,\n {"b": "x\\n]"},\n\n [2]], "c": []}'
+    assert list(lines_of_items(text, ("a",))) == [1, 2, 4]
+    assert list(lines_of_items(text, ("c",))) == list(lines_of_items(text, ("d",))) == []
