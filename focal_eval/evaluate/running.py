@@ -35,6 +35,7 @@ from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Reference
+    from focal_eval.runner.asking import Asker
 
 
 def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> RunResult:
@@ -95,6 +96,7 @@ class _Run:
         self.request, self.prepared, self.clock = request, prepared, clock
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference, self.before = reference, before
+        self.asker: Asker | None = None  # the suite's judge, while the run goes on
         self.redact = Redactor(self.target.secrets)
         self.store = None if prepared.part is not None else store_of(request.store, prepared.target.suite, os.environ)
         started = clock.now()
@@ -214,12 +216,15 @@ class _Run:
                 if self.target.recorder is not None:
                     self.target.recorder.save()
                 journal.flush()
+                judge = None if self.asker is None else runner.run(self._judged(self.asker, journal, state))
                 done = finish(
                     journal,
                     self._outcome(schedule, state, start),
                     coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
                     reference=self.reference,
                     strict_flaky=self.request.strict_flaky,
+                    judge=judge,
+                    limits=None if self.prepared.part is not None else self.fields.gates,
                 )
         finally:
             journal.close()
@@ -232,11 +237,22 @@ class _Run:
         told = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
         return RunResult(model, done.code, written, self.target.warnings, reasons, told, done.compared, kept)
 
+    async def _judged(self, asker: Asker, journal: Journal, state: str) -> dict[str, Any] | None:
+        """What the judge said and how it did in its audit; None where it was not asked."""
+        from focal_eval.evaluate.judge_setup import told_of
+
+        try:
+            return await told_of(asker, self.fields, model_of(self.folder, journal.reading), audits=state != "interrupted")
+        finally:
+            await asker.close()
+
     def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
         fields, before = self.fields, self.before
+        terms = terms_of(self.prepared, self.request, self.clock, self.talks)
+        self.asker = terms.asker
         schedule = Schedule(
             self.plan,
-            terms_of(self.prepared, self.request, self.clock, self.talks),
+            terms,
             journal.add,
             observer,
             concurrency=fields.concurrency,

@@ -1,0 +1,130 @@
+"""The audit of a judge: known-good and known-bad answers, judged as those of the run were, and how often it agreed.
+
+Whoever trusts a judge's verdicts should see this beside them. It is made in every run that asked one, by the same judge, with
+the same rubrics, settings and number of votes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from focal_eval.checks.judge_plants import Plant, plants_of
+from focal_eval.compare.stats.estimates import wilson
+from focal_eval.evaluate.judged import Judgements, said_before
+from focal_eval.records import Answer, Json, Rubric
+from focal_eval.report.model import Case, ReportModel
+from focal_eval.runner.asking import Asker
+from focal_eval.script.suite_judge import Audit
+from focal_eval.text import counted, shorten
+from focal_eval.value import value
+
+MOST_MISSED = 20  # planted answers that a report names
+OTHER_CASES = 200  # that are looked at for an answer of another conversation
+
+
+@value
+class Planted:
+    """A planted answer, and what the judge said of it."""
+
+    rubric: Rubric
+    plant: Plant
+    answer: Answer
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the judge knew; one that abstains or cannot be asked did not."""
+        return self.answer.verdict == ("pass" if self.plant.good else "fail")
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "rubric": self.rubric.key,
+            "kind": self.plant.kind,
+            "text": shorten(self.plant.text, 200),
+            "wanted": "pass" if self.plant.good else "fail",
+            "verdict": self.answer.verdict,
+        }
+
+
+async def audited(asker: Asker, judgements: Judgements, model: ReportModel, audit: Audit) -> dict[str, Json]:
+    """The audit of the judge of a run, as a header holds it."""
+    used = list(judgements.rubrics.values())
+    planned = [
+        (rubric, plant, plant.question(rubric, said_before(model, case, turn)))
+        for rubric, case, turn in used[: audit.most_rubrics]
+        for plant in plants_of(rubric, _elsewhere(model, case))
+    ]
+    answers = await asker.answers(question for _, _, question in planned)
+    planted = [Planted(rubric, plant, answers[question.digest]) for rubric, plant, question in planned]
+    return summed_up(planted, rubrics=len(used), warn_below=audit.warn_below)
+
+
+def _elsewhere(model: ReportModel, case: Case) -> str | None:
+    """The first reply of another script's conversation, one that is not this case's own; None where there is none."""
+    own = set(_replies(model, case))
+    others = (other for other in model.cases if other.script != case.script)
+    for other, _ in zip(others, range(OTHER_CASES), strict=False):
+        for text in _replies(model, other):
+            if text not in own:
+                return text
+    return None
+
+
+def _replies(model: ReportModel, case: Case) -> Iterable[str]:
+    for place in case.last.turns:
+        said = (model.document(place).get("reply") or {}).get("response")
+        if isinstance(said, str) and said.strip():
+            yield said
+
+
+def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) -> dict[str, Json]:
+    """Agreement over all planted answers and for each rubric, with what is to be warned of."""
+    by_rubric: dict[str, list[Planted]] = {}
+    for one in planted:
+        by_rubric.setdefault(one.rubric.key, []).append(one)
+    out: dict[str, Json] = {
+        **_agreement(planted),
+        "rubrics": [{"rubric": several[0].rubric.text, **_agreement(several)} for several in by_rubric.values()],
+        "left_out": max(0, rubrics - len(by_rubric)),
+        "missed": [one.as_json() for one in planted if not one.agrees][:MOST_MISSED],
+        "warn_below": warn_below,
+    }
+    return {**out, "warning": warning_of(out)}
+
+
+def _agreement(planted: Sequence[Planted]) -> dict[str, Json]:
+    agreed = sum(one.agrees for one in planted)
+    interval = wilson(agreed, len(planted))
+    sides = {
+        name: {"planted": len(side), "agreed": sum(one.agrees for one in side)}
+        for name, side in (("good", [one for one in planted if one.plant.good]), ("bad", [p for p in planted if not p.plant.good]))
+    }
+    ends = {"low": round(interval.low, 4), "high": round(interval.high, 4)}
+    return {"planted": len(planted), "agreed": agreed, **ends, **sides}
+
+
+def warning_of(audit: Mapping[str, Any]) -> str | None:
+    """Why the judge is not to be trusted, in a sentence; None where nothing speaks against it.
+
+    The lower end of the interval alone would let one pass that says the same to everything where the planted answers are
+    mostly of one side: so each side is looked at, too.
+    """
+    planted, agreed = int(audit["planted"]), int(audit["agreed"])
+    if not planted:
+        return "the judge was not audited: no answer could be planted"
+    begins = "the judge cannot be trusted"
+    if 2 * audit["bad"]["agreed"] <= audit["bad"]["planted"] and audit["bad"]["planted"]:
+        return f"{begins}: of {_known(audit, 'bad')} it failed {audit['bad']['agreed']}"
+    if audit["good"]["planted"] and 2 * audit["good"]["agreed"] <= audit["good"]["planted"]:
+        return f"{begins}: of {_known(audit, 'good')} it passed {audit['good']['agreed']}"
+    if float(audit["low"]) < float(audit["warn_below"]):
+        share = f"{agreed} of {counted(planted, 'planted answer')}"
+        ends = f"95 % interval {audit['low']:.2f} to {audit['high']:.2f}"
+        return f"the judge may not be trusted: it knew {share} ({ends}, asked at least {audit['warn_below']:g})"
+    if not audit["good"]["planted"]:
+        return "nobody knows whether the judge passes anything: no rubric has good examples to plant"
+    return None
+
+
+def _known(audit: Mapping[str, Any], side: str) -> str:
+    return counted(int(audit[side]["planted"]), f"known-{side} answer")
