@@ -170,13 +170,16 @@ def _found(question: Question, aids: Aids, path: tuple[str | int, ...]) -> tuple
     if verdict == "pass":
         return ()
     said = f"the judge says that this does not fit: {_does(question.rubric.text)}"
-    near = "judged: " + votes_in_words(answer) + _reasons(answer, "fail")
+    near = _reasons(answer, "fail").removeprefix("; ") or None
     return (Finding(said, _does(question.rubric.text), quoted(question.text), near=near, path=path),)
 
 
 def _told(questions: Sequence[Question], aids: Aids) -> JudgedBy | None:
-    if not questions or (answer := aids.answers.get(questions[0].digest)) is None:
+    if not questions:
         return None
+    answer = aids.answers.get(questions[0].digest)
+    if answer is None:
+        return JudgedBy("judge", "the judge was not asked", abstained=True)
     if answer.error is not None:
         return JudgedBy("judge", "the judge could not be asked")
     share = answer.count("pass") / len(answer.votes) if answer.votes else None

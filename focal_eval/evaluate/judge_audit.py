@@ -56,7 +56,15 @@ async def audited(asker: Asker, judgements: Judgements, model: ReportModel, audi
     ]
     answers = await asker.answers(question for _, _, question in planned)
     planted = [Planted(rubric, plant, answers[question.digest]) for rubric, plant, question in planned]
-    return summed_up(planted, rubrics=len(used), warn_below=audit.warn_below)
+    return {**summed_up(planted, rubrics=len(used), warn_below=audit.warn_below), **_spent(answers.values())}
+
+
+def _spent(answers: Iterable[Answer]) -> dict[str, Json]:
+    """What the audit itself took."""
+    paid = [answer for answer in answers if not answer.kept]
+    tokens = [answer.tokens.total for answer in paid if answer.tokens is not None and answer.tokens.total is not None]
+    costs = [answer.cost for answer in paid if answer.cost is not None]
+    return {"tokens": sum(tokens) if tokens else None, "cost": round(sum(costs), 6) if costs else None}
 
 
 def _elsewhere(model: ReportModel, case: Case) -> str | None:
@@ -84,7 +92,7 @@ def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) ->
         by_rubric.setdefault(one.rubric.key, []).append(one)
     out: dict[str, Json] = {
         **_agreement(planted),
-        "rubrics": [{"rubric": several[0].rubric.text, **_agreement(several)} for several in by_rubric.values()],
+        "rubrics": [{"key": key, "rubric": several[0].rubric.text, **_agreement(several)} for key, several in by_rubric.items()],
         "left_out": max(0, rubrics - len(by_rubric)),
         "missed": [one.as_json() for one in planted if not one.agrees][:MOST_MISSED],
         "warn_below": warn_below,
@@ -93,14 +101,41 @@ def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) ->
 
 
 def _agreement(planted: Sequence[Planted]) -> dict[str, Json]:
-    agreed = sum(one.agrees for one in planted)
-    interval = wilson(agreed, len(planted))
-    sides = {
-        name: {"planted": len(side), "agreed": sum(one.agrees for one in side)}
-        for name, side in (("good", [one for one in planted if one.plant.good]), ("bad", [p for p in planted if not p.plant.good]))
+    good, bad = ([one for one in planted if one.plant.good is side] for side in (True, False))
+    return _figures(*((len(side), sum(one.agrees for one in side)) for side in (good, bad)))
+
+
+def _figures(good: tuple[int, int], bad: tuple[int, int]) -> dict[str, Json]:
+    """Of both sides together and each alone, from how many were planted and on how many the judge agreed."""
+    planted, agreed = good[0] + bad[0], good[1] + bad[1]
+    interval = wilson(agreed, planted)
+    sides = {name: {"planted": count, "agreed": known} for name, (count, known) in (("good", good), ("bad", bad))}
+    return {"planted": planted, "agreed": agreed, "low": round(interval.low, 4), "high": round(interval.high, 4), **sides}
+
+
+def joined(audits: Sequence[Mapping[str, Any]]) -> dict[str, Json] | None:
+    """The audits of a run's shards as one: each rubric counts once, as the first shard that used it was audited."""
+    if not audits:
+        return None
+    rubrics: dict[str, Mapping[str, Any]] = {}
+    missed: list[Json] = []
+    for audit in audits:
+        fresh = {row["key"]: row for row in audit["rubrics"] if row["key"] not in rubrics}
+        rubrics |= fresh
+        missed += [one for one in audit["missed"] if one["rubric"] in fresh]
+    sides = [
+        (sum(row[side]["planted"] for row in rubrics.values()), sum(row[side]["agreed"] for row in rubrics.values()))
+        for side in ("good", "bad")
+    ]
+    spent = {name: [audit[name] for audit in audits if audit.get(name) is not None] for name in ("tokens", "cost")}
+    out: dict[str, Json] = {
+        **_figures(*sides),
+        "rubrics": list(rubrics.values()),
+        "left_out": max(int(audit["left_out"]) for audit in audits),
+        "missed": missed[:MOST_MISSED],
+        "warn_below": audits[0]["warn_below"],
     }
-    ends = {"low": round(interval.low, 4), "high": round(interval.high, 4)}
-    return {"planted": len(planted), "agreed": agreed, **ends, **sides}
+    return {**out, "warning": warning_of(out), **{name: sum(several) if several else None for name, several in spent.items()}}
 
 
 def warning_of(audit: Mapping[str, Any]) -> str | None:

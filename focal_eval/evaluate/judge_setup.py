@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from focal_eval.clock import Clock
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def judge_of(fields: SuiteFields) -> JudgeFields | None:
-    """The suite's judge, None where it has none or a variable of it is missing."""
-    return None if fields.judge is None else fields.judge.fields
+    """The suite's judge, None where it has none or cannot be asked, as a variable is missing."""
+    return None if fields.judge is None or fields.judge.missing else fields.judge.fields
 
 
 def aiding_of(fields: SuiteFields) -> Aiding:
     """What judging takes from the suite."""
-    judge = judge_of(fields)
+    judge = None if fields.judge is None else fields.judge.fields  # votes that are recorded count without its key, too
     if judge is None:
         return Aiding(fields.semantic.fallback)
     return Aiding(fields.semantic.fallback, judge.abstains, judge.fails == "apart")
@@ -62,16 +62,34 @@ async def told_of(asker: Asker, fields: SuiteFields, model: ReportModel, *, audi
 
     judge = judge_of(fields)
     found = judgements_of(model)
-    if judge is None or not (found.answers or found.verdicts):
+    if judge is None or not found:
         return None
-    return {
-        "model": judge.model,
-        "votes_each": judge.votes,
-        "settings": asker.settings,
-        "fails": judge.fails,
-        **found.as_json(),
-        "audit": await audited(asker, found, model, judge.audit) if audits else None,
-    }
+    audit = await audited(asker, found, model, judge.audit) if audits else None
+    told = {"model": judge.model, "votes_each": judge.votes, "settings": asker.settings, "fails": judge.fails}
+    return {**told, **found.as_json(), "audit": audit}
+
+
+def told_again(source: Mapping[str, Any], model: ReportModel, aiding: Aiding) -> dict[str, Any] | None:
+    """The same of a run that was judged again: its verdicts are new, its judge and the audit those of the `source`'s header."""
+    from focal_eval.evaluate.judged import judgements_of
+
+    before = source.get("judge")
+    found = judgements_of(model)
+    if not isinstance(before, dict) or not found:
+        return None
+    return {**before, "fails": "apart" if aiding.apart else "case", **found.as_json()}
+
+
+def told_together(headers: Sequence[Mapping[str, Any]], model: ReportModel) -> dict[str, Any] | None:
+    """The same of a run that was put together from shards, by their headers."""
+    from focal_eval.evaluate.judge_audit import joined
+    from focal_eval.evaluate.judged import judgements_of
+
+    told = [judge for header in headers if isinstance(judge := header.get("judge"), dict)]
+    if not told:
+        return None
+    audits = [judge["audit"] for judge in told if judge.get("audit")]
+    return {**told[0], **judgements_of(model).as_json(), "audit": joined(audits)}
 
 
 class Needs:

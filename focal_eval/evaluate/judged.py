@@ -31,6 +31,9 @@ class Judgements:
     answers: list[Answer] = field(default_factory=list)  # of which each was spent on once
     rubrics: dict[str, tuple[Rubric, Case, int | None]] = field(default_factory=dict)  # where each was first used
 
+    def __bool__(self) -> bool:
+        return bool(self.answers or self.verdicts)
+
     def as_json(self) -> dict[str, Json]:
         """What a header says of it, without the judge's own settings."""
         votes = Counter(vote.verdict for answer in self.answers for vote in answer.votes)

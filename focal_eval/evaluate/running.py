@@ -29,6 +29,7 @@ from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
+from focal_eval.runner.opening import Terms
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule
 from focal_eval.script.suite_compare import masks_to_json
@@ -206,11 +207,13 @@ class _Run:
         if self.before is not None:
             check_same(self.before, header, self.plan)
         after = None if self.before is None else self.before.after
+        terms = terms_of(self.prepared, self.request, self.clock, self.talks)
+        self.asker = terms.asker
         journal = Journal(self.folder, header, self.redact, sync=self.request.sync, after=after)
         try:
             if self.target.agent is not None and self.target.agent.text is not None:
                 journal.keep(AGENT, self.target.agent.text)
-            schedule = self._schedule(journal, observer, pool)
+            schedule = self._schedule(journal, observer, pool, terms)
             with self._live():
                 state = runner.run(self._play(schedule))
                 if self.target.recorder is not None:
@@ -246,10 +249,8 @@ class _Run:
         finally:
             await asker.close()
 
-    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
+    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None, terms: Terms) -> Schedule:
         fields, before = self.fields, self.before
-        terms = terms_of(self.prepared, self.request, self.clock, self.talks)
-        self.asker = terms.asker
         schedule = Schedule(
             self.plan,
             terms,

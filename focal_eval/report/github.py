@@ -8,6 +8,7 @@ from pathlib import Path
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
+from focal_eval.report.judge_words import failures_of, judge_warning
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.wording import WORDS, cases_named, partial_note, quarantine_words
 from focal_eval.runner.reading import first_message
@@ -31,8 +32,19 @@ def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
             yield command("notice", f"and {cases_named(alike)} errored in the same words as {case.name}", title="focal-eval")
     if more := sum(1 + len(alike) for _, alike in told[options.max_failures :]):
         yield command("notice", f"and {more} more cases went wrong", title="focal-eval")
+    yield from _judged(run, options)
     if note := partial_note(run):
         yield command("warning", note, title="focal-eval: partial run")
+
+
+def _judged(run: ReportModel, options: ReportOptions) -> Iterator[str]:
+    """What a judge failed apart from its case, and a warning where the judge is not to be trusted."""
+    for one in failures_of(run)[: options.max_failures]:
+        file, line = str(one["at"][0]), str(one["at"][1])
+        said = f"{one.get('message')} ({one.get('told')})"
+        yield command("warning", said, file=options.prefix + file, line=line, title=f"{one_line(str(one.get('case')), 120)} judged")
+    if (warning := judge_warning(run)) is not None:
+        yield command("warning", warning, title="focal-eval: judge")
 
 
 def _of_case(run: ReportModel, case: Case, prefix: str) -> Iterator[str]:

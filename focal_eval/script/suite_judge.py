@@ -100,7 +100,7 @@ class JudgeFields:
 class JudgeEntry:
     """A suite's judge, with the environment variables that were missing and the values that are secret."""
 
-    fields: JudgeFields | None  # None where they cannot be had without the missing variables
+    fields: JudgeFields | None  # None where they cannot be made without the missing variables
     span: Span
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ class JudgeShape(Shape):
         if fields is INVALID:
             return INVALID
         if missing or fields is None:
-            return JudgeEntry(None, reader.span(node), tuple(missing), tuple(secrets))
+            return JudgeEntry(fields, reader.span(node), tuple(missing), tuple(secrets))
         own = [*secrets, *fields.headers.values(), *((fields.key,) if fields.key else ())]
         return JudgeEntry(fields, reader.span(node), (), tuple(dict.fromkeys(own)))
 
