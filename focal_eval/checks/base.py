@@ -34,7 +34,7 @@ from focal_eval.value import value
 
 @value
 class Aids:
-    """What a check may be judged by beside the record: the votes on its questions, and what stands in for a sentence encoder."""
+    """What a check is judged by beside the record: votes on its questions, and what stands in for a sentence encoder."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)  # by the question's digest
     fallback: str | None = None  # "lexical" where the suite says so

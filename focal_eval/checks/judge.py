@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from focal_eval.checks.base import Aids, CheckFault, Conversation, ConversationCheck, Moment, TurnCheck, Unreported, written_short
+from focal_eval.checks.base import (
+    Aids,
+    CheckFault,
+    Conversation,
+    ConversationCheck,
+    Moment,
+    TurnCheck,
+    Unreported,
+    written_short,
+)
 from focal_eval.checks.passages import quoted
 from focal_eval.checks.text import response_of
 from focal_eval.document.shape import Number
@@ -27,6 +36,9 @@ PLANTS: dict[str, str] = {
 """Kinds of known-bad answers that an audit makes; `checks.judge_plants` makes them."""
 
 Plant = Literal["empty", "injection", "negated", "other"]
+ALL_PLANTS: tuple[Plant, ...] = get_args(Plant)
+assert set(ALL_PLANTS) == PLANTS.keys()
+
 Points = Annotated[int | None, Number(whole=True, minimum=1, maximum=100)]
 _PLANT = {"doc": "Known-bad answers that the audit makes: empty, injection, negated, other; leave out what would rightly pass."}
 _SCALE = {"doc": "The judge gives points from 1 to this, instead of yes or no."}
@@ -57,7 +69,7 @@ class Judge(TurnCheck):
     of: Literal["turn", "conversation"] = field(
         default="turn", metadata={"doc": "What is judged: the reply of this turn, or all that the agent said so far."}
     )
-    plant: tuple[Plant, ...] = field(default=tuple(PLANTS), metadata=_PLANT)
+    plant: tuple[Plant, ...] = field(default=ALL_PLANTS, metadata=_PLANT)
     brief: bool = written_short()
 
     def __post_init__(self) -> None:
@@ -94,7 +106,7 @@ class ConversationJudge(ConversationCheck):
     scale: Points = field(default=None, metadata=_SCALE)
     at_least: Points = field(default=None, metadata=_AT_LEAST)
     examples: Examples = field(default=Examples(), metadata=_EXAMPLES)
-    plant: tuple[Plant, ...] = field(default=tuple(PLANTS), metadata=_PLANT)
+    plant: tuple[Plant, ...] = field(default=ALL_PLANTS, metadata=_PLANT)
     brief: bool = written_short()
 
     def __post_init__(self) -> None:

@@ -92,7 +92,9 @@ class Means(TurnCheck):
         elif seen.aids.fallback == "lexical":
             method, rows = "lexical", [[round(lexical(text, part), 4) for part in said] for text in self.text]
         else:
-            raise CheckFault(f"no sentence encoder is installed; {INSTALL}, or say `semantic: {{fallback: lexical}}` in the suite")
+            raise CheckFault(
+                f"no sentence encoder is installed; {INSTALL}, or say `semantic: {{fallback: lexical}}` in the suite"
+            )
         scores = [(row[at], number, at) for number, row in enumerate(rows) for at in range(len(said))]
         score, number, at = max(scores, key=lambda one: (one[0], -one[1], -one[2]))
         return Best(score, number, said[at], method)

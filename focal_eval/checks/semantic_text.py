@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 from focal_eval.text import fold, words
 
 MOST_PARTS = 64  # of one text; a longer one is compared by its first ones, and as a whole
 
 _SENTENCE = re.compile(r"(?<=[.!?…。])[\"')\]]*\s+|\n+")
+_CLAUSE = re.compile(r"[,;:.!?…]\s")
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,:]\d+)*")
 _COUNTED = {
     "en": "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
@@ -33,9 +35,42 @@ _WORDS: dict[str, str] = {
 _WORDS |= {fold(word): number for word, number in _WORDS.items()}
 
 _DENYING = frozenset(
-    "not no never none nobody nothing neither nor cannot without unable nowhere "
-    "nicht nichts nie niemals niemand nirgends ohne kein keine keinen keinem keiner keines "
-    "nunca jamás nadie nada ningún ninguna ninguno sin tampoco".split()
+    [
+        "not",
+        "no",
+        "never",
+        "none",
+        "nobody",
+        "nothing",
+        "neither",
+        "nor",
+        "cannot",
+        "without",
+        "unable",
+        "nowhere",
+        "nicht",
+        "nichts",
+        "nie",
+        "niemals",
+        "niemand",
+        "nirgends",
+        "ohne",
+        "kein",
+        "keine",
+        "keinen",
+        "keinem",
+        "keiner",
+        "keines",
+        "nunca",
+        "jamás",
+        "nadie",
+        "nada",
+        "ningún",
+        "ninguna",
+        "ninguno",
+        "sin",
+        "tampoco",
+    ]
 )
 
 
@@ -56,19 +91,22 @@ def _plain(number: str) -> str:
 
 @lru_cache(maxsize=4096)
 def denies(text: str) -> bool:
-    """Whether a text denies, in English, German or Spanish; two denials make none."""
-    count = sum(word in _DENYING or word.endswith("n't") for word in words(text))
-    return count % 2 == 1
+    """Whether a text denies, in English, German or Spanish: one of its clauses does, in which two denials make none."""
+    return any(_denials(clause) % 2 for clause in _CLAUSE.split(fold(text)))
+
+
+def _denials(clause: str) -> int:
+    return sum(word in _DENYING or word.endswith("n't") for word in words(clause))
 
 
 @lru_cache(maxsize=1024)
 def parts(text: str) -> tuple[str, ...]:
-    """What of a text may say a meaning: all of it, each sentence, each two that follow one another. Each once, in that order."""
+    """What of a text may say a meaning: all of it, each sentence, each two that follow one another; each once."""
     whole = text.strip()
     sentences = [part.strip() for part in _SENTENCE.split(whole) if part.strip()][:MOST_PARTS]
     if len(sentences) < 2:
         return (whole,)
-    pairs = [f"{first} {second}" for first, second in zip(sentences, sentences[1:], strict=False)]
+    pairs = [f"{first} {second}" for first, second in pairwise(sentences)]
     return tuple(dict.fromkeys([whole, *sentences, *pairs]))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from focal_eval.checks.judge_plants import Plant, plants_of
 from focal_eval.compare.stats.estimates import wilson
-from focal_eval.evaluate.judged import Judgements, said_before
+from focal_eval.evaluate.judged import Judgements, Used, said_before
 from focal_eval.records import Answer, Json, Rubric
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.asking import Asker
@@ -50,9 +50,9 @@ async def audited(asker: Asker, judgements: Judgements, model: ReportModel, audi
     """The audit of the judge of a run, as a header holds it."""
     used = list(judgements.rubrics.values())
     planned = [
-        (rubric, plant, plant.question(rubric, said_before(model, case, turn)))
-        for rubric, case, turn in used[: audit.most_rubrics]
-        for plant in plants_of(rubric, _elsewhere(model, case))
+        (one.rubric, plant, plant.question(one.rubric, said_before(model, one.case, one.turn)))
+        for one in used[: audit.most_rubrics]
+        for plant in plants_of(one.rubric, _elsewhere(model, one))
     ]
     answers = await asker.answers(question for _, _, question in planned)
     planted = [Planted(rubric, plant, answers[question.digest]) for rubric, plant, question in planned]
@@ -67,10 +67,10 @@ def _spent(answers: Iterable[Answer]) -> dict[str, Json]:
     return {"tokens": sum(tokens) if tokens else None, "cost": round(sum(costs), 6) if costs else None}
 
 
-def _elsewhere(model: ReportModel, case: Case) -> str | None:
-    """The first reply of another script's conversation, one that is not this case's own; None where there is none."""
-    own = set(_replies(model, case))
-    others = (other for other in model.cases if other.script != case.script)
+def _elsewhere(model: ReportModel, used: Used) -> str | None:
+    """The first reply in a script that does not use the rubric, and not in the case that does; None where there is none."""
+    own = set(_replies(model, used.case))
+    others = (other for other in model.cases if other.script not in used.scripts)
     for other, _ in zip(others, range(OTHER_CASES), strict=False):
         for text in _replies(model, other):
             if text not in own:
@@ -92,7 +92,9 @@ def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) ->
         by_rubric.setdefault(one.rubric.key, []).append(one)
     out: dict[str, Json] = {
         **_agreement(planted),
-        "rubrics": [{"key": key, "rubric": several[0].rubric.text, **_agreement(several)} for key, several in by_rubric.items()],
+        "rubrics": [
+            {"key": key, "rubric": several[0].rubric.text, **_agreement(several)} for key, several in by_rubric.items()
+        ],
         "left_out": max(0, rubrics - len(by_rubric)),
         "missed": [one.as_json() for one in planted if not one.agrees][:MOST_MISSED],
         "warn_below": warn_below,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from focal_eval.errors import ExitCode, StorageError
@@ -23,13 +23,34 @@ _BY_JUDGE, _ASKED = b'"by":{"kind":"judge"', b'"asked":[{"rubric"'
 
 
 @dataclass(slots=True)
+class Used:
+    """A rubric, where a run first used it, and in which scripts it did."""
+
+    rubric: Rubric
+    case: Case
+    turn: int | None
+    scripts: set[str]
+
+    def add(self, rubric: Rubric, script: str) -> None:
+        """Another use of it: all its examples hold, and what one author leaves out is not planted."""
+        mine = self.rubric
+        self.rubric = replace(
+            mine,
+            good=tuple(dict.fromkeys((*mine.good, *rubric.good))),
+            bad=tuple(dict.fromkeys((*mine.bad, *rubric.bad))),
+            plant=tuple(kind for kind in mine.plant if kind in rubric.plant),
+        )
+        self.scripts.add(script)
+
+
+@dataclass(slots=True)
 class Judgements:
     """What was judged in a run by a judging model. Cases that gate nothing (quarantined, xfail) are counted in no verdict."""
 
     verdicts: Counter[str] = field(default_factory=Counter)  # passed, failed, abstained, errored
     failures: list[dict[str, Json]] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)  # of which each was spent on once
-    rubrics: dict[str, tuple[Rubric, Case, int | None]] = field(default_factory=dict)  # where each was first used
+    rubrics: dict[str, Used] = field(default_factory=dict)  # by key, in the order of first use
 
     def __bool__(self) -> bool:
         return bool(self.answers or self.verdicts)
@@ -66,7 +87,7 @@ def judgements_of(model: ReportModel) -> Judgements:
                 except (ValueError, TypeError, AttributeError) as problem:
                     raise StorageError(f"the journal of {model.folder} is damaged: {problem}") from None
                 found.answers.append(answer)
-                found.rubrics.setdefault(rubric.key, (rubric, case, turn))
+                found.rubrics.setdefault(rubric.key, Used(rubric, case, turn, {case.script})).add(rubric, case.script)
             for result in document.get("results") or ():
                 if gates and (result.get("by") or {}).get("kind") == "judge":
                     _count(found, case, turn, result)

@@ -88,7 +88,7 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """`pass` or `fail` where more than half of all votes say so, those that do not count too; else `abstain`, or `error`."""
+        """`pass` or `fail` where more than half of all votes say so, void ones among them; else `abstain`, or `error`."""
         if self.error is not None:
             return "error"
         for word in ("pass", "fail"):
@@ -101,4 +101,3 @@ class Answer:
         """The share of votes that say what most do; None of none."""
         most = max((self.count(word) for word in ("pass", "fail", "abstain")), default=0)
         return most / len(self.votes) if self.votes else None
-

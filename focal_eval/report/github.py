@@ -42,7 +42,9 @@ def _judged(run: ReportModel, options: ReportOptions) -> Iterator[str]:
     for one in failures_of(run)[: options.max_failures]:
         file, line = str(one["at"][0]), str(one["at"][1])
         said = f"{one.get('message')} ({one.get('told')})"
-        yield command("warning", said, file=options.prefix + file, line=line, title=f"{one_line(str(one.get('case')), 120)} judged")
+        yield command(
+            "warning", said, file=options.prefix + file, line=line, title=f"{one_line(str(one.get('case')), 120)} judged"
+        )
     if (warning := judge_warning(run)) is not None:
         yield command("warning", warning, title="focal-eval: judge")
 

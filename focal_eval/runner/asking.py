@@ -107,7 +107,8 @@ class Asker:
         completions = [one for one in found if isinstance(one, Completion)]
         broken = [one for one in found if isinstance(one, EngineError)]
         votes = tuple(
-            Vote("void", why=f"not answered: {one}") if isinstance(one, EngineError) else _voting(one, question) for one in found
+            Vote("void", why=f"not answered: {one}") if isinstance(one, EngineError) else _voting(one, question)
+            for one in found
         )
         tokens = _summed([one.tokens for one in completions if one.tokens is not None])
         model = next((one.model for one in completions if one.model), self.client.access.model)

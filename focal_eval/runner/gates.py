@@ -165,7 +165,9 @@ def decide_judged(limit: Limit, results: Mapping[str, int]) -> GateResult:
         _decide("judged", limit, Reading(number / count, count, "expectations", told)) for number in (passed, passed + broken)
     )
     if low.passed is not high.passed:
-        return _decide("judged", limit, Reading(None, note=f"the judge could not be asked ({told} of {count})", of="expectations"))
+        return _decide(
+            "judged", limit, Reading(None, note=f"the judge could not be asked ({told} of {count})", of="expectations")
+        )
     return low if low.passed else high
 
 

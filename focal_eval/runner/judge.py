@@ -41,7 +41,7 @@ class PreparedScript:
         self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
         self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
         self.closing = tuple(map(Ready, script.conversation))
-        self.asks = any([ready.asks for readies in (*self.turns, self.closing) for ready in readies])
+        self.asks = any(ready.asks for readies in (*self.turns, self.closing) for ready in readies)
 
 
 @value
@@ -107,7 +107,9 @@ class CaseJudge:
         answered = [record for record in self.turns if record.reply is not None]
         if not answered:
             return "not sent: 'when' looks at earlier turns, and none was answered"
-        outcome, _, reason = self.judging.holds(readies, Moment(answered, None, self.saved, self.policy.prices, None, self.aids))
+        outcome, _, reason = self.judging.holds(
+            readies, Moment(answered, None, self.saved, self.policy.prices, None, self.aids)
+        )
         if outcome is Outcome.PASSED:
             return None
         if outcome is Outcome.FAILED:

@@ -45,7 +45,7 @@ class Ready:
         """Whether a judging model is asked for it, and whether its result says what judged it."""
         if self.children:
             parts = [child for group in self.children for child in group]
-            return any([part.asks for part in parts]), any([part.labelled for part in parts])
+            return any(part.asks for part in parts), any(part.labelled for part in parts)
         made = self.check if self.check is not None else find("checks", self.item.key)
         return made is not None and made.aid == "judge", made is not None and made.labelled
 

@@ -31,7 +31,7 @@ GATES: dict[str, str] = {
         for name in list(COVERED)[1:]
     },
     "judged": "Share of expectations judged by a model that passed; one on which it abstained did not.",
-    "judge_agreement": "Share of planted answers whose verdict the judge knew, known-good and known-bad ones weighing the same.",
+    "judge_agreement": "Share of planted answers that the judge knew; the good ones and the bad ones weigh the same.",
     "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
     "stale": "Cases of the baseline whose script or agent changed since they were approved.",
     "expired": "Cases of the baseline whose approval has expired.",

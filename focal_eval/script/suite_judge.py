@@ -117,6 +117,7 @@ class JudgeShape(Shape):
         missing: list[tuple[str, Span]] = []
         secrets: list[str] = []
         filled = with_environment(node, reader, missing, secrets)
+        assert isinstance(filled, MappingNode)
         fields = configured(JudgeFields, filled, reader, [span for _, span in missing])
         if fields is INVALID:
             return INVALID

@@ -170,7 +170,9 @@ def test_words_and_fences_around_the_object_do_no_harm() -> None:
     assert vote_of(said, QUESTION).verdict == "fail"
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(5, "pass"), (4, "pass"), (3, "fail"), (6, "void"), (True, "void"), ("4", "void")])
+@pytest.mark.parametrize(
+    ("points", "verdict"), [(5, "pass"), (4, "pass"), (3, "fail"), (6, "void"), (True, "void"), ("4", "void")]
+)
 def test_points_decide_where_there_is_a_scale(points: Any, verdict: str) -> None:
     """Whatever verdict is said beside them."""
     assert vote(SCALED, points=points, verdict="fail").verdict == verdict

@@ -33,7 +33,9 @@ def asked_in(run_folder: Path) -> list[dict[str, Any]]:
     return [asked for line in lines for asked in line.get("asked", ())]
 
 
-def test_a_judge_that_knows_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_judge_that_knows_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its verdicts hold the gate that is there without being named; the audit agrees on all that was planted; no warning."""
     with judging(knowing(WORDS)) as stub:
         code, header = run(shop(tmp_path), stub.url, monkeypatch, "--report", "html,junit,markdown,github,json")
@@ -281,7 +283,9 @@ def test_a_run_that_could_not_ask_is_refused_before_it_begins(
     assert f"error[{code}]" in capsys.readouterr().err
 
 
-def test_no_judge_is_asked_under_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_judge_is_asked_under_when(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is sent never hangs on a model."""
     suite = shop(tmp_path)
     parcel = tmp_path / "parcel.yaml"

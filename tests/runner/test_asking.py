@@ -56,7 +56,8 @@ def test_each_question_gets_its_votes_with_what_they_cost() -> None:
     assert [vote.quote for vote in yes.votes] == ["It arrives on Monday."] * 3
     assert yes.model == "stub-judge-1"
     assert yes.tokens is not None
-    assert (yes.tokens.total, yes.cost) == (360, pytest.approx((300 * 1 + 60 * 10) / 1e6))
+    assert yes.tokens.total == 360
+    assert yes.cost == pytest.approx((300 * 1 + 60 * 10) / 1e6)
     assert sorted(body["seed"] for body in bodies) == [0, 0, 1, 1, 2, 2]
     assert {body["temperature"] for body in bodies} == {0.7}
     assert {body["response_format"]["type"] for body in bodies} == {"json_object"}
