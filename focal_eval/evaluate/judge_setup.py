@@ -55,6 +55,13 @@ def asker_of(fields: SuiteFields, suite: Suite | None, secrets: tuple[str, ...],
     return Asker(ModelClient(access, clock), voting, book)
 
 
+def unset_variables(fields: SuiteFields) -> Iterator[Diagnostic]:
+    """An error for each variable of the environment that the judge needs and that is not set."""
+    for variable, span in () if fields.judge is None else fields.judge.missing:
+        fix = f"export {variable}=…, or write ${{{variable}:-default}}"
+        yield Diagnostic("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
+
+
 async def told_of(asker: Asker, fields: SuiteFields, model: ReportModel, *, audits: bool) -> dict[str, Any] | None:
     """What the judge said in a run, and how it did in its audit; None where it was not asked."""
     from focal_eval.evaluate.judge_audit import audited
@@ -119,9 +126,7 @@ class Needs:
             yield Diagnostic("no-judge", "the suite names no judge to ask", item.span, help=fix)
         elif entry.missing and "judge" not in self._told:
             self._told.add("judge")
-            for variable, span in entry.missing:
-                fix = f"export {variable}=…, or write ${{{variable}:-default}}"
-                yield Diagnostic("unset-variable", f"the environment variable {variable} is not set", span, help=fix)
+            yield from unset_variables(self._fields)
 
     def _encoder(self, item: Expectation) -> Iterator[Diagnostic]:
         from focal_eval.checks.semantic_model import INSTALL, installed

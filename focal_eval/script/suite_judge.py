@@ -71,6 +71,10 @@ class JudgeFields:
     abstains: Literal["skipped", "errored"] = field(
         default="skipped", metadata={"doc": "What an expectation is on which the judge comes to no verdict; never passed."}
     )
+    prefers: Annotated[str, _FILLED] = field(
+        default="serves the customer better: it is more correct, complete and clear",
+        metadata={"doc": "What the better one of two replies does, for `compare --judge`."},
+    )
     cassette: Annotated[VotesFile | None, record_of(VotesFile)] = field(
         default=None, metadata={"doc": "Where votes are kept and taken from."}
     )
