@@ -33,7 +33,7 @@ class Planted:
 
     @property
     def agrees(self) -> bool:
-        """Whether the judge knew; one that abstains or cannot be asked did not."""
+        """Whether the judge knew; one that abstains did not."""
         return self.answer.verdict == ("pass" if self.plant.good else "fail")
 
     def as_json(self) -> dict[str, Json]:
@@ -86,7 +86,12 @@ def _replies(model: ReportModel, case: Case) -> Iterable[str]:
 
 
 def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) -> dict[str, Json]:
-    """Agreement over all planted answers and for each rubric, with what is to be warned of."""
+    """Agreement over all planted answers and for each rubric, with what is to be warned of.
+
+    An answer that could not be asked about says nothing of the judge, and is counted apart.
+    """
+    broken = sum(one.answer.error is not None for one in planted)
+    planted = [one for one in planted if one.answer.error is None]
     by_rubric: dict[str, list[Planted]] = {}
     for one in planted:
         by_rubric.setdefault(one.rubric.key, []).append(one)
@@ -96,6 +101,7 @@ def summed_up(planted: Sequence[Planted], *, rubrics: int, warn_below: float) ->
             {"key": key, "rubric": several[0].rubric.text, **_agreement(several)} for key, several in by_rubric.items()
         ],
         "left_out": max(0, rubrics - len(by_rubric)),
+        "errored": broken,
         "missed": [one.as_json() for one in planted if not one.agrees][:MOST_MISSED],
         "warn_below": warn_below,
     }
@@ -134,6 +140,7 @@ def joined(audits: Sequence[Mapping[str, Any]]) -> dict[str, Json] | None:
         **_figures(*sides),
         "rubrics": list(rubrics.values()),
         "left_out": max(int(audit["left_out"]) for audit in audits),
+        "errored": sum(int(audit["errored"]) for audit in audits),
         "missed": missed[:MOST_MISSED],
         "warn_below": audits[0]["warn_below"],
     }
@@ -148,7 +155,12 @@ def warning_of(audit: Mapping[str, Any]) -> str | None:
     """
     planted, agreed = int(audit["planted"]), int(audit["agreed"])
     if not planted:
-        return "the judge was not audited: no answer could be planted"
+        why = (
+            f"{counted(int(audit['errored']), 'planted answer')} could not be asked about"
+            if audit["errored"]
+            else "none planted"
+        )
+        return f"the judge was not audited: {why}"
     begins = "the judge cannot be trusted"
     if 2 * audit["bad"]["agreed"] <= audit["bad"]["planted"] and audit["bad"]["planted"]:
         return f"{begins}: of {_known(audit, 'bad')} it failed {audit['bad']['agreed']}"

@@ -99,6 +99,21 @@ def told_together(headers: Sequence[Mapping[str, Any]], model: ReportModel) -> d
     return {**told[0], **judgements_of(model).as_json(), "audit": joined(audits)}
 
 
+def without_judge(script: Script, fields: SuiteFields) -> Iterator[Diagnostic]:
+    """An error for each expectation that a judge is to be asked about and cannot be: the suite has none, or it is a `when`."""
+    if fields.judge is None:
+        for item in expectations_of(script):
+            if _aid(item) == "judge":
+                fix = "add `judge: {url: …, model: …}` to the suite"
+                yield Diagnostic("no-judge", "the suite names no judge to ask", item.span, help=fix)
+        return
+    for turn in script.turns:
+        for item in _flat(turn.when or ()):
+            if _aid(item) == "judge":
+                said = "'when' is decided before anything is sent, and no judge is asked for it"
+                yield Diagnostic("no-judge", said, item.span, help="look at rules, tools or words instead")
+
+
 class Needs:
     """What the scripts that were looked at need beside the engine, and cannot have."""
 
@@ -109,24 +124,14 @@ class Needs:
 
     def look(self, script: Script) -> None:
         """Looks at one script more."""
+        self.problems.extend(without_judge(script, self._fields))
         for item in expectations_of(script):
             aid = _aid(item)
-            if aid is not None:
-                self.problems.extend(self._judge(item) if aid == "judge" else self._encoder(item))
-        for turn in script.turns:
-            for item in _flat(turn.when or ()):
-                if _aid(item) == "judge":
-                    said = "'when' is decided before anything is sent, and no judge is asked for it"
-                    self.problems.error("no-judge", said, item.span, help="look at rules, tools or words instead")
-
-    def _judge(self, item: Expectation) -> Iterator[Diagnostic]:
-        entry = self._fields.judge
-        if entry is None:
-            fix = "add `judge: {url: …, model: …}` to the suite"
-            yield Diagnostic("no-judge", "the suite names no judge to ask", item.span, help=fix)
-        elif entry.missing and "judge" not in self._told:
-            self._told.add("judge")
-            yield from unset_variables(self._fields)
+            if aid == "judge" and aid not in self._told:
+                self._told.add(aid)
+                self.problems.extend(unset_variables(self._fields))
+            elif aid == "semantic":
+                self.problems.extend(self._encoder(item))
 
     def _encoder(self, item: Expectation) -> Iterator[Diagnostic]:
         from focal_eval.checks.semantic_model import INSTALL, installed

@@ -1,8 +1,8 @@
 """Which of two replies is the better one, asked of a judge in both orders: a baseline's or a run's against a candidate's.
 
-Of each case the first reply that differs is compared: what follows it was said in two different conversations. A judge prefers what
-stands first, or last, more often than not; so each pair is asked twice, with its sides swapped, and a judge that does not say
-the same both times has not decided: that is a tie.
+Of each case the first reply that differs is compared: what follows it was said in two different conversations. A judge prefers
+what stands first, or last, more often than not; so each pair is asked twice, with its sides swapped, and a judge that does not
+say the same both times has not decided: that is a tie.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def _question(prefers: str, first: str, second: str, said: tuple[tuple[str, str]
     half = LONGEST_TEXT // 2 - 200
     parts = (f"<{name}-{mark}>\n{text[:half]}\n</{name}-{mark}>" for name, text in (("first", first), ("second", second)))
     rubric = Rubric(
-        "the text holds two replies to the customer, a first and a second one. It passes where the first one, compared with the "
-        f"second one, {prefers}; it fails where the second one does; abstain where neither does"
+        "the text holds two replies to the customer, a first and a second one. It passes where the first one, compared with "
+        f"the second one, {prefers}; it fails where the second one does; abstain where neither does"
     )
     return Question(rubric, "\n".join(parts), said)
 

@@ -61,6 +61,7 @@ def audit_words(run: ReportModel) -> str | None:
     sides = ", ".join(f"{audit[side]['agreed']} of {audit[side]['planted']} {side}" for side in ("good", "bad"))
     share = audit["agreed"] / audit["planted"]
     rest = f"; {counted(audit['left_out'], 'rubric')} not audited" if audit.get("left_out") else ""
+    rest += f"; {audit['errored']} could not be asked about" if audit.get("errored") else ""
     return (
         f"audit: the judge knew {audit['agreed']} of {counted(audit['planted'], 'planted answer')} "
         f"({share:.0%}, 95 % interval {audit['low']:.0%} to {audit['high']:.0%}): {sides}{rest}"

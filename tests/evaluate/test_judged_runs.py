@@ -146,6 +146,7 @@ def test_a_judge_that_is_gone_leaves_no_verdict(
     assert header["judge"]["results"]["errored"] == 3
     assert gate(header, "judged")["observed"] is None
     assert "could not be asked" in gate(header, "judged")["message"]
+    assert header["judge"]["audit"]["warning"] == f"the judge was not audited: {KNOWN} planted answers could not be asked about"
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -317,3 +318,19 @@ def test_a_secret_in_a_reply_is_not_written_with_the_votes(tmp_path: Path, monke
         assert any(agent_key in str(body) for body in stub.bodies(PATH))
     for file in ("judged.jsonl", "out/journal.jsonl", "out/run.json"):
         assert agent_key not in (tmp_path / file).read_text(encoding="utf-8"), file
+
+
+def test_check_names_what_no_judge_can_be_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` needs neither endpoint nor key, and reports a suite without a judge at each expectation."""
+    suite = shop(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JUDGE_URL", raising=False)
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    assert main(["check", "suite.yaml"]) == 0
+    suite.write_text(suite.read_text(encoding="utf-8").replace("judge: {url", "# judge: {url"), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["check", "suite.yaml"]) == 2
+    out = capsys.readouterr().out
+    assert out.count("error[no-judge]: the suite names no judge to ask") == 3
