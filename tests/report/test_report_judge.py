@@ -45,10 +45,13 @@ JUDGE = {
 
 
 def run_with(judge: dict[str, Any] | None, folder: Path) -> ReportModel:
-    """A run of no cases whose header tells of a judge."""
+    """A run of one case whose header tells of a judge."""
     header: dict[str, Any] = {"t": "run", "format": 1, "id": "r", "state": "finished", "verdict": "passed", "gates": []}
     folder.mkdir(exist_ok=True)
-    (folder / "journal.jsonl").write_bytes(orjson.dumps({**header, **({"judge": judge} if judge else {})}) + b"\n")
+    case = {"t": "case", "case": "c", "name": "c", "script": "c", "title": "C", "file": "c.yaml", "digest": "d", "turns": 0}
+    attempt = {"t": "attempt", "case": "c", "attempt": 1, "verdict": "passed", "elapsed_ms": 1.0, "results": []}
+    lines = [{**header, **({"judge": judge} if judge else {})}, case, attempt]
+    (folder / "journal.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     return read_run(folder)
 
 
