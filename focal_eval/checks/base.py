@@ -28,8 +28,20 @@ from typing import Any, ClassVar, Literal
 
 from focal_eval.document import INVALID, Reader, Record, Shape, record_of
 from focal_eval.document.reader import MappingNode, Node
-from focal_eval.records import Finding, Json, Reply, Transcript, TurnRecord
+from focal_eval.records import Answer, Finding, Json, JudgedBy, Question, Reply, Transcript, TurnRecord
 from focal_eval.value import value
+
+
+@value
+class Aids:
+    """What a check is judged by beside the record: votes on its questions, and what stands in for a sentence encoder."""
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # by the question's digest
+    fallback: str | None = None  # "lexical" where the suite says so
+    abstains: str = "skipped"  # what an expectation is that a judge came to no verdict on; "errored" else
+
+
+NO_AIDS = Aids()
 
 
 @value
@@ -41,6 +53,7 @@ class Moment:
     saved: Mapping[str, Json] = field(default_factory=dict)
     prices: Mapping[str, float] = field(default_factory=dict)  # per million tokens: prompt, completion, total
     root: Path | None = None  # the suite's root, for python: checks; None where they are off
+    aids: Aids = NO_AIDS
     reply: Reply = field(init=False, repr=False, compare=False)  # the judged turn's
 
     def __post_init__(self) -> None:
@@ -62,6 +75,7 @@ class Conversation(Transcript):
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
     before: tuple[TurnRecord, ...] = ()  # turns that were replayed before the first one, their index below 0
+    aids: Aids = NO_AIDS
 
 
 class Unreported(Exception):
@@ -121,6 +135,8 @@ class _Base:
     __slots__ = ()
     short: ClassVar[str | None] = None
     open_keys: ClassVar[bool] = False  # the mapping's keys are the author's own
+    labelled: ClassVar[bool] = False  # `judged_by` says what judged it
+    aid: ClassVar[str | None] = None  # what the suite must have for it: "judge" or "semantic"
     needs: ClassVar[frozenset[str]] = frozenset({"response"})  # Reply fields; unknown ones make the check skipped
 
     @classmethod
@@ -144,6 +160,14 @@ class _Base:
 
     def refs(self) -> tuple[Ref, ...]:
         return ()
+
+    def questions(self, seen: Any) -> tuple[Question, ...]:
+        """What a judging model is to be asked before `judge`, which finds the votes in `seen.aids`."""
+        return ()
+
+    def judged_by(self, seen: Any) -> JudgedBy | None:
+        """What judged it, where that was no plain comparison; asked only of checks that are `labelled`, after `judge`."""
+        return None
 
     def idle(self) -> str | None:
         """Why this check can never fail, or None: an author is warned about it."""

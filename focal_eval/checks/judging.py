@@ -6,7 +6,7 @@ from focal_eval.checks.base import CheckFault, Conversation, ConversationCheck, 
 from focal_eval.checks.reported import not_reported
 from focal_eval.errors import told
 from focal_eval.pattern import PatternTimeout
-from focal_eval.records import UNKNOWN, Finding, Outcome, Transcript
+from focal_eval.records import UNKNOWN, Finding, JudgedBy, Outcome, Question, Transcript
 
 Judged = tuple[Outcome, tuple[Finding, ...], str | None]
 _PASSED: Judged = (Outcome.PASSED, (), None)
@@ -37,6 +37,22 @@ def judge_check(check: TurnCheck | ConversationCheck, seen: Moment | Transcript)
         return _PASSED
     failed = any(not finding.tolerated for finding in findings)
     return (Outcome.FAILED if failed else Outcome.PASSED), tuple(findings), None
+
+
+def questions_of(check: TurnCheck | ConversationCheck, seen: Moment | Transcript) -> tuple[Question, ...]:
+    """What a check wants a judging model to be asked; none where it crashes, as its judgement will tell."""
+    try:
+        return tuple(check.questions(seen if isinstance(seen, Moment) else _conversation(seen)))
+    except Exception:
+        return ()
+
+
+def judged_by(check: TurnCheck | ConversationCheck, seen: Moment | Transcript) -> JudgedBy | None:
+    """What judged a check, None where it cannot tell."""
+    try:
+        return check.judged_by(seen if isinstance(seen, Moment) else _conversation(seen))
+    except Exception:
+        return None
 
 
 def _conversation(seen: Transcript) -> Conversation:

@@ -31,6 +31,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--max-shown", type=whole(), default=20, metavar="N", help="causes, and regressed cases, shown in full (default 20)"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the regression report, one offline page, to this file")
+    parser.add_argument(
+        "--judge",
+        type=Path,
+        metavar="SUITE",
+        help="have this suite's judge say, in both orders, which of the replies that changed is better",
+    )
+    parser.add_argument(
+        "--judge-most", type=whole(), default=200, metavar="N", help="replies that the judge is asked about (default 200)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the last line")
 
@@ -40,7 +49,13 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.evaluate.comparing import CompareRequest, compare
 
-    compared = compare(CompareRequest(arguments.before, arguments.after[0], arguments.runs, tuple(arguments.after[1:])))
+    request = CompareRequest(arguments.before, arguments.after[0], arguments.runs, tuple(arguments.after[1:]))
+    compared = compare(request)
+    preference = None
+    if arguments.judge is not None:
+        from focal_eval.evaluate.preferring import prefer
+
+        preference = prefer(request, arguments.judge, most=arguments.judge_most)
     if arguments.html is not None:
         from focal_eval.evaluate.comparison_page import write_page
 
@@ -51,8 +66,13 @@ def call(arguments: argparse.Namespace) -> int:
         forwards = f"; {_swapped(arguments)} compares forwards" if len(arguments.after) == 1 else ""
         print(f"hint: {visible(compared.hint)}{forwards}", file=sys.stderr)
     if arguments.json:
-        print_json(document(compared))
+        told = {} if preference is None else {"preference": preference.as_json()}
+        print_json({**document(compared), **told})
     else:
+        if preference is not None and not arguments.quiet:
+            from focal_eval.report.preference_text import print_preference
+
+            print_preference(preference.as_json(), sys.stdout)
         show(compared, most=arguments.max_shown, quiet=arguments.quiet, own=compared.own_gates)
         if arguments.html is not None and not arguments.quiet:
             print(f"report: {arguments.html}")

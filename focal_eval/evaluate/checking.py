@@ -14,6 +14,7 @@ from focal_eval.engines import Abilities, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
 from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
 from focal_eval.evaluate.demands import check_demands
+from focal_eval.evaluate.judge_setup import without_judge
 from focal_eval.evaluate.quarantine import quarantine_of
 from focal_eval.evaluate.target import unique
 from focal_eval.registry import did_you_mean
@@ -107,6 +108,8 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | 
     read = _scripts(files, known, default.names if default else None, checked)
     for suite, entries in files.entries:
         _quarantine(suite, entries, read, checked)
+        for script, _ in entries:
+            checked.problems.extend(() if script not in read else without_judge(read[script], suite.fields))
     order = {name: place for place, name in enumerate(dict.fromkeys(problem.span.file for problem in checked.problems))}
     checked.problems = sorted(
         unique(checked.problems), key=lambda problem: (order[problem.span.file], problem.span.line, problem.span.column)

@@ -113,12 +113,17 @@ def compare_to(reference: Reference, after: ReportModel) -> Compared:
 
 def check_overlap(reference: Reference, cases: Iterable[str]) -> None:
     """Raises UsageError where the cases about to be played are none of those they are to be compared with."""
-    known = _Baseline(reference.folder) if reference.is_baseline else _Run(read_run(reference.folder))
+    known = side_of(reference)
     names = known.names()
     if not names:
         raise UsageError(_no_baseline(reference.folder) if reference.is_baseline else f"{reference.folder} holds no case")
     if names.keys().isdisjoint(cases):
         raise UsageError(f"nothing to compare: {reference.folder} has none of the cases that would be played")
+
+
+def side_of(reference: Reference) -> _Recording:
+    """What a reference holds, case by case."""
+    return _Baseline(reference.folder) if reference.is_baseline else _Run(read_run(reference.folder))
 
 
 def compare_runs(before: ReportModel, after: ReportModel) -> Compared:

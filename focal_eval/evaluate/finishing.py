@@ -14,6 +14,7 @@ from focal_eval.report.journal import model_of
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Journal
 from focal_eval.script.gates_coverage import CoverageLimit
+from focal_eval.script.limit import Limit
 from focal_eval.value import value
 
 if TYPE_CHECKING:
@@ -36,13 +37,23 @@ def finish(
     coverage: Mapping[str, CoverageLimit],
     reference: Reference | None,
     strict_flaky: bool,
+    judge: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Limit] | None = None,
 ) -> Finished:
-    """Judges what is read off the whole journal, the gates on coverage and those on a comparison, and writes the outcome.
+    """Judges what is read off the whole journal, the gates on coverage, on a judge and on a comparison, and writes the outcome.
+
+    `judge` is what a judging model said in the run; its gates are judged where `limits` are given, the suite's.
 
     It is written once all gates are judged: a run that is killed here is not over, and has no verdict.
     """
     (outcome, code), options, compared = concluded, ReportOptions(), None
     journal.flush()
+    if judge is not None and limits is not None:
+        from focal_eval.evaluate.judged import gated_judge
+
+        outcome, code = gated_judge(outcome, judge, limits, strict_flaky=strict_flaky)
+    elif judge is not None:
+        outcome = {**outcome, "judge": dict(judge)}
     if coverage:
         from focal_eval.evaluate.coverage_files import view_of
         from focal_eval.evaluate.coverage_gate import gated_coverage

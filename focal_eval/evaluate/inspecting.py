@@ -9,6 +9,7 @@ from focal_eval.engines import Abilities
 from focal_eval.errors import Problems
 from focal_eval.evaluate.demands import Demands, unsaid_variants
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.judge_setup import Needs
 from focal_eval.script.facts import Facts
 from focal_eval.script.model import Script
 from focal_eval.script.names import KnownNames, Sound, check_idle, check_references, expectations_of, has_names
@@ -27,6 +28,7 @@ class Inspection:
         self._known: Sound = {}
         self._able: Sound = {}
         self._demands: Demands | None = None
+        self._needs = Needs(fields)
         self.unknown, self.idle, self.python, self.unsaid = Problems(), Problems(), Problems(), Problems()
 
     def engine(self, engine: Engine, kind: str) -> None:
@@ -41,6 +43,7 @@ class Inspection:
         if self._demands is not None:
             out.extend(self._demands.problems)
         out.extend(self.python)
+        out.extend(self._needs.problems)
         return out
 
     def finish(self, script: Script) -> Script:
@@ -64,6 +67,7 @@ class Inspection:
         script = self.finish(script)
         if self._demands is not None:
             self._demands.look(script)
+        self._needs.look(script)
         if not self._allow_python:
             for item in expectations_of(script):
                 if item.key.rsplit(".", 1)[-1] == "python":

@@ -14,6 +14,7 @@ from focal_eval.errors import ExitCode, StorageError
 from focal_eval.evaluate.belonging import Found, shards_of
 from focal_eval.evaluate.finishing import finish, rendered
 from focal_eval.evaluate.folders import check_reports
+from focal_eval.evaluate.judge_setup import told_together
 from focal_eval.evaluate.outcome import Ended, outcome_of
 from focal_eval.evaluate.preparing import collector_paused
 from focal_eval.evaluate.request import DEFAULT_REPORTS, RunResult
@@ -98,12 +99,17 @@ class _Merge:
                 self._copy(one, journal)
             state = self._state()
             whole = state != "incomplete"
+            journal.flush()
+            headers = [one.header for one in self.shards]
+            judge = told_together(headers, model_of(self.folder, journal.reading))
             done = finish(
                 journal,
                 self._outcome(state),
                 coverage=coverage_limits(self.limits),
                 reference=reference if whole else None,
                 strict_flaky=self.strict,
+                judge=judge,
+                limits=self.limits if whole else None,
             )
         finally:
             journal.close()
@@ -124,7 +130,7 @@ class _Merge:
     def _header(self) -> dict[str, Any]:
         """The first shard's, for the whole: in its order, with what was merged in place of what was a shard."""
         first = self.shards[0].header
-        kept = {key: found for key, found in first.items() if key not in ("resumed", "shard")}
+        kept = {key: found for key, found in first.items() if key not in ("judge", "resumed", "shard")}
         return {
             **kept,
             "format": FORMAT,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from focal_eval.clock import Clock
 from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.evaluate.folders import failed_cases
+from focal_eval.evaluate.judge_setup import aiding_of, asker_of, judge_of
 from focal_eval.evaluate.quarantine import NOBODY, Quarantine, quarantine_of
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
@@ -76,9 +77,11 @@ def _quarantine(target: Target, fields: SuiteFields, clock: Clock, problems: Pro
     return found
 
 
-def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) -> Terms:
-    """What every attempt of the run of that id shares."""
+def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str, workers: int = 1) -> Terms:
+    """What every attempt of the run of that id shares; with how many workers it shares what it may ask a judge at a time."""
     target, fields = prepared.target, prepared.fields
+    judge = judge_of(fields)
+    share = 1 if judge is None else max(1, judge.concurrency // workers)
     return Terms(
         engine=target.engine,
         clock=clock,
@@ -91,6 +94,8 @@ def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str) ->
         seed=fields.seed,
         tolerated=frozenset(fields.tolerate),
         masks=fields.mask,
+        aiding=aiding_of(fields),
+        asker=asker_of(fields, target.suite, target.secrets, clock, share),
         run_id="" if target.engine.abilities.deterministic else run,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from focal_eval.errors import StorageError, UsageError
 from focal_eval.evaluate.golden import with_golden
+from focal_eval.evaluate.judge_setup import aiding_of
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.target import Collected, collected, with_overrides
 from focal_eval.report.model import Case as ReportCase
@@ -87,6 +88,7 @@ def open_recording(
         root=found.root if request.allow_python else None,
         tolerated=frozenset(fields.tolerate),
         masks=fields.mask,
+        aiding=aiding_of(fields),
     )
     return Recording(model, found, fields, policy, {case.id: case for case in plan.cases})
 

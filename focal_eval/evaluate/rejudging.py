@@ -261,6 +261,7 @@ class _Again:
         strict = self.request.strict_flaky
         gates = self.recording.fields.gates
         outcome, code = outcome_of(self.totals, ended, gates, self.repeats, self.folder, strict_flaky=strict)
+        outcome, code = self._judged(outcome, code, journal)
         elapsed = round((self.clock.elapsed() - start) * 1000, 3)
         outcome = {**outcome, "elapsed_ms": elapsed, "finished_at": stamp(self.clock.now())}
         journal.end(outcome)
@@ -271,6 +272,19 @@ class _Again:
             outcome, code = judged_coverage(outcome, covering, model_of(self.folder, journal.reading), strict_flaky=strict)
             journal.end(outcome)
         return outcome, code
+
+    def _judged(self, outcome: dict[str, Any], code: ExitCode, journal: Journal) -> tuple[dict[str, Any], ExitCode]:
+        """The outcome with what the run's judge said, and the gates on that, where it was asked."""
+        if not self.model.header.get("judge"):
+            return outcome, code
+        from focal_eval.evaluate.judge_setup import told_again
+        from focal_eval.evaluate.judged import gated_judge
+
+        journal.flush()
+        told = told_again(self.model.header, model_of(self.folder, journal.reading), self.recording.policy.aiding)
+        if told is None:
+            return outcome, code
+        return gated_judge(outcome, told, self.recording.fields.gates, strict_flaky=self.request.strict_flaky)
 
     def _options(self, model: ReportModel) -> ReportOptions:
         """What reports show: the coverage too, where the suite has a gate on it."""

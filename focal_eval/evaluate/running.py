@@ -38,12 +38,14 @@ from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
+from focal_eval.runner.opening import Terms
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule, Totals
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Reference
+    from focal_eval.runner.asking import Asker
 
 
 def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> RunResult:
@@ -104,6 +106,7 @@ class RunUnderWay:
         self.request, self.prepared, self.clock = request, prepared, clock
         self.target, self.fields, self.plan = prepared.target, prepared.fields, prepared.plan
         self.reference, self.before = reference, before
+        self.asker: Asker | None = None  # the suite's judge, while the run goes on
         self.redact = Redactor(self.target.secrets)
         self.store = None if prepared.part is not None else store_of(request.store, prepared.target.suite, os.environ)
         started = clock.now()
@@ -211,14 +214,17 @@ class RunUnderWay:
         start = self.clock.elapsed()
         journal = self.begin()
         try:
-            schedule = self._schedule(journal, observer, pool)
+            terms = terms_of(self.prepared, self.request, self.clock, self.talks)
+            self.asker = terms.asker
+            schedule = self._schedule(journal, observer, pool, terms)
             with self._live():
                 state = runner.run(self._play(schedule))
                 if self.target.recorder is not None:
                     self.target.recorder.save()
                 journal.flush()
                 ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
-                done = self.judged(journal, schedule.totals, ended, start)
+                judge = runner.run(self.asked(journal, state))
+                done = self.judged(journal, schedule.totals, ended, start, judge)
         finally:
             journal.close()
         cassette = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
@@ -239,7 +245,7 @@ class RunUnderWay:
             raise
         return journal
 
-    def judged(self, journal: Journal, totals: Totals, ended: Ended, start: float) -> Finished:
+    def judged(self, journal: Journal, totals: Totals, ended: Ended, start: float, judge: dict[str, Any] | None) -> Finished:
         """The run's last word, written into its journal; `start` is when it began, by the clock's `elapsed`."""
         return finish(
             journal,
@@ -247,6 +253,8 @@ class RunUnderWay:
             coverage={} if self.prepared.part is not None else coverage_limits(self.fields.gates),
             reference=self.reference,
             strict_flaky=self.request.strict_flaky,
+            judge=judge,
+            limits=None if self.prepared.part is not None else self.fields.gates,
         )
 
     def told(self, journal: Journal, done: Finished, reasons: Mapping[str, int], cassette: str | None) -> RunResult:
@@ -259,11 +267,23 @@ class RunUnderWay:
         hidden = _redacted(reasons, self.redact)
         return RunResult(model, done.code, written, self.target.warnings, hidden, cassette, done.compared, kept)
 
-    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None) -> Schedule:
+    async def asked(self, journal: Journal, state: str) -> dict[str, Any] | None:
+        """What the judge said and how it did in its audit; None where there is none, or it was not asked."""
+        asker = self.asker
+        if asker is None:
+            return None
+        from focal_eval.evaluate.judge_setup import told_of
+
+        try:
+            return await told_of(asker, self.fields, model_of(self.folder, journal.reading), audits=state != "interrupted")
+        finally:
+            await asker.close()
+
+    def _schedule(self, journal: Journal, observer: Observer, pool: Pool | None, terms: Terms) -> Schedule:
         fields, before = self.fields, self.before
         schedule = Schedule(
             self.plan,
-            terms_of(self.prepared, self.request, self.clock, self.talks),
+            terms,
             journal.add,
             observer,
             concurrency=fields.concurrency,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -108,7 +109,9 @@ class Sitting:
         lost = next((played.given_up for played in self._played.values() if played.given_up is not None), None)
         ended = Ended("finished" if self.whole else "given-up" if lost else state, len(self._cases), 0, lost)
         try:
-            done = self._run.judged(self._journal, totals, ended, self._start)
+            self._journal.flush()
+            judge = asyncio.run(self._run.asked(self._journal, ended.state))
+            done = self._run.judged(self._journal, totals, ended, self._start, judge)
         finally:
             self._journal.close()
         recorder = prepared.target.recorder

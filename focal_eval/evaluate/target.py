@@ -119,7 +119,7 @@ def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> T
         engine,
         agent,
         (*warnings, *unique(inspection.demands), *inspection.unsaid),
-        (*entry.secrets, *setting.secrets),
+        (*entry.secrets, *setting.secrets, *(() if fields.judge is None else fields.judge.secrets)),
         recorder,
     )
 

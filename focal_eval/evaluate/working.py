@@ -49,7 +49,7 @@ def prepared_worker(setup: Setup, clock: Clock | None = None) -> tuple[Worker, P
 def worker_of(prepared: Prepared, setup: Setup, clock: Clock) -> Worker:
     """A worker for what was prepared, with its share of what the run may ask of the engine."""
     share_pace(setup.number, setup.workers)
-    terms = terms_of(prepared, setup.request, clock, setup.run)
+    terms = terms_of(prepared, setup.request, clock, setup.run, setup.workers)
     cases = {case.id: case for case in prepared.plan.cases}
     concurrency = share_of(prepared.fields.concurrency, setup.workers, setup.number)
     return Worker(cases, terms, Redactor(prepared.target.secrets), concurrency)

@@ -1,5 +1,6 @@
 """What was observed, in one shape for all engines, and what judging made of it."""
 
+from focal_eval.records.asked import Answer, Question, Rubric, Vote
 from focal_eval.records.turn import (
     Candidate,
     Citation,
@@ -17,10 +18,11 @@ from focal_eval.records.turn import (
     TurnRecord,
 )
 from focal_eval.records.unknown import UNKNOWN, Unknown, UnknownType
-from focal_eval.records.verdict import CheckResult, Finding, Outcome, Verdict
+from focal_eval.records.verdict import CheckResult, Finding, JudgedBy, Outcome, Verdict
 
 __all__ = [
     "UNKNOWN",
+    "Answer",
     "Candidate",
     "CheckResult",
     "Citation",
@@ -28,9 +30,12 @@ __all__ = [
     "Fault",
     "Finding",
     "Json",
+    "JudgedBy",
     "MessageRecord",
     "Outcome",
+    "Question",
     "Reply",
+    "Rubric",
     "RuleMatch",
     "ScenarioState",
     "Tokens",
@@ -41,4 +46,5 @@ __all__ = [
     "Unknown",
     "UnknownType",
     "Verdict",
+    "Vote",
 ]

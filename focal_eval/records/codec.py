@@ -13,6 +13,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from focal_eval.records.asked import Answer, Rubric, Vote, rubric_from_json
 from focal_eval.records.turn import (
     Candidate,
     Citation,
@@ -30,7 +31,7 @@ from focal_eval.records.turn import (
     TurnRecord,
 )
 from focal_eval.records.unknown import UNKNOWN
-from focal_eval.records.verdict import CheckResult, Finding
+from focal_eval.records.verdict import CheckResult, Finding, JudgedBy
 
 T = TypeVar("T")
 
@@ -70,6 +71,9 @@ _enforcement = _flat(Enforcement)
 _citation = _flat(Citation)
 _tokens = _flat(Tokens)
 _fault = _flat(Fault)
+_judged_by = _flat(JudgedBy)
+_vote = _flat(Vote)
+_answer = _flat(Answer)
 
 _MANY: dict[str, tuple[Callable[[Any], dict[str, Json]], type]] = {
     "rules": (_rule, RuleMatch),
@@ -143,6 +147,8 @@ def result_to_json(result: CheckResult) -> dict[str, Json]:
         out["soft"] = True
     if result.because is not None:
         out["because"] = result.because
+    if result.by is not None:
+        out["by"] = _judged_by(result.by)
     if result.excerpt:
         out["excerpt"] = [list(line) for line in result.excerpt]
     return out
@@ -222,7 +228,7 @@ def _one(kinds: tuple[Any, ...]) -> Convert:
     if get_origin(kinds[0]) is collections.abc.Mapping:
         return _mapping
     types: tuple[type, ...] = tuple(accepted for kind in kinds for accepted in ((int, float) if kind is float else (kind,)))
-    words = " or ".join({str: "text", float: "a number", int: "a whole number"}[kind] for kind in kinds)
+    words = " or ".join({str: "text", float: "a number", int: "a whole number", bool: "true or false"}[kind] for kind in kinds)
 
     def convert(value: Any) -> Any:
         if type(value) in types or (isinstance(value, types) and not isinstance(value, bool)):
@@ -241,6 +247,23 @@ def _mapping(value: Any) -> Any:
 def reply_from_json(data: Mapping[str, Json]) -> Reply:
     """The reply; keys that are absent are UNKNOWN, keys nobody knows are passed over. Raises Misfit on another shape."""
     return _made(Reply, data)
+
+
+def asked_to_json(rubric: Rubric, answer: Answer) -> dict[str, Json]:
+    """What a judging model was asked to judge by, and its votes, as the journal holds them."""
+    out = {"rubric": rubric.as_json(), **_answer(answer), "votes": list(map(_vote, answer.votes))}
+    if answer.tokens is not None:
+        out["tokens"] = _tokens(answer.tokens)
+    return out
+
+
+def asked_from_json(data: Mapping[str, Json]) -> tuple[Rubric, Answer]:
+    """What `asked_to_json` wrote. Raises Misfit on another shape."""
+    answer: Answer = _made(Answer, {key: found for key, found in data.items() if key != "rubric"})
+    try:
+        return rubric_from_json(data["rubric"]), answer
+    except (KeyError, TypeError, AttributeError):
+        raise Misfit("rubric: a mapping with a text is expected") from None
 
 
 def message_from_json(data: Mapping[str, Json]) -> MessageRecord:

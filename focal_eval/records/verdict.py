@@ -45,6 +45,16 @@ class Finding:
 
 
 @value
+class JudgedBy:
+    """What judged an expectation that was not simply compared: a judging model, a sentence encoder, or likeness of words."""
+
+    kind: str  # judge | model | lexical
+    told: str  # in words, with the figures: "2 of 3 votes of gpt-4.1 say pass"
+    score: float | None = None  # likeness, or the share of votes that passed
+    abstained: bool = False  # the judge came to no verdict
+
+
+@value
 class CheckResult:
     """One expectation, judged."""
 
@@ -57,6 +67,7 @@ class CheckResult:
     soft: bool = False
     because: str | None = None
     excerpt: tuple[tuple[int, str], ...] = ()  # the script's lines around `span`, only where it did not pass
+    by: JudgedBy | None = None  # None where nothing but the record was looked at
 
     @property
     def counts(self) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from focal_eval.records import Json
 from focal_eval.report.characters import clip, visible
+from focal_eval.report.judge_words import label_of
 from focal_eval.report.model import Failure
 from focal_eval.runner.reading import first_message
 from focal_eval.source import Span, frame
@@ -39,14 +40,23 @@ def describe(failure: Failure, *, limit: int = 600) -> Iterator[Line]:
         yield from _labelled(finding, limit)
     if len(findings) > 5:
         yield Line("also", f"and {len(findings) - 5} more")
+    if (label := label_of(result)) is not None:
+        yield Line("by", _short(label, limit))
     if result.get("because"):
         yield Line("because", _short(result["because"], limit))
 
 
 def headline(result: Mapping[str, Json], *, limit: int = 600) -> str:
     """Line one, which stands alone: `file:line:column: failed[rules]: rule 'x' did not match`."""
-    kind = "error" if result["outcome"] == "errored" else "soft" if result.get("soft") else "failed"
+    kind = "error" if result["outcome"] == "errored" else _kind_of(result)
     return visible(f"{span_of(result)}: {kind}[{result.get('key')}]: {clip(_flat(first_message(result)), limit)}")
+
+
+def _kind_of(result: Mapping[str, Json]) -> str:
+    """Of a failure: whether it fails its case, and whether a judge says so."""
+    if (result.get("by") or {}).get("kind") == "judge":
+        return "judged"
+    return "soft" if result.get("soft") else "failed"
 
 
 def span_of(result: Mapping[str, Json]) -> Span:

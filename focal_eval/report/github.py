@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
+from focal_eval.report.judge_words import failures_of, judge_warning
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import WORDS, cases_named, partial_note, quarantine_words
@@ -39,6 +40,7 @@ def annotation_lines(run: ReportModel, options: ReportOptions) -> Iterator[str]:
             yield command("notice", f"and {cases_named(alike)} errored in the same words as {case.name}", title="focal-eval")
     if more := sum(1 + len(alike) for _, alike in told[options.max_failures :]):
         yield command("notice", f"and {more} more cases went wrong", title="focal-eval")
+    yield from _judged(run, options)
     if note := partial_note(run):
         yield command("warning", note, title="focal-eval: partial run")
 
@@ -54,6 +56,18 @@ def _of_comparison(comparison: Comparison, options: ReportOptions) -> Iterator[s
                 yield command(level, f"{edit.text}\n{message}", **place, title=title)
         if not any(edit.line is not None for edit in cause.edits):
             yield command(level, "\n".join((message, *(edit.text for edit in cause.edits))), title=title)
+
+
+def _judged(run: ReportModel, options: ReportOptions) -> Iterator[str]:
+    """What a judge failed apart from its case, and a warning where the judge is not to be trusted."""
+    for one in failures_of(run)[: options.max_failures]:
+        file, line = str(one["at"][0]), str(one["at"][1])
+        said = f"{one.get('message')} ({one.get('told')})"
+        yield command(
+            "warning", said, file=options.prefix + file, line=line, title=f"{one_line(str(one.get('case')), 120)} judged"
+        )
+    if (warning := judge_warning(run)) is not None:
+        yield command("warning", warning, title="focal-eval: judge")
 
 
 def _of_case(run: ReportModel, case: Case, prefix: str) -> Iterator[str]:

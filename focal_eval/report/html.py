@@ -28,6 +28,7 @@ from focal_eval.report.base import ReportOptions, target
 from focal_eval.report.beside_page import Beside
 from focal_eval.report.characters import visible
 from focal_eval.report.frames import plain
+from focal_eval.report.judge_words import audit_words, failed_words, judge_warning, judge_words, missed_words, rubric_rows
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
 from focal_eval.report.wording import (
     WORDS,
@@ -263,6 +264,7 @@ def _context(
         "note": partial_note(run),
         "partial": run.partial,
         "tolerated": lived_with_words(run),
+        "judge": _judge(run),
         "facts": [(label, visible(value)) for label, value in (*facts(run), *_covered(covered))],
         "coverage": None if covered is None else covered.packed(),
         "gates": [_gate(gate) for gate in run.gates],
@@ -276,6 +278,21 @@ def _context(
         "style": style,
         "policy": f"default-src 'none'; script-src '{digest_of(script)}'; style-src '{digest_of(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
+    }
+
+
+def _judge(run: ReportModel) -> dict[str, Any] | None:
+    """What the page says of a judge."""
+    words = judge_words(run)
+    if words is None:
+        return None
+    return {
+        "words": words,
+        "audit": audit_words(run),
+        "warning": judge_warning(run),
+        "failed": list(failed_words(run)),
+        "missed": list(missed_words(run)),
+        "rubrics": rubric_rows(run),
     }
 
 

@@ -49,6 +49,7 @@ def as_json(run: ReportModel) -> dict[str, Any]:
         "quarantine": list(run.header.get("quarantine") or ()),
         "damaged_lines": run.damaged,
         "gates": list(run.gates),
+        **({"judge": run.header["judge"]} if run.header.get("judge") else {}),
         "cases": [case_json(run, case) for case in run.cases],
     }
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from focal_eval.report.base import ReportOptions, save_parts, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
+from focal_eval.report.judge_words import audit_words, judge_warning, judge_words
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
 from focal_eval.report.wording import facts, partial_note, quarantine_words, verdict_words
 from focal_eval.runner.reading import first_message
@@ -48,7 +49,7 @@ def _parts(run: ReportModel) -> Iterator[str]:
         return
     yield _opening("testsuites", attributes) + ">"
     facts_of_run = [(label.lower(), visible(value)) for label, value in facts(run) if label in ("Engine", "Agent", "Run")]
-    shared = "".join([_property(name, value) for name, value in [*facts_of_run, *_repeats(run)]])
+    shared = "".join([_property(name, value) for name, value in [*facts_of_run, *_repeats(run), *_judge(run)]])
     for script, cases in groupby(run.cases, key=lambda case: case.script):
         yield _suite(run, script, list(cases), shared)
     if unfinished:
@@ -95,6 +96,12 @@ def _repeats(run: ReportModel) -> list[tuple[str, str]]:
     return [(name, visible(value)) for name, value in figures]
 
 
+def _judge(run: ReportModel) -> list[tuple[str, str]]:
+    """What a judge said and how far it can be trusted, as properties."""
+    told = [("judge", judge_words(run)), ("judge-audit", audit_words(run)), ("judge-warning", judge_warning(run))]
+    return [(name, visible(words)) for name, words in told if words is not None]
+
+
 def _suite(run: ReportModel, script: str, cases: list[Case], shared: str) -> str:
     """The element of a script."""
     verdicts = [_verdict(run, case) for case in cases]
@@ -120,6 +127,8 @@ def _case(run: ReportModel, case: Case) -> str:
     results = [_result(kind, message, text, f"focal-eval.{kind}") for kind, message, text in _results(run, case)]
     results += [_earlier(attempt, case.flaky) for attempt in case.attempts[:-1]]
     said = list(_conversation(run, case)) if case.verdict in ("failed", "errored", "xpassed", "not_run") else []
+    if case.verdict == "passed" and case.last.soft:
+        said += [f"did not hold, and fails no case: {_headline(failure)}" for failure in run.failures(case)]
     said += [f"tolerated: {one_line(str(finding.get('message')), MAX_MESSAGE)}" for finding in run.tolerated_in(case)]
     if said:
         results.append(_element("system-out", {}, visible(clip("\n".join(said), MAX_TEXT)).translate(_IN_TEXT)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from focal_eval.report.base import ReportOptions, save, target
 from focal_eval.report.characters import one_line, visible
 from focal_eval.report.frames import plain
+from focal_eval.report.judge_words import SHOWN, audit_words, failed_words, judge_warning, judge_words, missed_words
 from focal_eval.report.model import Case, Failure, ReportModel
 from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import (
@@ -66,6 +67,10 @@ def render(run: ReportModel, options: ReportOptions) -> str:
         beside=beside_words(run),
         note=partial_note(run),
         tolerated=lived_with_words(run),
+        judge=[words for words in (judge_words(run), audit_words(run)) if words is not None],
+        warning=judge_warning(run),
+        missed=list(missed_words(run))[:SHOWN] if judge_warning(run) is not None else [],
+        judged=list(failed_words(run))[:SHOWN],
         facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Shard", "Took")],
         counts=[(f"{MARKS[name]} {WORDS[name]}", f"{count:,}") for name, count in run.counts.items() if count],
         total=f"{run.planned:,}",

@@ -16,6 +16,7 @@ from focal_eval.report.ansi import Paint, emit, wants_colour
 from focal_eval.report.base import ReportOptions
 from focal_eval.report.characters import one_line
 from focal_eval.report.frames import Line, describe, labelled
+from focal_eval.report.judge_words import SHOWN, audit_words, failed_words, judge_warning, judge_words, missed_words
 from focal_eval.report.model import WORST_FIRST, Case, Failure, ReportModel
 from focal_eval.report.progress import Observer, progress
 from focal_eval.report.statistics import repeats_lines
@@ -80,9 +81,24 @@ def _lines(run: ReportModel, paint: Paint, options: ReportOptions, report: Path 
         yield paint(one_line(cassette, WIDTH), "dim")
     if lived_with := lived_with_words(run):
         yield paint(lived_with, "dim")
+    yield from judge_lines(run, paint)
     if note := partial_note(run):
         yield paint(note, "yellow")
     yield last_line(run, paint, report)
+
+
+def judge_lines(run: ReportModel, paint: Paint) -> Iterator[str]:
+    """What a judge said and how it did in its audit; nothing of a run without one."""
+    failed = list(failed_words(run))
+    yield from failed[:SHOWN]
+    if more := len(failed) - SHOWN:
+        yield from [paint(f"and {more:,} more judged so; run.json names them", "dim")] if more > 0 else []
+    for words in (judge_words(run), audit_words(run)):
+        if words is not None:
+            yield paint(words, "dim")
+    if (warning := judge_warning(run)) is not None:
+        yield paint(f"warning: {warning}", "yellow")
+        yield from (paint(f"  {missed}", "yellow") for missed in list(missed_words(run))[:SHOWN])
 
 
 def case_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[str]:

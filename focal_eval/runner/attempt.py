@@ -7,7 +7,7 @@ from typing import Any
 
 from focal_eval.engines import Session
 from focal_eval.errors import EngineError, EngineGivenUp, StorageError, told
-from focal_eval.records import UNKNOWN, Fault, Reply, Verdict
+from focal_eval.records import UNKNOWN, Fault, Question, Reply, Verdict
 from focal_eval.runner.judge import CaseJudge, PreparedScript, Write
 from focal_eval.runner.limits import Watch
 from focal_eval.runner.lines import case_lines, kept_messages
@@ -51,6 +51,8 @@ class Attempt(CaseJudge):
             self._watch.close()
             if session is not None:
                 await _close(session)
+        if self.prepared.asks:
+            await self._ask(self.last_questions(messages))
         self.conclude(messages)
         self.elapsed_ms = (clock.elapsed() - start) * 1000
         if self.write is not None:
@@ -71,7 +73,14 @@ class Attempt(CaseJudge):
         reply, elapsed = await self._send(turn, user, session, deadline)
         if isinstance(reply, Fault):
             return self.broke(turn, said, reply, elapsed)
+        if self.prepared.asks:
+            await self._ask(self.questions(turn, said, reply))
         return self.answered(turn, said, reply, elapsed if reply.elapsed_ms is None else reply.elapsed_ms, reply.first_token_ms)
+
+    async def _ask(self, questions: list[Question]) -> None:
+        """Has a judging model asked, outside the turn's time."""
+        if questions and self.terms.asker is not None:
+            self.answers.update(await self.terms.asker.answers(questions))
 
     async def _send(
         self, turn: Turn, user: str | None, session: Session, deadline: float | None

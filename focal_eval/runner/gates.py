@@ -155,6 +155,33 @@ def decide_coverage(limit: CoverageLimit, reading: Reading, name: str = "coverag
     return _decide(name, limit, reading)
 
 
+def decide_judged(limit: Limit, results: Mapping[str, int]) -> GateResult:
+    """The gate on what a judge said; one that could not be asked decides nothing, for or against."""
+    count, passed, broken = sum(results.values()), results["passed"], results["errored"]
+    told = ", ".join(f"{results[name]} {name}" for name in ("abstained", "errored") if results[name])
+    if not count:
+        return not_judged("judged", limit, "no judge was asked")
+    low, high = (
+        _decide("judged", limit, Reading(number / count, count, "expectations", told)) for number in (passed, passed + broken)
+    )
+    if low.passed is not high.passed:
+        return _decide(
+            "judged", limit, Reading(None, note=f"the judge could not be asked ({told} of {count})", of="expectations")
+        )
+    return low if low.passed else high
+
+
+def decide_agreement(limit: Limit, audit: Mapping[str, Any] | None) -> GateResult:
+    """The gate on the audit of a judge: the mean of what it knew of known-good and of known-bad answers."""
+    if audit is None:
+        return _decide("judge_agreement", limit, Reading(None, note="the judge was not audited"))
+    shares = [audit[side]["agreed"] / audit[side]["planted"] for side in ("good", "bad") if audit[side]["planted"]]
+    if len(shares) < 2:
+        lacking = "known-good" if not audit["good"]["planted"] else "known-bad"
+        return _decide("judge_agreement", limit, Reading(None, note=f"no {lacking} answer was planted"))
+    return _decide("judge_agreement", limit, Reading(mean(shares), audit["planted"], "planted answers"))
+
+
 def coverage_limits(limits: Mapping[str, Limit]) -> dict[str, CoverageLimit]:
     """The gates on coverage among a suite's."""
     return {name: limit for name, limit in limits.items() if isinstance(limit, CoverageLimit)}

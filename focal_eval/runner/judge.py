@@ -7,9 +7,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from focal_eval.checks.base import Conversation, Moment
-from focal_eval.records import CheckResult, Fault, Finding, Outcome, Reply, TurnRecord, Verdict
-from focal_eval.records.codec import fault_to_json, reply_to_json
+from focal_eval.checks.base import NO_AIDS, Aids, Conversation, Moment
+from focal_eval.records import Answer, CheckResult, Fault, Finding, Outcome, Question, Reply, TurnRecord, Verdict
+from focal_eval.records.codec import asked_to_json, fault_to_json, reply_to_json
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
@@ -34,13 +34,23 @@ Said = tuple[str | None, str | None]  # by the user, and the golden reply
 class PreparedScript:
     """A script's expectations made ready once for all its cases."""
 
-    __slots__ = ("closing", "script", "turns", "whens")
+    __slots__ = ("asks", "closing", "script", "turns", "whens")
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
         self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
         self.closing = tuple(map(Ready, script.conversation))
+        self.asks = any(ready.asks for readies in (*self.turns, self.closing) for ready in readies)
+
+
+@value
+class Aiding:
+    """What the suite says of judging models and of likeness of meaning."""
+
+    fallback: str | None = None  # "lexical" where that may stand in for a sentence encoder
+    abstains: str = "skipped"  # what an expectation is on which a judge came to no verdict
+    apart: bool = True  # what a judge says fails no case; a gate decides
 
 
 @value
@@ -52,6 +62,7 @@ class Policy:
     root: Path | None = None  # of local Python checks, None where they are off
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
+    aiding: Aiding = Aiding()
 
 
 class CaseJudge:
@@ -67,7 +78,10 @@ class CaseJudge:
         self.values: dict[str, Any] = {**self.script.given.variables, **case.row}
         self.filler = Filler(self.values)  # sees what turns save, too
         self.saved: dict[str, Any] = {}
-        self.judging = Judging(self.script.texts, policy.unreported, self.values)
+        self.judging = Judging(self.script.texts, policy.unreported, self.values, policy.aiding.apart)
+        self.answers: dict[str, Answer] = {}  # of judging models, by question
+        self.aids = Aids(self.answers, policy.aiding.fallback, policy.aiding.abstains) if _aided(prepared, policy) else NO_AIDS
+        self._asked: list[Question] = []  # for the line that is written next
         self.turns: list[TurnRecord] = []
         self.before: list[TurnRecord] = []  # replayed before the first turn
         self.bad: list[tuple[int | None, CheckResult]] = []  # what failed or crashed the attempt, with the turn's index
@@ -93,7 +107,9 @@ class CaseJudge:
         answered = [record for record in self.turns if record.reply is not None]
         if not answered:
             return "not sent: 'when' looks at earlier turns, and none was answered"
-        outcome, _, reason = self.judging.holds(readies, Moment(answered, None, self.saved, self.policy.prices))
+        outcome, _, reason = self.judging.holds(
+            readies, Moment(answered, None, self.saved, self.policy.prices, None, self.aids)
+        )
         if outcome is Outcome.PASSED:
             return None
         if outcome is Outcome.FAILED:
@@ -110,11 +126,24 @@ class CaseJudge:
         self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first))
         policy = self.policy
         readies = self.prepared.turns[turn.index]
-        moment = Moment(self.turns, said[1], self.saved, policy.prices, policy.root)
+        moment = Moment(self.turns, said[1], self.saved, policy.prices, policy.root, self.aids)
         if readies:
+            if self.prepared.asks:
+                self._asked = self.judging.questions(readies, moment)
             self.judging.judge(readies, moment)
         saved = self._save(turn, reply, readies) if turn.save else None
         self._write_turn(turn, said, saved)
+
+    def questions(self, turn: Turn, said: Said, reply: Reply) -> list[Question]:
+        """What is to be asked before the turn is `answered` with that reply."""
+        seen = [*self.turns, TurnRecord(turn.index, said[0], reply)]
+        policy = self.policy
+        moment = Moment(seen, said[1], self.saved, policy.prices, policy.root, self.aids)
+        return self.judging.questions(self.prepared.turns[turn.index], moment)
+
+    def last_questions(self, messages: Any) -> list[Question]:
+        """What is to be asked before the conversation is concluded; nothing where it came to a fault."""
+        return [] if self.fault is not None else self.judging.questions(self.prepared.closing, self.conversation(messages))
 
     def broke(self, turn: Turn, said: Said, fault: Fault, elapsed: float | None) -> None:
         """Notes a turn in which the engine broke; nothing more of the case is judged."""
@@ -180,10 +209,19 @@ class CaseJudge:
             line += b',"first_token_ms":%.3f' % record.first_token_ms
         if saved:
             line += b',"saved":' + dumps(saved)
+        line += self._votes()
         if names:
             line += b',"shared":' + dumps(names)
         end = CLOSING if self.judging.tally.telling or record.fault is not None else PLAIN
         self.write(line + b',"results":[' + self.judging.tally.take() + end)
+
+    def _votes(self) -> bytes:
+        """What judging models answered for the results that follow, as a member of their line."""
+        asked = {question.digest: question.rubric for question in self._asked if question.digest in self.answers}
+        self._asked = []
+        if not asked:
+            return b""
+        return b',"asked":' + dumps([asked_to_json(rubric, self.answers[digest]) for digest, rubric in asked.items()])
 
     def _observed(self, record: TurnRecord) -> tuple[bytes, Any]:
         """What came of a turn, as a member of its line, and what stands in lines of its own: large results of tools."""
@@ -217,7 +255,10 @@ class CaseJudge:
         if self.fault is not None:
             self._not_judged(closing, self._ended())
             return
-        self.judging.judge(closing, self.conversation(messages))
+        seen = self.conversation(messages)
+        if self.prepared.asks:
+            self._asked = self.judging.questions(closing, seen)
+        self.judging.judge(closing, seen)
 
     def conversation(self, messages: Any) -> Conversation:
         """The conversation so far, as expectations of the whole of it see it."""
@@ -231,6 +272,7 @@ class CaseJudge:
             tolerated=policy.tolerated,
             masks=policy.masks,
             before=tuple(self.before),
+            aids=self.aids,
         )
 
     def _ended(self) -> str:
@@ -248,7 +290,7 @@ class CaseJudge:
         elif tally.failed:
             self.verdict, self.reason = Verdict.FAILED, tally.first
         elif not tally.judged:
-            why = "every expectation was skipped" if tally.skipped else "the script expects nothing"
+            why = "every expectation was skipped" if tally.skipped else tally.unsaid or "the script expects nothing"
             self.verdict, self.reason = Verdict.SKIPPED, why
         mark = self.script.xfail
         if mark is not None and self.verdict is Verdict.FAILED:
@@ -264,6 +306,7 @@ class CaseJudge:
             line += b',"reason":' + dumps(self.reason)
         if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
             line += b',"fault":' + dumps(fault_to_json(self.fault))
+        line += self._votes()
         plain = self.verdict is Verdict.PASSED and not self.judging.tally.telling
         line += b',"results":[' + self.judging.tally.take() + b"]"
         if self.before:
@@ -271,6 +314,10 @@ class CaseJudge:
         if messages:
             line += b',"messages":' + messages
         return line + (PLAIN if plain else CLOSING)[1:]
+
+
+def _aided(prepared: PreparedScript, policy: Policy) -> bool:
+    return prepared.asks or policy.aiding.fallback is not None
 
 
 def _replayed(record: TurnRecord) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from focal_eval.clock import Clock, content_id
 from focal_eval.document import INVALID, Document, Reader
@@ -14,7 +14,7 @@ from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubA
 from focal_eval.engines.base import Coming, Foreseen
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, TurnRecord
-from focal_eval.runner.judge import Policy
+from focal_eval.runner.judge import Aiding, Policy
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
 from focal_eval.script.model import Answer, Script
@@ -22,6 +22,9 @@ from focal_eval.script.stubs import Answering, answer_data, read_answer
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.runner.asking import Asker
 
 
 @value
@@ -39,12 +42,14 @@ class Terms:
     seed: int = 0
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
+    aiding: Aiding = Aiding()
+    asker: Asker | None = None  # of the judging model, where the suite has one
     run_id: str = ""  # makes session names unique between runs, for engines that remember users
 
     @property
     def policy(self) -> Policy:
         """What judging needs of it."""
-        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks)
+        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding)
 
 
 async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:

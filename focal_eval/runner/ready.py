@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from focal_eval.checks.judging import judge_check
+from focal_eval.checks.judging import judge_check, judged_by, questions_of
 from focal_eval.document import INVALID, Document, Reader
-from focal_eval.records import CheckResult, Finding, Outcome
+from focal_eval.records import CheckResult, Finding, JudgedBy, Outcome, Question
 from focal_eval.records.codec import result_to_json
+from focal_eval.registry import find
 from focal_eval.runner.journal import dumps
 from focal_eval.script.kinds import shape_of_check
 from focal_eval.script.model import Expectation
@@ -29,7 +30,7 @@ Judgement = tuple[Outcome, tuple[Finding, ...], str | None]
 class Ready:
     """One expectation, ready to be judged any number of times; it is put into words only when a result is written."""
 
-    __slots__ = ("_passing", "_text", "check", "children", "item")
+    __slots__ = ("_passing", "_text", "asks", "check", "children", "item", "labelled")
 
     def __init__(self, item: Expectation) -> None:
         self.item, self.check = item, item.check
@@ -38,6 +39,15 @@ class Ready:
             self.children = tuple(tuple(map(Ready, group)) for group in item.children)
         self._text: str | None = None
         self._passing: bytes | None = None
+        self.asks, self.labelled = self._told()
+
+    def _told(self) -> tuple[bool, bool]:
+        """Whether a judging model is asked for it, and whether its result says what judged it."""
+        if self.children:
+            parts = [child for group in self.children for child in group]
+            return any(part.asks for part in parts), any(part.labelled for part in parts)
+        made = self.check if self.check is not None else find("checks", self.item.key)
+        return made is not None and made.aid == "judge", made is not None and made.labelled
 
     @property
     def text(self) -> str:
@@ -102,6 +112,7 @@ class Tally:
     errored: int = 0
     skipped: int = 0
     first: str | None = None  # why the attempt is not passed, in words
+    unsaid: str | None = None  # why the first check that fails no attempt crashed
     crash: str | None = None  # why the first check that crashed did
     bad: list[CheckResult] = field(default_factory=list)  # what failed or crashed the attempt, until it is taken
 
@@ -120,6 +131,7 @@ class Judging:
     texts: Mapping[str, str]
     unreported: str  # the suite's policy: "skip" or "fail" ("refuse" never gets here)
     values: Mapping[str, Any] = field(default_factory=dict)  # for templates
+    apart: bool = True  # what a judging model says fails no case
     tally: Tally = field(default_factory=Tally)
 
     def judge(self, readies: Sequence[Ready], seen: Any) -> None:
@@ -128,14 +140,30 @@ class Judging:
         for ready in readies:
             if ready.check is not None:
                 judgement = judge_check(ready.check, seen)
-                if judgement[0] is PASSED and not judgement[1]:
+                if judgement[0] is PASSED and not judgement[1] and not ready.labelled:
                     tally.results.append(ready.passing())
                     tally.judged += 1
                     continue
-                self._record(ready, judgement)
+                self._record(ready, judgement, seen)
             else:
                 filled = self._filled(ready)
-                self._record(filled[0], filled[1] or self.verdict_of(filled[0], seen))
+                self._record(filled[0], filled[1] or self.verdict_of(filled[0], seen), seen)
+
+    def questions(self, readies: Sequence[Ready], seen: Any) -> list[Question]:
+        """What a judging model is to be asked before `judge`."""
+        out: list[Question] = []
+        for ready in readies:
+            if not ready.asks:
+                continue
+            if ready.check is not None:
+                out.extend(questions_of(ready.check, seen))
+            elif ready.children:
+                for group in ready.children:
+                    out.extend(self.questions(group, seen))
+            else:
+                filled, problem = self._filled(ready)
+                out.extend(() if problem is not None else self.questions((filled,), seen))
+        return out
 
     def holds(self, readies: Sequence[Ready], seen: Any) -> Judgement:
         """Whether all expectations hold, without recording anything; for `when`."""
@@ -150,6 +178,8 @@ class Judging:
             tally.judged += 1
         if result.outcome is SKIPPED:
             tally.skipped += 1
+        elif result.outcome is ERRORED and result.soft:
+            tally.unsaid = tally.unsaid or result.reason
         elif result.outcome is not PASSED and not result.soft:
             why = result.findings[0].message if result.findings else result.reason
             if result.outcome is FAILED:
@@ -160,11 +190,12 @@ class Judging:
             tally.first = tally.first or why
             tally.bad.append(result)
 
-    def _record(self, ready: Ready, judgement: Judgement) -> None:
+    def _record(self, ready: Ready, judgement: Judgement, seen: Any) -> None:
         outcome, findings, reason = judgement
-        if outcome is SKIPPED and self.unreported == "fail":
+        if outcome is SKIPPED and self.unreported == "fail" and not ready.asks:
             outcome, findings = FAILED, (Finding(reason or "not reported"),)
-        if outcome is PASSED and not findings:
+        by = self._judged_by(ready, seen) if ready.labelled else None
+        if outcome is PASSED and not findings and by is None:
             self.tally.results.append(ready.passing())
             self.tally.judged += 1
             return
@@ -173,7 +204,19 @@ class Judging:
         if findings and ready.check is not None:
             span = place(item, findings[0].path, self.texts.get(item.value_span.file, ""))
         lines = excerpt(self.texts.get(span.file, ""), span.line) if outcome in (FAILED, ERRORED) else ()
-        self.note(CheckResult(item.key, ready.text, outcome, span, findings, reason, item.soft, item.because, lines))
+        soft = item.soft or (ready.asks and self.apart)
+        self.note(CheckResult(item.key, ready.text, outcome, span, findings, reason, soft, item.because, lines, by))
+
+    def _judged_by(self, ready: Ready, seen: Any) -> JudgedBy | None:
+        """What judged an expectation; of a group, its first part that can tell."""
+        if ready.check is not None:
+            return judged_by(ready.check, seen)
+        for group in ready.children:
+            for child in group:
+                filled = self._filled(child)[0] if child.labelled else child
+                if filled.labelled and (by := self._judged_by(filled, seen)) is not None:
+                    return by
+        return None
 
     def verdict_of(self, ready: Ready, seen: Any) -> Judgement:
         """The judgement of one expectation, groups resolved."""

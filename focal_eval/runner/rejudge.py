@@ -7,12 +7,13 @@ the answer to something else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from focal_eval.compare.align import Said, align_turns
-from focal_eval.records import UNKNOWN, CheckResult, Fault, MessageRecord, TurnRecord, UnknownType, Verdict
-from focal_eval.records.codec import fault_from_json, message_from_json, turn_from_json
+from focal_eval.records import UNKNOWN, Answer, CheckResult, Fault, MessageRecord, TurnRecord, UnknownType, Verdict
+from focal_eval.records.codec import asked_from_json, fault_from_json, message_from_json, turn_from_json
 from focal_eval.runner.judge import CHANGED, CaseJudge, Policy, PreparedScript, Write
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import MARK
@@ -32,6 +33,7 @@ class Recorded:
     fault: Fault | None = None  # outside a turn: when the conversation was opened, or its messages were read
     names: tuple[str | None, ...] = ()  # of the turns
     elapsed_ms: float = 0.0
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # of judging models, by question
 
 
 def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str, Any]) -> Recorded:
@@ -47,7 +49,14 @@ def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str,
         fault=None if fault is None else fault_from_json(fault),
         names=tuple(turn.get("name") for turn in turns),
         elapsed_ms=closing.get("elapsed_ms") or 0.0,
+        answers=_answers([*turns, closing]),
     )
+
+
+def _answers(lines: Iterable[Mapping[str, Any]]) -> dict[str, Answer]:
+    """The votes that lines hold. Raises ValueError where they have another shape."""
+    found = [asked_from_json(asked)[1] for line in lines for asked in line.get("asked") or ()]
+    return {answer.question: answer for answer in found}
 
 
 @value
@@ -78,6 +87,7 @@ class Rejudge:
         """The judge after its verdict. `write` gets the lines of the turns; the attempt's line is for the caller to ask for."""
         judge = CaseJudge(self.case, self.prepared, self.policy, write, number)
         judge.before.extend(recorded.before)
+        judge.answers.update(recorded.answers)
         judge.elapsed_ms = recorded.elapsed_ms
         if recorded.fault is None or recorded.turns:
             try:

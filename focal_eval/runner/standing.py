@@ -94,7 +94,7 @@ class Standing:
         self._know(judge, len(self.turns) if index is None else index)
         policy = self._rejudge.policy
         if index is not None:
-            seen: Any = Moment(turns[: index + 1], None, judge.saved, policy.prices, policy.root)
+            seen: Any = Moment(turns[: index + 1], None, judge.saved, policy.prices, policy.root, judge.aids)
         else:
             judge.turns.extend(turns)
             seen = judge.conversation(messages)
@@ -120,7 +120,7 @@ class Standing:
         except TemplateProblem:
             golden = None
         policy = self._rejudge.policy
-        moment = Moment((*self.turns[:index], turn), golden, judge.saved, policy.prices, policy.root)
+        moment = Moment((*self.turns[:index], turn), golden, judge.saved, policy.prices, policy.root, judge.aids)
         if any(judge.judging.holds((ready,), moment)[0] in _BAD for ready in readies):
             return True
         if not closing:
@@ -139,6 +139,7 @@ class Standing:
     def _judge(self) -> CaseJudge:
         judge = CaseJudge(self._rejudge.case, self._rejudge.prepared, self._rejudge.policy, None)
         judge.before.extend(self._recorded.before)
+        judge.answers.update(self._recorded.answers)
         return judge
 
     def _again(self, judge: CaseJudge, index: int, record: TurnRecord) -> None:
@@ -157,5 +158,7 @@ def _looks_back(ready: Ready) -> bool:
     """Whether an expectation may look at replies of earlier turns: none of this package's do, but for Python of the suite's."""
     if ready.children:
         return any(_looks_back(child) for group in ready.children for child in group)
+    if ready.asks:  # a judge is told what was said before
+        return True
     kind = find("checks", ready.item.key)
     return kind is Python or not str(getattr(kind, "__module__", "")).startswith("focal_eval.checks.")

@@ -33,7 +33,7 @@ def facts_of(script: Script) -> Facts | None:
     names: set[Name] = set()
     fields: set[str] = set()
     for item in expectations_of(script):
-        if item.check is None or item.key.rsplit(".", 1)[-1] == "python":
+        if item.check is None or item.check.aid is not None or item.key.rsplit(".", 1)[-1] == "python":
             return None
         names.update((ref.kind, ref.name) for ref in item.check.refs())
         fields.update(item.check.needed())

@@ -30,6 +30,8 @@ GATES: dict[str, str] = {
         name: f"Share of the agent's {name.removeprefix('coverage_')} that an expectation would miss, or that are hit."
         for name in list(COVERED)[1:]
     },
+    "judged": "Share of expectations judged by a model that passed; one on which it abstained did not.",
+    "judge_agreement": "Share of planted answers that the judge knew; the good ones and the bad ones weigh the same.",
     "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
     "stale": "Cases of the baseline whose script or agent changed since they were approved.",
     "expired": "Cases of the baseline whose approval has expired.",
@@ -39,7 +41,10 @@ GATES: dict[str, str] = {
 COMPARED = frozenset({"regressions", "stale", "expired"})
 """Gates on a comparison: a run alone cannot judge them."""
 
-RECORDED = frozenset(COVERED)
+JUDGED = frozenset({"judged", "judge_agreement"})
+"""Gates on what a judging model said, and on the model itself."""
+
+RECORDED = frozenset(COVERED) | JUDGED
 """Gates on what was recorded: they are judged once the journal is whole."""
 
 _SHARE = Number(minimum=0, maximum=1)

@@ -66,10 +66,10 @@ class EngineShape(Shape):
         missing: list[tuple[str, Span]] = []
         secrets: list[str] = []
         own = [(key, value) for name, key, value in pairs if name not in ("kind", "cassette")]
-        filled = [(key, _with_environment(value, reader, missing, secrets)) for key, value in own]
+        filled = [(key, with_environment(value, reader, missing, secrets)) for key, value in own]
         rest = MappingNode(node.tag, filled, node.start_mark, node.end_mark)
-        config = _configured(made, rest, reader, [span for _, span in missing])
-        tapes = [(key, _with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name == "cassette"]
+        config = configured(made, rest, reader, [span for _, span in missing])
+        tapes = [(key, with_environment(value, reader, missing, secrets)) for name, key, value in pairs if name == "cassette"]
         cassette = _cassette(kind, made, tapes[0], reader) if tapes else None
         if INVALID in (config, cassette):
             return INVALID
@@ -81,7 +81,7 @@ class EngineShape(Shape):
         for kind in names("engines"):
             own = record_of(find("engines", kind)).schema(into)
             name = own["$ref"].rsplit("/", 1)[-1]
-            inner = into.defs[name] = _with_variables(into.defs[name], into, set())
+            inner = into.defs[name] = with_variables(into.defs[name], into, set())
             inner.setdefault("properties", {})["kind"] = {"const": kind, "description": "Names the engine."}
             if kind != "cassette":
                 doc = "Where its conversations are recorded and replayed from."
@@ -108,7 +108,7 @@ def _cassette(kind: str, made: type, pair: tuple[Node, Node], reader: Reader) ->
     return use
 
 
-def _configured(made: type, node: MappingNode, reader: Reader, missing: list[Span]) -> Any:
+def configured(made: type, node: MappingNode, reader: Reader, missing: list[Span]) -> Any:
     """The configuration; None where nothing but missing variables is in its way, which counts when the engine is chosen."""
     if not missing:
         return record_of(made).read(node, reader)
@@ -135,7 +135,7 @@ def _within(inner: Span, outer: Span) -> bool:
     return begins and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
-def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]], secrets: list[str]) -> Node:
+def with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]], secrets: list[str]) -> Node:
     """The node with `${NAME}` and `${NAME:-default}` replaced from the environment."""
     if "${" not in reader.document.text:
         return node
@@ -161,30 +161,30 @@ def _with_environment(node: Node, reader: Reader, missing: list[tuple[str, Span]
         return node
     made: Node
     if isinstance(node, SequenceNode):
-        items = [_with_environment(item, reader, missing, secrets) for item in node.value]
+        items = [with_environment(item, reader, missing, secrets) for item in node.value]
         made = SequenceNode(node.tag, items, node.start_mark, node.end_mark)
     else:
-        pairs = [(key, _with_environment(item, reader, missing, secrets)) for key, item in node.value]
+        pairs = [(key, with_environment(item, reader, missing, secrets)) for key, item in node.value]
         made = MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
     reader.leave()
     return made
 
 
-def _with_variables(schema: JsonSchema, into: SchemaBuilder, seen: set[str]) -> JsonSchema:
+def with_variables(schema: JsonSchema, into: SchemaBuilder, seen: set[str]) -> JsonSchema:
     """The schema with `"${NAME}"` in the place of every number, boolean and word, as the reader takes it."""
     if (name := schema.get("$ref", "").removeprefix("#/$defs/")) and name not in seen:
         seen.add(name)
-        into.defs[name] = _with_variables(into.defs[name], into, seen)
+        into.defs[name] = with_variables(into.defs[name], into, seen)
     if schema.get("type") in ("integer", "number", "boolean") or "enum" in schema:
         about = {key: schema[key] for key in ("description",) if key in schema}
         bare = {key: value for key, value in schema.items() if key not in about}
         return {"anyOf": [bare, into.define("Variable", lambda _: _VARIABLE_SCHEMA, Engine)], **about}
     out = dict(schema)
     if "properties" in out:
-        out["properties"] = {key: _with_variables(value, into, seen) for key, value in out["properties"].items()}
+        out["properties"] = {key: with_variables(value, into, seen) for key, value in out["properties"].items()}
     for key in ("items", "additionalProperties"):
         if isinstance(out.get(key), dict):
-            out[key] = _with_variables(out[key], into, seen)
+            out[key] = with_variables(out[key], into, seen)
     if "anyOf" in out:
-        out["anyOf"] = [_with_variables(option, into, seen) for option in out["anyOf"]]
+        out["anyOf"] = [with_variables(option, into, seen) for option in out["anyOf"]]
     return out

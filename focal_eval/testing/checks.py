@@ -149,6 +149,10 @@ def _judged(kit: Kit, check: Any, node: Node, seen: Moment | Transcript, expecte
     kit.holds(outcome is expected, f"the example {yaml!r} is {expected}", f"it was {outcome}" + (f": {told}" if told else ""))
     again = judge_check(check, seen)
     kit.holds(again == (outcome, findings, reason), "judging twice gives the same", f"then it was {again!r}")
+    questions = check.questions(seen)
+    kit.holds(check.questions(seen) == questions, "asking twice asks the same", "it does not")
+    kit.holds(not questions or check.aid == "judge", "a check that has a judge asked says so (aid)", "it does not")
+    kit.holds(check.labelled or check.judged_by(seen) is None, "a check that tells what judged it is labelled", "it is not")
     for finding in findings:
         sound = isinstance(finding, Finding) and bool(finding.message.strip()) and "\n" not in finding.message
         kit.holds(sound, "a finding is one sentence that stands alone", f"it was {finding!r}")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from focal_eval.checks.base import Conversation
+from focal_eval.checks.base import Aids, Conversation, Moment
+from focal_eval.document import Reader, read_text, shape_of
 from focal_eval.records import (
+    Answer,
     Candidate,
     Citation,
     Enforcement,
@@ -20,6 +22,7 @@ from focal_eval.records import (
     ToolCall,
     Transition,
     TurnRecord,
+    Vote,
 )
 from focal_eval.registry import find, names
 from focal_eval.testing import CheckExample as Ex
@@ -174,6 +177,17 @@ def timed(ms: float) -> list[TurnRecord]:
     return [replace(moment(MUG).turn, first_token_ms=ms)]
 
 
+def voted(name: str, yaml: str, verdict: str) -> Moment | Conversation:
+    """A conversation of one turn with the votes that the check asks for."""
+    document = read_text(yaml, "example.yaml")
+    assert document.root is not None
+    check = shape_of(find("checks", name)).read(document.root, Reader(document))
+    talk = Conversation(transcript(MUG).turns)
+    seen = moment(MUG) if name.startswith("response.") else talk
+    answers = {one.digest: Answer(one.digest, (Vote(verdict),)) for one in check.questions(seen)}
+    return replace(seen, aids=Aids(answers))
+
+
 def examples(name: str, folder: Path) -> list[Ex]:
     """The examples of one check; those of local Python need a file."""
     if name.endswith("python"):
@@ -183,6 +197,15 @@ def examples(name: str, folder: Path) -> list[Ex]:
     if name == "first_token_ms":
         fast, slow = (replace(moment(MUG), turns=timed(ms)) for ms in (5.0, 5000.0))
         return [Ex("500", fast, slow, blind=True), Ex(LIMIT, fast, slow, blind=True)]
+    if name.endswith(".judge"):
+        return [Ex(yaml, voted(name, yaml, "pass"), voted(name, yaml, "fail")) for yaml in ("is kind", "{rubric: is kind}")]
+    if name == "response.means":
+        aids = Aids(fallback="lexical")  # where no encoder is installed
+        told = moment(Reply("Your refund of 18.50 is on its way, sorry."), aids=aids), moment(BARE, aids=aids)
+        return [
+            Ex("Your refund of $18.50 is on its way", *told),
+            Ex("{text: [Your refund is on its way], at_least: 0.5}", *told),
+        ]
     return EXAMPLES[name]
 
 

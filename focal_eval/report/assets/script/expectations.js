@@ -12,7 +12,7 @@ function placeText(at) {
 function expectation(result, id, told) {
   if (!BAD.has(result.outcome)) {
     return h("li", { class: `expectation ${result.outcome}` }, icon(result.outcome, OUTCOMES[result.outcome]),
-      h("div", { class: "expectation-body" }, said("span", "expectation-text", result.text), softBadge(result),
+      h("div", { class: "expectation-body" }, said("span", "expectation-text", result.text), softBadge(result), byWhat(result),
         result.reason && !told && said("div", "expectation-why", result.reason),
         result.findings && recordsCard(result)));
   }
@@ -21,15 +21,28 @@ function expectation(result, id, told) {
   return h("li", { class: `expectation ${result.outcome}${result.soft ? " soft" : ""}`, id, tabindex: id ? "-1" : null },
     icon(result.outcome, OUTCOMES[result.outcome]),
     h("div", { class: "expectation-body" },
-      said("span", "expectation-text", result.text), softBadge(result),
+      said("span", "expectation-text", result.text), softBadge(result), byWhat(result),
       result.key === RECORDS ? recordsCard(result) : message && said("div", "expectation-message", message),
       result.key !== GOLDEN && result.key !== RECORDS && findings.map((finding, place) => findingView(finding, result.text, place > 0)),
       result.because && h("p", { class: "because" }, h("b", null, "Because"), " ", said("span", "", result.because)),
       frameView(result)));
 }
 
+const BY = { judge: "judged", model: "by meaning", lexical: "by likeness of words" };
+
+// What judged a result that was not simply compared, and whether its failure fails the case.
 function softBadge(result) {
-  return result.soft ? h("span", { class: "badge soft", title: "A soft expectation reports without failing the case" }, "soft") : null;
+  if (!result.by && !result.soft) return null;
+  const judged = result.by && result.by.kind === "judge";
+  const title = judged ? "The gate on judged expectations decides, not the case" : "A soft expectation reports without failing the case";
+  return h("span", { class: "badges" },
+    result.by && h("span", { class: `badge by-${BY[result.by.kind] ? result.by.kind : "judge"}` }, BY[result.by.kind] || "judged"),
+    result.by && result.soft && " ",
+    result.soft && h("span", { class: "badge soft", title }, judged ? "apart" : "soft"));
+}
+
+function byWhat(result) {
+  return result.by && result.by.told ? said("div", "expectation-why", result.by.told) : null;
 }
 
 function findingView(finding, text, further) {
