@@ -51,8 +51,10 @@ class OneByOne:
         return replace(played, lines=tuple([sealed(self._redact(line)) for line in lines]))
 
     async def close(self) -> None:
-        """Lets go of the engine."""
+        """Lets go of the engine, and of the judge where there is one."""
         await self.terms.engine.close()
+        if self.terms.asker is not None:
+            await self.terms.asker.close()
 
 
 def one_by_one(prepared: Prepared, request: RunRequest, clock: Clock, talks: str, lane: tuple[int, int] = (0, 1)) -> OneByOne:
@@ -110,6 +112,7 @@ class Sitting:
         ended = Ended("finished" if self.whole else "given-up" if lost else state, len(self._cases), 0, lost)
         try:
             self._journal.flush()
+            self._run.asker = terms_of(prepared, self._run.request, self._run.clock, self._run.talks).asker
             judge = asyncio.run(self._run.asked(self._journal, ended.state))
             done = self._run.judged(self._journal, totals, ended, self._start, judge)
         finally:

@@ -11,6 +11,7 @@ import pytest
 
 from focal_eval.clock import Clock
 from focal_eval.engines import Abilities, Engine
+from focal_eval.errors import Refused
 from focal_eval.evaluate import RunRequest
 from focal_eval.evaluate.inspecting import Inspection
 from focal_eval.evaluate.preparing import prepare
@@ -155,3 +156,19 @@ def test_a_damaged_cache_is_noticed_when_a_script_is_wanted(tmp_path: Path) -> N
     whole = {script.id: script for script in first.target.scripts}
     for script in filed:
         assert script.load().turns[0].expect == whole[script.id].turns[0].expect
+
+
+def test_a_script_that_needs_a_judge_is_looked_at_itself(tmp_path: Path) -> None:
+    """What stands in the cache about it must not hide that there is no judge to ask."""
+    (tmp_path / "scripts").mkdir()
+    for number in range(25):
+        asked = "response: {judge: says hello}" if number == 7 else "response: hello"
+        (tmp_path / "scripts" / f"s{number:02d}.yaml").write_text(f"turns:\n  - user: hello\n    expect: {{{asked}}}\n")
+    (tmp_path / "desk.py").write_text("def answer(message, conversation):\n    return message\n")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("scripts: [scripts/*.yaml]\nengine: {kind: callable, target: desk.py:answer}\n")
+    request = RunRequest((suite,), cache=tmp_path / "cache")
+    for _ in range(2):  # without and with the cache
+        with pytest.raises(Refused) as refused:
+            prepare(request, Clock())
+        assert "no-judge" in {item.code for item in refused.value.diagnostics}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy  # noqa: F401  # loads once a process, and what a test of plug-ins loads first is thrown out with it
 import pytest
 
 import focal_eval.pytest_plugin.joining
@@ -120,8 +121,6 @@ def inside(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """pytest run by this very process, as that is faster; the plug-in is named where it is not installed."""
     here = entry_points(group="pytest11", name="focal_eval")
     named = () if here else ("-p", "focal_eval.pytest_plugin")
-    import numpy  # noqa: F401  # once a process: what is first loaded inside is thrown out with it, and cannot come again
-
     return pytester.runpytest_inprocess(*_BLOCKED, "-p", "no:xdist", *named, *arguments)
 
 
