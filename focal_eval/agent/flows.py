@@ -82,7 +82,8 @@ def _step(agent: Agent, step: Step, problems: Problems) -> None:
             problems.warning("silent-question", f"nothing is said to ask for slot '{slot}'", slot.span, help="give it 'ask'")
 
 
-def _reach(agent: Agent, problems: Problems) -> None:
+def reached_steps(agent: Agent) -> set[tuple[str, str]]:
+    """The (scenario, step) pairs that edges lead to from what starts a scenario; conditions are not looked at."""
     flows = {str(flow.id): flow for flow in agent.scenarios if flow.steps}
     entered = {name for name, flow in flows.items() if flow.enter.rules or flow.enter.match is not None}
     entered |= {str(flow.first.scenario) for flow in flows.values() if flow.first is not None}
@@ -96,6 +97,12 @@ def _reach(agent: Agent, problems: Problems) -> None:
         seen.add(place)
         todo += edges[place]
         todo += [(place[0], str(back.to)) for back in flows[place[0]].relocalise]
+    return seen
+
+
+def _reach(agent: Agent, problems: Problems) -> None:
+    flows = {str(flow.id): flow for flow in agent.scenarios if flow.steps}
+    seen = reached_steps(agent)
     for name, flow in flows.items():
         if not any(place[0] == name for place in seen):
             fix = "give it 'enter', or go to it from another scenario"

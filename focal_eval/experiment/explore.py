@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from focal_eval.agent import Playable
+from focal_eval.agent import Playable, Scorer
 from focal_eval.agent.builtin import ToolOutcome
 from focal_eval.coverage.model import Key
 from focal_eval.experiment.ddmin import Probes, Shown, smallest
@@ -26,8 +26,20 @@ Told = Callable[[int], None]
 RANKS = ((0, 2), (2, 24))
 """Texts of a kind that are said in each round: the best two everywhere first, then all others."""
 
-CROWD = 12
-"""States at one step that count as one turn more: a step that was seen often can wait."""
+CROWD = 2
+"""States at one step, with the same rare condition, that count as one turn more: what was seen often can wait."""
+
+
+AHEAD = 3
+"""Turns by which a conversation in a scenario with something open comes before others."""
+
+VARIED = 3
+"""States from which the answers of a tool are varied, for each place and each way its turn moves the conversation."""
+
+MOST_CHOSEN = 2
+"""Tools whose answers are chosen in one turn."""
+
+_OF_FLOWS = frozenset({"scenario", "start", "exit", "relocalise", "step", "transition"})
 
 
 @value
@@ -35,7 +47,7 @@ class Bounds:
     """How far the walk goes; counts, never time."""
 
     turns: int = 8  # of one conversation
-    plays: int = 40_000  # turns played in all
+    plays: int = 30_000  # turns played in all
     states: int = 4_000  # told apart
 
     def spent(self, plays: int, states: int) -> str | None:
@@ -67,6 +79,17 @@ class Explored:
     at: frozenset[str] = frozenset()  # steps where a conversation stood, "scenario/step"
 
 
+@value
+class _Wanted:
+    """What is still open."""
+
+    count: int
+    keys: frozenset[Key] = frozenset()
+    names: frozenset[str] = frozenset()  # variables that its conditions read
+    flows: frozenset[str] = frozenset()  # scenarios with a step or an edge among it
+    steps: frozenset[str] = frozenset()  # "scenario/step" with an edge among it
+
+
 class Walk:
     """One walk through an agent."""
 
@@ -78,12 +101,11 @@ class Walk:
         self.nodes: list[Node] = []
         self._seen: set[Cell] = set()
         self._heap: list[tuple[int, int]] = []
-        self._crowd: Counter[tuple[str | None, str | None]] = Counter()
-        self._varied: set[tuple[object, ...]] = set()
+        self._crowd: Counter[tuple[object, int | None]] = Counter()
+        self._varied: Counter[tuple[object, ...]] = Counter()
         self._outcomes: dict[str, tuple[ToolOutcome, ...]] = {}
         self._reads = read_by(player.agent)
-        self._needed: tuple[int, frozenset[str]] = (-1, frozenset())
-        self._expanded: dict[int, int] = {}  # node → texts of each kind that were said there
+        self._now = _Wanted(-1)
 
     def go(self, beginnings: Iterable[Node]) -> None:
         """Walks until nothing is open, nothing is left to say, or a bound is reached."""
@@ -109,16 +131,22 @@ class Walk:
         if cell in self._seen or len(node.path.turns) >= self.bounds.turns:
             return
         self._seen.add(cell)
-        place = node.state.scenario, node.state.step
-        self._crowd[place] += 1
         self.nodes.append(node)
-        heapq.heappush(self._heap, (len(node.path.turns) + self._crowd[place] // CROWD, len(self.nodes) - 1))
+        wanted = self._wanted()
+        ahead = AHEAD * (node.state.scenario in wanted.flows) + AHEAD * (f"{node.state.scenario}/{node.state.step}" in wanted.steps)
+        heapq.heappush(self._heap, (len(node.path.turns) + self._common(node) // CROWD - ahead, len(self.nodes) - 1))
+
+    def _common(self, node: Node) -> int:
+        """How many states like this one were seen: at its place, with the rarest of what holds in it."""
+        place = node.state.scenario, node.state.step
+        seen = [(place, None), *((place, mark) for mark in self.player.marks(node.state))]
+        self._crowd.update(seen)
+        return min(self._crowd[one] for one in seen)
 
     def _expand(self, node: Node, low: int, high: int) -> None:
-        cell = self.player.cell(node.state)
         for move in self.moves.at(node.state.scenario, node.state.step):
             if low <= move.rank < high and self._worth(move, node):
-                self._say(node, cell, move.text)
+                self._say(node, move.text)
             if not self.open or self.bound:
                 return
 
@@ -130,14 +158,14 @@ class Walk:
             return True
         if node.state.scenario is None and move.rank == 0 and any(kind == "start" for kind, _ in move.serves):
             return True
-        items = self.player.items
-        return any(items[place].key in move.serves for place in self.open) or bool(move.sets & self._wanted())
+        wanted = self._wanted()
+        return not move.serves.isdisjoint(wanted.keys) or not move.sets.isdisjoint(wanted.names)
 
-    def _wanted(self) -> frozenset[str]:
-        """Variables that the conditions of open items read, and those that what sets them reads."""
-        count, names = self._needed
-        if count != len(self.open):
-            keys: set[Key] = {self.player.items[place].key for place in self.open}
+    def _wanted(self) -> _Wanted:
+        """What is open, with the variables that its conditions read, and those that what sets them reads."""
+        if self._now.count != len(self.open):
+            items = [self.player.items[place] for place in self.open]
+            keys: set[Key] = {item.key for item in items}
             names = frozenset[str]()
             while True:
                 more = frozenset(name for key in keys for name in self._reads.get(key, ()))
@@ -149,21 +177,31 @@ class Walk:
                     for rule in self.player.agent.file.rules
                     if any(str(name) in names for name, _ in rule.sets)
                 }
-            self._needed = len(self.open), names
-        return names
+            flows = {item.name.partition("/")[0] for item in items if item.kind in _OF_FLOWS}
+            steps = {item.name.partition(" → ")[0] for item in items if item.kind == "transition"}
+            open_keys = frozenset(item.key for item in items)
+            self._now = _Wanted(len(self.open), open_keys, names, frozenset(flows), frozenset(steps))
+        return self._now
 
-    def _say(self, node: Node, cell: Cell, text: str) -> None:
+    def _say(self, node: Node, text: str) -> None:
         """Says one text, then again with other answers of each tool that was asked."""
-        turn = self._try(node, Said(text))
-        for name in dict.fromkeys(name for name, _ in turn.asked):
-            key = cell, name, tuple((move.kind, move.scenario, move.target) for move in turn.played.moves)
-            if key in self._varied:
+        self._vary(node, self._try(node, Said(text)), frozenset())
+
+    def _vary(self, node: Node, turn: Turn, known: frozenset[str]) -> None:
+        """Other answers of each tool that the turn asked and that no turn before it did, and what those lead to."""
+        said = turn.node.path.turns[-1]
+        names = [name for name in dict.fromkeys(name for name, _ in turn.asked) if name not in known]
+        for name in names if len(said.answers) < MOST_CHOSEN else ():
+            place = node.state.scenario, node.state.step
+            key = place, name, tuple((move.kind, move.scenario, move.target) for move in turn.played.moves)
+            self._varied[key] += 1
+            if self._varied[key] > VARIED:
                 continue
-            self._varied.add(key)
             for outcome in self._outcomes_of(name):
                 if not self.open or self.bound:
                     return
-                self._try(node, Said(text, ((name, outcome),)))
+                other = self._try(node, Said(said.text, (*said.answers, (name, outcome))))
+                self._vary(node, other, known | {*names, name})
 
     def _outcomes_of(self, tool: str) -> tuple[ToolOutcome, ...]:
         if tool not in self._outcomes:
@@ -189,11 +227,12 @@ def explore(
     *,
     seed: int = 0,
     channel: str = "api",
+    scorer: Scorer | None = None,
     told: Told = lambda _: None,
 ) -> tuple[Player, Explored]:
     """Conversations that exercise the wanted items (positions in `items_of`), each as short as it gets."""
     values = Values(agent.file)
-    player = Player(agent, values, channel)
+    player = Player(agent, values, channel, scorer)
     walk = Walk(player, Moves(agent, Words(agent, values, seed)), wanted, bounds, told)
     walk.go(player.begin(start) for start in starts(agent, values))
     plays = player.count

@@ -14,7 +14,7 @@ from typing import Any
 
 from focal_eval.agent import Playable, Scorer, begin, play
 from focal_eval.agent.builtin import ToolOutcome
-from focal_eval.agent.expression import compile_expression
+from focal_eval.agent.expression import Expression, compile_expression
 from focal_eval.agent.state import State
 from focal_eval.agent.turn import Called, Played, ToolRequest, Work
 from focal_eval.coverage.matrix import Matrix
@@ -77,6 +77,31 @@ class Turn:
     hits: frozenset[int]
 
 
+class _Known:
+    """An expression that is computed once for the same values of the names it reads."""
+
+    __slots__ = ("_expression", "_known")
+
+    def __init__(self, expression: Expression) -> None:
+        self._expression = expression
+        self._known: dict[str, bool] = {}
+
+    def holds(self, names: Mapping[str, Any]) -> bool:
+        key = repr([_at(names, name) for name in self._expression.names])
+        if key not in self._known:
+            self._known[key] = self._expression.holds(names)
+        return self._known[key]
+
+
+def _at(names: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    held: Any = names
+    for name in path:
+        if not isinstance(held, Mapping):
+            return held  # a part of a text or a list: the whole tells as much
+        held = held.get(name)
+    return held
+
+
 class Player:
     """Plays turns of one agent and tells which items each exercises, by their positions in `items`."""
 
@@ -85,7 +110,8 @@ class Player:
         self.items = items_of(agent.file)
         self.count = 0  # turns played
         self._matrix = Matrix(self.items)
-        self._expressions = [compile_expression(text) for text in values.texts]
+        self._expressions = [_Known(compile_expression(text)) for text in values.texts]
+        self._atoms = [_Known(compile_expression(text)) for text in values.atoms]
         self._conditions = [
             one.requires for one in (*agent.rules.values(), *agent.scenarios.values()) if one.requires is not None
         ]
@@ -143,10 +169,16 @@ class Player:
             tuple(state.waiting),
             tuple(state.variables.get(name) is not None for name in self.agent.slots),
             state.variables.get("language"),
-            tuple(expression.holds(names) for expression in self._expressions),
+            tuple(condition.holds(names) for condition in self._expressions),
             tuple(condition.unmet(names) is None for condition in self._conditions),
             tuple(self._rests(rule, state) for rule in self._limited),
         )
+
+    def marks(self, state: State) -> tuple[int, ...]:
+        """The comparisons, names and requirements of conditions that hold in a state, by number."""
+        names = Work(self.agent, state, "").names()
+        holds = [atom.holds(names) for atom in self._atoms] + [one.unmet(names) is None for one in self._conditions]
+        return tuple(number for number, found in enumerate(holds) if found)
 
     def _rests(self, rule: Any, state: State) -> tuple[int, bool]:
         """How long a rule has to wait still, and whether it matched as often as it may."""

@@ -42,6 +42,12 @@ class Values:
         for names, value in _required(agent):
             self._note(names, value)
 
+    @property
+    def atoms(self) -> tuple[str, ...]:
+        """The comparisons and names that conditions are made of, each once."""
+        parts = (part for tree in self._trees.values() for part in _leaves(tree))
+        return tuple(dict.fromkeys(ast.unparse(part) for part in parts))
+
     def of(self, name: Name) -> list[Any]:
         """Values that decide something about this name, in the order of the file; neighbours of numbers among them."""
         out = dict(self._known.get(name, {}))
@@ -202,6 +208,16 @@ def _alternatives(tree: ast.expr) -> Iterator[list[ast.expr]]:
             yield [part for parts in row for part in parts]
     else:
         yield [tree]
+
+
+def _leaves(tree: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(tree, ast.BoolOp):
+        for part in tree.values:
+            yield from _leaves(part)
+    elif isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
+        yield from _leaves(tree.operand)
+    else:
+        yield tree
 
 
 def _names(tree: ast.expr) -> tuple[Name, ...]:
