@@ -25,7 +25,7 @@ from focal_eval.experiment.explore import Bounds, Explored, Proposal, explore
 from focal_eval.experiment.explore_play import Player, stubs_of
 from focal_eval.experiment.explore_proofs import proven
 from focal_eval.experiment.lab import Lab, Replay, Version
-from focal_eval.importers.write import data_said, said
+from focal_eval.importers.write import said
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.plan import Case
 from focal_eval.script.load import is_there, nearest_file, shown
@@ -151,9 +151,7 @@ class _Exploring:
 
     def _cover(self, path: Path) -> None:
         """Plays a suite's scripts on the agent and counts what they exercise."""
-        asked = RunRequest(
-            (path,), agent=self.request.agent, allow_python=self.request.allow_python, cache=self.request.cache
-        )
+        asked = RunRequest((path,), agent=self.request.agent, allow_python=self.request.allow_python, cache=self.request.cache)
         opened = open_lab(asked)
         if path == self.request.suite:
             self.terms, self.golden = opened.lab.terms, opened.prepared.fields.golden
@@ -230,11 +228,11 @@ class _Exploring:
         if start.channel is not None:
             head["channel"] = start.channel
         if start.metadata:
-            head["metadata"] = data_said(dict(start.metadata))
+            head["metadata"] = _plain(dict(start.metadata))
         if start.variables:
-            head["given"] = {"variables": data_said(dict(start.variables))}
+            head["given"] = {"variables": _plain(dict(start.variables))}
         origin = {"agent": self.agent.name, "seed": self.request.seed, "targets": [f"{one.kind} {one.name}" for one in targets]}
-        head["origin"] = {"explored": data_said(origin)}
+        head["origin"] = {"explored": _plain(origin)}
         if stubs:
             head["tools"] = {tool: _answers(calls) for tool, calls in sorted(stubs.items())}
         return head
@@ -254,8 +252,17 @@ def _script(name: str, text: str) -> Script | None:
 
 def _answers(calls: Sequence[Any]) -> list[dict[str, Any]]:
     """The stub of a tool: one answer where all calls get the same, else one a call."""
-    steps = [{"returns": data_said(call.result)} if call.error is None else {"fails": said(call.error)} for call in calls]
+    steps = [{"returns": _plain(call.result)} if call.error is None else {"fails": said(str(call.error))} for call in calls]
     return steps[:1] if all(step == steps[0] for step in steps) else [{"sequence": steps}]
+
+
+def _plain(data: Any) -> Any:
+    """Data of an agent as a script says it: its texts do not know their places in the agent file any more."""
+    if isinstance(data, str):
+        return said(str(data))
+    if isinstance(data, Mapping):
+        return {str(name): _plain(item) for name, item in data.items()}
+    return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
 def _why_open(item: Item, explored: Explored, bounds: Bounds) -> Iterator[str]:
@@ -286,4 +293,3 @@ class _Names:
             name = f"{base}-{number}"
         self._taken.add(name)
         return name
-

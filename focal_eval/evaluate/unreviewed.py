@@ -1,4 +1,4 @@
-"""Scripts whose expectations are what was observed, not what somebody asked for: each marked, until a person has looked at it."""
+"""Scripts whose expectations are what was observed, not what somebody asked for; each is marked until a person looked."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Exploration without a model: conversations for what no script exercises yet, found by walking the agent's own states.
 
-The walk is best-first over states that conditions tell apart, short conversations before long ones. From each state it says what
-the place listens for, and elsewhere only what may reach something that is still open. Answers of tools are varied where a turn
-asks for them. All bounds are counts, so that the same agent, seed and bounds give the same conversations.
+The walk is best-first over states that conditions tell apart, short conversations before long ones. From each state it says
+what the place listens for, and elsewhere only what may reach something that is still open. Answers of tools are varied where a
+turn asks for them. All bounds are counts, so that the same agent, seed and bounds give the same conversations.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from focal_eval.experiment.explore_words import Words
 from focal_eval.value import value
 
 Told = Callable[[int], None]
-RANKS = ((0, 2), (2, 24))
-"""Texts of a kind that are said in each round: the best two everywhere first, then all others."""
+RANKS = (2, 24)
+"""Texts of a kind that are said by the end of each round: the best two everywhere first, then all others."""
 
 CROWD = 2
 """States at one step, with the same rare condition, that count as one turn more: what was seen often can wait."""
@@ -104,18 +104,20 @@ class Walk:
         self._crowd: Counter[tuple[object, int | None]] = Counter()
         self._varied: Counter[tuple[object, ...]] = Counter()
         self._outcomes: dict[str, tuple[ToolOutcome, ...]] = {}
-        self._reads = read_by(player.agent)
+        self._reads, self._counts = read_by(player.agent)
         self._now = _Wanted(-1)
+        self._ranks: list[int] = []  # for each node, texts of each kind that were said there
 
     def go(self, beginnings: Iterable[Node]) -> None:
         """Walks until nothing is open, nothing is left to say, or a bound is reached."""
         for node in beginnings:
             self._keep(node)
-        for low, high in RANKS:
+        for most in RANKS:
             while self._heap and self.open and not self.bound:
                 _, number = heapq.heappop(self._heap)
                 self.told(self.player.count)
-                self._expand(self.nodes[number], low, high)
+                self._expand(self.nodes[number], self._ranks[number], most)
+                self._ranks[number] = most
             if not self.open or self.bound:
                 return
             for number, node in enumerate(self.nodes):
@@ -132,8 +134,11 @@ class Walk:
             return
         self._seen.add(cell)
         self.nodes.append(node)
+        self._ranks.append(0)
         wanted = self._wanted()
-        ahead = AHEAD * (node.state.scenario in wanted.flows) + AHEAD * (f"{node.state.scenario}/{node.state.step}" in wanted.steps)
+        ahead = AHEAD * (node.state.scenario in wanted.flows) + AHEAD * (
+            f"{node.state.scenario}/{node.state.step}" in wanted.steps
+        )
         heapq.heappush(self._heap, (len(node.path.turns) + self._common(node) // CROWD - ahead, len(self.nodes) - 1))
 
     def _common(self, node: Node) -> int:
@@ -166,6 +171,7 @@ class Walk:
         if self._now.count != len(self.open):
             items = [self.player.items[place] for place in self.open]
             keys: set[Key] = {item.key for item in items}
+            counted = {("rule", name) for key in keys for name in self._counts.get(key, ())}
             names = frozenset[str]()
             while True:
                 more = frozenset(name for key in keys for name in self._reads.get(key, ()))
@@ -179,7 +185,7 @@ class Walk:
                 }
             flows = {item.name.partition("/")[0] for item in items if item.kind in _OF_FLOWS}
             steps = {item.name.partition(" → ")[0] for item in items if item.kind == "transition"}
-            open_keys = frozenset(item.key for item in items)
+            open_keys = frozenset(item.key for item in items) | counted
             self._now = _Wanted(len(self.open), open_keys, names, frozenset(flows), frozenset(steps))
         return self._now
 

@@ -43,10 +43,10 @@ class Moves:
             key = move.where, move.text
             held = found.get(key)
             if held is not None:
-                move = Move(
-                    move.text, min(held.rank, move.rank), held.serves | move.serves, move.where, held.sets | move.sets
-                )
-            found[key] = move
+                serves, sets = held.serves | move.serves, held.sets | move.sets
+                found[key] = Move(move.text, min(held.rank, move.rank), serves, move.where, sets)
+            else:
+                found[key] = move
         self.by_place: dict[str, list[Move]] = {}
         for move in found.values():
             self.by_place.setdefault(move.where, []).append(move)
@@ -159,7 +159,9 @@ class Moves:
         entering: list[Trigger] = [] if flow.enter.match is None else [flow.enter.match]
         rules = [self.agent.rules[str(name)].rule for name in flow.enter.rules]
         entering += [rule.match for rule in rules if rule.match is not None]
-        slots = [text for need in step.collect.needs for group in need.any_of for text in self.words.for_slot(str(group[0]))[:1]]
+        slots = [
+            text for need in step.collect.needs for group in need.any_of for text in self.words.for_slot(str(group[0]))[:1]
+        ]
         for trigger in entering:
             lead = self.words.for_trigger(trigger)[:2]
             yield from self._moves(beside([lead, slots, texts[:2]]), key, ANYWHERE)
@@ -190,33 +192,37 @@ def _read(text: str) -> tuple[tuple[str, ...], ...]:
     return compile_expression(text).names
 
 
-def read_by(agent: Playable) -> Mapping[Key, frozenset[str]]:
-    """The variables that the conditions of each item read, directly."""
+def read_by(agent: Playable) -> tuple[Mapping[Key, frozenset[str]], Mapping[Key, frozenset[str]]]:
+    """The variables that the conditions of each item read, directly, and the rules whose matches they count."""
     named = {str(name): trigger for name, trigger in agent.file.triggers}
-    out: dict[Key, set[str]] = {}
+    names: dict[Key, set[str]] = {}
+    counts: dict[Key, set[str]] = {}
 
-    def note(key: Key, texts: Iterable[object], trigger: Trigger | None = None) -> None:
+    def note(key: Key, given: Iterable[object], texts: Iterable[object], trigger: Trigger | None = None) -> None:
+        held = names.setdefault(key, set())
+        held.update(map(str, given))
         expressions = [str(text) for text in texts if text is not None]
         for part in _parts(trigger, named):
             expressions += [] if part.if_ is None else [str(part.if_)]
-            out.setdefault(key, set()).update(map(str, (*part.filled, *part.corrected)))
-            out[key] |= {"language"} if part.language else set()
-        for text in expressions:
-            out.setdefault(key, set()).update(name[0] for name in _read(text))
+            held.update(map(str, (*part.filled, *part.corrected)), {"language"} if part.language else ())
+        for name in (name for text in expressions for name in _read(text)):
+            held.add(name[0])
+            if name[0] == "fires" and len(name) > 1:
+                counts.setdefault(key, set()).add(name[1])
 
     for rule in agent.file.rules:
-        key = "rule", str(rule.id)
-        note(key, [rule.requires.expression], rule.match)
-        required = {str(name) for name in rule.requires.names} | {str(name) for name, _ in rule.requires.values}
-        out.setdefault(key, set()).update(required, {"language"} if rule.language else ())
+        given = [*rule.requires.names, *(name for name, _ in rule.requires.values), *(["language"] if rule.language else [])]
+        note(("rule", str(rule.id)), given, [rule.requires.expression], rule.match)
     for flow in agent.file.scenarios:
-        key = "start", str(flow.id)
-        note(key, [flow.requires.expression], flow.enter.match)
-        out.setdefault(key, set()).update(map(str, flow.requires.names), (str(name) for name, _ in flow.requires.values))
+        given = [*flow.requires.names, *(name for name, _ in flow.requires.values)]
+        note(("start", str(flow.id)), given, [flow.requires.expression], flow.enter.match)
         for step in flow.steps:
             for edge, go in transitions(flow, step):
-                note(("transition", edge), [go.if_], go.when)
-    return {key: frozenset(names) for key, names in out.items()}
+                note(("transition", edge), (), [go.if_], go.when)
+    return (
+        {key: frozenset(held) for key, held in names.items()},
+        {key: frozenset(held) for key, held in counts.items()},
+    )
 
 
 def _parts(trigger: Trigger | None, named: Mapping[str, Trigger]) -> Iterator[Trigger]:

@@ -89,7 +89,7 @@ def _writer(random: Random) -> Any:
 def _writer_class() -> Any:
     from rstr.xeger import Xeger
 
-    class Writer(Xeger):  # type: ignore[misc]  # rstr has no stubs
+    class Writer(Xeger):
         """Writes readable texts; the choices depend on nothing but the random numbers given."""
 
         def __init__(self, random: Random, **alphabets: str) -> None:

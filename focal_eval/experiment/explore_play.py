@@ -112,9 +112,9 @@ class Player:
         self._matrix = Matrix(self.items)
         self._expressions = [_Known(compile_expression(text)) for text in values.texts]
         self._atoms = [_Known(compile_expression(text)) for text in values.atoms]
-        self._conditions = [
-            one.requires for one in (*agent.rules.values(), *agent.scenarios.values()) if one.requires is not None
-        ]
+        required = [*(rule.requires for rule in agent.rules.values()), *(flow.requires for flow in agent.scenarios.values())]
+        self._conditions = [one for one in required if one is not None]
+        self._counters = tuple(values.counters.items())
         self._limited = [rule for rule in agent.rules.values() if rule.rule.cooldown_turns or rule.rule.max_fires]
         self._own = {
             name: ToolOutcome(declared(tool)[0]) for name, tool in agent.tools.items() if tool.python is not None
@@ -172,6 +172,7 @@ class Player:
             tuple(condition.holds(names) for condition in self._expressions),
             tuple(condition.unmet(names) is None for condition in self._conditions),
             tuple(self._rests(rule, state) for rule in self._limited),
+            tuple(min(_at(names, name) or 0, most) for name, most in self._counters),
         )
 
     def marks(self, state: State) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from typing import Any
 
 from focal_eval.agent.builtin import ToolOutcome
@@ -23,6 +23,9 @@ Name = tuple[str, ...]
 FAILURE = "the service is down"
 MOST_TRIED = 256  # combinations of values for one alternative of an expression
 MOST_OUTCOMES = 40  # answers of one tool
+
+MOST_COUNTED = 50  # of fires, questions and turns
+_COUNTING = frozenset({"fires", "asked", "turn"})
 
 _MISSING: Any = object()
 
@@ -47,6 +50,16 @@ class Values:
         """The comparisons and names that conditions are made of, each once."""
         parts = (part for tree in self._trees.values() for part in _leaves(tree))
         return tuple(dict.fromkeys(ast.unparse(part) for part in parts))
+
+    @property
+    def counters(self) -> dict[Name, int]:
+        """Names that count something, with the highest figure that a condition tells apart; beyond it counting is no news."""
+        out: dict[Name, int] = {}
+        for name in sorted({one for tree in self._trees.values() for one in _names(tree) if one[0] in _COUNTING}):
+            figures = [value for value in self.of(name) if isinstance(value, int) and not isinstance(value, bool)]
+            if figures:
+                out[name] = min(max(figures), MOST_COUNTED)
+        return out
 
     def of(self, name: Name) -> list[Any]:
         """Values that decide something about this name, in the order of the file; neighbours of numbers among them."""
@@ -74,7 +87,9 @@ class Values:
         given = {str(name) for holder in self.agent.setters() for name, _ in holder.sets} | {
             str(slot.id) for slot in self.agent.slots
         }
-        free = {names[0] for tree in self._trees.values() for names in _names(tree)} | {one[0] for one, _ in _required(self.agent)}
+        free = {names[0] for tree in self._trees.values() for names in _names(tree)} | {
+            one[0] for one, _ in _required(self.agent)
+        }
         names = sorted(free - given - PROVIDED - {"value"})
         return [(name, value) for name in names for value in self.of((name,)) if value != self._start.get(name)]
 
@@ -86,7 +101,7 @@ class Values:
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare):
                 sides = [node.left, *node.comparators]
-                for left, right in zip(sides, sides[1:], strict=False):
+                for left, right in pairwise(sides):
                     self._compared(left, right)
                     self._compared(right, left)
             elif isinstance(node, ast.BoolOp):
@@ -114,7 +129,8 @@ class Values:
                 self._note(name, near)
 
     def _note(self, name: Name, value: Any) -> None:
-        self._known.setdefault(name, {})[_key(value)] = value
+        plain = str(value) if isinstance(value, str) else value  # not a text that knows its place in the file
+        self._known.setdefault(name, {})[_key(plain)] = plain
 
     def _sample(self, name: Name) -> Any:
         """What a name may hold by itself: the variable's value, or that field of the tool's own answer."""
@@ -193,9 +209,9 @@ def _read(agent: Agent) -> Iterator[str]:
 
 
 def _required(agent: Agent) -> Iterator[tuple[Name, Any]]:
-    for holder in (*agent.rules, *agent.scenarios):
-        yield from (((str(name),), value) for name in holder.requires.names for value in (True,))
-        yield from (((str(name),), value) for name, value in holder.requires.values)
+    for requires in (*(rule.requires for rule in agent.rules), *(flow.requires for flow in agent.scenarios)):
+        yield from (((str(name),), True) for name in requires.names)
+        yield from (((str(name),), value) for name, value in requires.values)
 
 
 def _alternatives(tree: ast.expr) -> Iterator[list[ast.expr]]:

@@ -73,7 +73,9 @@ class Words:
         groups.append(_turns(self.for_pattern(str(text)) for text in trigger.pattern))
         for slots in (trigger.filled, trigger.corrected):
             groups.append(_turns(self.for_slot(str(name)) for name in slots if str(name) in self.agent.slots))
-        groups.append(_turns(self._texts(self._detect[str(name)], seen) for name in trigger.language if str(name) in self._detect))
+        groups.append(
+            _turns(self._texts(self._detect[str(name)], seen) for name in trigger.language if str(name) in self._detect)
+        )
         groups.append(_turns(self._texts(inner, seen) for inner in trigger.any_))
         groups += [self._texts(inner, seen) for inner in trigger.all_]
         return beside([[text for text in group if text] for group in groups])
