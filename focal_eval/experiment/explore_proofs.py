@@ -18,7 +18,8 @@ from focal_eval.experiment.explore_values import constant_in
 def proven(agent: Agent) -> Mapping[Key, str]:
     """Why an item cannot be reached, by its key."""
     out: dict[Key, str] = {}
-    places = {f"{scenario}/{step}" for scenario, step in reached_steps(agent)}
+    dead = {name for flow in agent.scenarios for step in flow.steps for name in _dead_edges(step)}
+    places = {f"{scenario}/{step}" for scenario, step in reached_steps(agent, dead)}
     for key, why in (*_rules(agent, places), *_flows(agent, places)):
         out.setdefault(key, why)
     alive = [rule for rule in agent.rules if ("rule", str(rule.id)) not in out]
@@ -82,18 +83,27 @@ def _flows(agent: Agent, places: set[str]) -> Iterator[tuple[Key, str]]:
 
 
 def _edges(flow: Scenario, step: Step, places: set[str]) -> Iterator[tuple[Key, str]]:
+    dead = _dead_edges(step)
+    for edge, go in transitions(flow, step):
+        if f"{flow.id}/{step.id}" not in places:
+            yield ("transition", edge), "nothing goes to the step it leaves"
+        elif id(go) in dead:
+            yield ("transition", edge), dead[id(go)]
+
+
+def _dead_edges(step: Step) -> dict[int, str]:
+    """The transitions of a step that are never taken, by the id of the object, with why."""
     order = {id(go): at for at, go in enumerate(sorted(step.go, key=lambda go: -go.priority))}
     always = min((order[id(go)] for go in step.go if _always(go)), default=None)
-    for edge, go in transitions(flow, step):
-        key = "transition", edge
-        if f"{flow.id}/{step.id}" not in places:
-            yield key, "nothing goes to the step it leaves"
-        elif step.terminal:
-            yield key, "the step it leaves is terminal"
+    out: dict[int, str] = {}
+    for go in step.go:
+        if step.terminal:
+            out[id(go)] = "the step it leaves is terminal"
         elif (go.when is not None and _never(go.when)) or (go.if_ is not None and constant_in(str(go.if_)) is False):
-            yield key, "its condition is always false"
+            out[id(go)] = "its condition is always false"
         elif always is not None and order[id(go)] > always and go.when is None and not go.early:
-            yield key, "a transition before it is always taken"
+            out[id(go)] = "a transition before it is always taken"
+    return out
 
 
 def _always(go: Go) -> bool:

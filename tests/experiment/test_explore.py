@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from focal_eval.agent import Playable, load_agent
@@ -133,7 +131,7 @@ def test_everything_that_can_be_reached_is() -> None:
     _, player, found = explored(SHOP)
     assert names(player, found.open) == {"rule hidden"}
     assert found.bound is None
-    assert ("excluded", "over") in {(why, by) for why, by in found.drops["hidden"]} or found.drops["hidden"]
+    assert ("excluded", "over") in found.drops["hidden"]
 
 
 def test_each_proposal_reaches_its_targets_and_nothing_can_go() -> None:
@@ -185,6 +183,7 @@ def test_what_cannot_be_reached_is_proven() -> None:
         ("rule", "off"): "it is not enabled",
         ("constraint", "off"): "it is not enabled",
         ("step", "order/island"): "nothing goes to the step",
+        ("step", "order/lost"): "nothing goes to the step",
         ("transition", "order/number → lost"): "a transition before it is always taken",
         ("transition", "order/island → done"): "nothing goes to the step it leaves",
     }
@@ -193,14 +192,13 @@ def test_what_cannot_be_reached_is_proven() -> None:
 
 
 def test_another_agent_of_these_tests_is_walked() -> None:
-    """The kiosk, written for other tests, is reached as a whole."""
+    """The kiosk, written for other tests, is reached but for the text of a limit that its amount is always below."""
     _, player, found = explored(AGENT)
-    assert names(player, found.open) <= {"template greet"}
+    assert names(player, found.open) == {"template ask-staff"}
 
 
-def test_an_agent_without_anything_gives_nothing(tmp_path: Path) -> None:
+def test_an_agent_without_anything_gives_nothing() -> None:
     """No rule and no scenario: nothing is wanted, nothing is proposed."""
-    del tmp_path
     _, _, found = explored("agent: empty\n")
     assert (found.proposals, found.open, found.bound) == ((), frozenset(), None)
 
