@@ -88,6 +88,8 @@ class Moves:
         for tool in (self.agent.tools[str(name)] for name in rule.tools):
             sets |= {str(key) for key, _ in tool.sets}
             asked = [text for _, arg in tool.args for pattern in arg.from_ for text in self.words.for_pattern(str(pattern))[:1]]
+            read = [str(arg.variable) for _, arg in tool.args if str(arg.variable) in self.agent.slots]
+            asked += [text for slot in read for text in self.words.for_slot(slot)[:1]]
             if asked and texts:
                 texts = [*beside([texts[:3], *([text] for text in asked)]), *texts]
         places = [f"{one}/" for one in rule.scope.scenario] + [str(one) for one in rule.scope.step]
@@ -213,6 +215,9 @@ def read_by(agent: Playable) -> tuple[Mapping[Key, frozenset[str]], Mapping[Key,
     for rule in agent.file.rules:
         given = [*rule.requires.names, *(name for name, _ in rule.requires.values), *(["language"] if rule.language else [])]
         note(("rule", str(rule.id)), given, [rule.requires.expression], rule.match)
+    for tool in agent.file.tools:
+        read = [arg.variable for _, arg in tool.args if arg.variable is not None and not arg.optional]
+        note(("tool", str(tool.id)), read, [tool.if_, *(arg.expression for _, arg in tool.args)])
     for flow in agent.file.scenarios:
         given = [*flow.requires.names, *(name for name, _ in flow.requires.values)]
         note(("start", str(flow.id)), given, [flow.requires.expression], flow.enter.match)

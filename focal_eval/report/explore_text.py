@@ -63,4 +63,5 @@ def _last(found: Mapping[str, Any], paint: Paint) -> str:
     to = "" if where is None else f" to {one_line(where.rpartition('/')[0] or '.', 200)}"
     word = "wrote" if where is not None else "found"
     reached = paint(f"{states['reached']} of {counted(missing, 'item')} without a script reached", "bold")
-    return f"{reached}; {word} {scripts}{to}; played {found['plays']:,} turns, {found['states']:,} states"
+    walked = f"{counted(found['plays'], 'turn')}, {counted(found['states'], 'state')}"
+    return f"{reached}; {word} {scripts}{to}; played {walked}"
