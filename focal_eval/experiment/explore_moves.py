@@ -85,16 +85,18 @@ class Moves:
             serves |= self._served_by(implied)
         texts = self._rule_texts(rule)
         sets = frozenset(str(key) for key, _ in rule.sets)
+        whole: list[str] = []  # with what its tools read in the same message
         for tool in (self.agent.tools[str(name)] for name in rule.tools):
             sets |= {str(key) for key, _ in tool.sets}
             asked = [text for _, arg in tool.args for pattern in arg.from_ for text in self.words.for_pattern(str(pattern))[:1]]
             read = [str(arg.variable) for _, arg in tool.args if str(arg.variable) in self.agent.slots]
             asked += [text for slot in read for text in self.words.for_slot(slot)[:1]]
             if asked and texts:
-                texts = [*beside([texts[:3], *([text] for text in asked)]), *texts]
+                whole += beside([texts[:3], *([text] for text in asked)])
         places = [f"{one}/" for one in rule.scope.scenario] + [str(one) for one in rule.scope.step]
         for place in places or [ANYWHERE]:
             yield from self._moves(texts, serves, place, sets)
+            yield from self._moves(whole, serves, place, sets)
 
     def _rule_texts(self, rule: Rule) -> list[str]:
         if rule.match is None:

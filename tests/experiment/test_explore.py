@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from focal_eval.agent import Playable, load_agent
@@ -213,3 +217,33 @@ def test_a_state_is_told_apart_by_conditions_alone() -> None:
     assert player.cell(one) == player.cell(two)
     warned = player.turn(begun, Said("fool")).node.state
     assert player.cell(warned) != player.cell(one)
+
+
+def unprepared() -> list[tuple[str, str]]:
+    """Every agent that some test of this project is written with, by its file and line."""
+    found = []
+    for file in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            if re.match(r"\s*agent: ", node.value) and len(node.value) > 300:
+                found.append((f"{file.name}:{node.lineno}", node.value))
+    return found
+
+
+@pytest.mark.slow
+def test_agents_that_nobody_prepared_are_explored() -> None:
+    """Of the agents in this project's tests nearly all is reached, and no proof stands where a conversation is found."""
+    wanted = left = agents = 0
+    for where, text in unprepared():
+        document = read_text(text, where)
+        if load_agent(document) is None:
+            continue
+        agent, player, found = explored(text, Bounds(turns=6, plays=2_000, states=400))
+        proofs = proven(agent.file)
+        assert not {player.items[place].key for one in found.proposals for place in one.hits} & proofs.keys(), where
+        agents += 1
+        wanted += sum(item.key not in proofs and item.kind != "template" for item in player.items)
+        left += sum(player.items[place].kind != "template" for place in found.open)
+    assert agents >= 15
+    assert (wanted - left) / wanted >= 0.95
