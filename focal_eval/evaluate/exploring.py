@@ -13,7 +13,7 @@ from focal_eval.clock import fixed_clock
 from focal_eval.coverage.matrix import Matrix
 from focal_eval.coverage.model import KINDS, Item, items_of
 from focal_eval.coverage.trace import trace_case
-from focal_eval.document import Reader, read_text
+from focal_eval.document import Reader, read_file, read_text
 from focal_eval.engines.embedded import EmbeddedEngine
 from focal_eval.errors import UsageError
 from focal_eval.evaluate.golden import with_golden
@@ -31,6 +31,7 @@ from focal_eval.runner.plan import Case
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.model import Script
 from focal_eval.script.read import read_script
+from focal_eval.script.suite import looks_like_suite
 from focal_eval.text import counted
 from focal_eval.value import value
 
@@ -125,9 +126,21 @@ def find(request: ExploreRequest, told: Told = lambda _: None) -> ExploreResult:
     if not is_there(request.agent):
         near = nearest_file(request.agent)
         raise UsageError(f"there is no agent {request.agent}" + (f"; {near}" if near else ""))
+    _refuse_mistaken(request)
     agent = open_agent(request.agent, shown(request.agent))
     suites = tuple(path for path in (request.suite, *request.against) if path is not None)
     return _Exploring(request, agent, suites, told).result()
+
+
+def _refuse_mistaken(request: ExploreRequest) -> None:
+    """A suite in the agent's place, or the other way round, is told in one sentence."""
+    if request.agent.is_dir():
+        raise UsageError(f"{request.agent} is a folder; name an agent file")
+    if looks_like_suite(read_file(request.agent, shown(request.agent)).root):
+        raise UsageError(f"{request.agent} is a suite; name its agent file, and the suite with --suite")
+    for path in (request.suite, *request.against):
+        if path is not None and is_there(path) and not looks_like_suite(read_file(path, shown(path)).root):
+            raise UsageError(f"{path} is no suite; a suite names scripts and an engine")
 
 
 class _Exploring:

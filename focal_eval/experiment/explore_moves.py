@@ -189,6 +189,11 @@ def starts(agent: Playable, values: Values) -> list[Start]:
     metadata = {name[1] for text in values.texts for name in _read(text) if name[0] == "metadata" and len(name) == 2}
     out += [Start(metadata=((name, one),)) for name in sorted(metadata) for one in values.of(("metadata", name))]
     out += [Start(channel=channel) for channel in values.provided("channel")]
+    for chosen in values.together():
+        variables = tuple((name[0], one) for name, one in chosen.items() if len(name) == 1 and name != ("channel",))
+        given = tuple((name[1], one) for name, one in chosen.items() if len(name) == 2)
+        channel = chosen.get(("channel",))
+        out.append(Start(variables, given, channel if isinstance(channel, str) else None))
     return list({repr(start): start for start in out}.values())
 
 

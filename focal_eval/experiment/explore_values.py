@@ -93,6 +93,22 @@ class Values:
         names = sorted(free - given - PROVIDED - {"value"})
         return [(name, value) for name in names for value in self.of((name,)) if value != self._start.get(name)]
 
+    def together(self) -> list[dict[Name, Any]]:
+        """What a session has to start with at once for an expression that reads two things or more it may start with."""
+        free = {(name,) for name, _ in self.starts()} | {("channel",)}
+        out: dict[str, dict[Name, Any]] = {}
+        for tree in self._trees.values():
+            for parts in _alternatives(tree):
+                chosen: dict[Name, Any] = {}
+                for part in parts:
+                    names = _names(part)
+                    if len(names) == 1 and (names[0] in free or (names[0][0] == "metadata" and len(names[0]) == 2)):
+                        fitting = (value for value in self.of(names[0]) if _holds_with(part, names[0], value))
+                        chosen.update({names[0]: value for value in islice(fitting, 1)})
+                if len(chosen) > 1:
+                    out.setdefault(repr(chosen), chosen)
+        return list(out.values())
+
     def provided(self, name: str) -> list[str]:
         """Texts that conditions compare something a session provides with: its channel, or `metadata.locale`."""
         return [value for value in self.of(tuple(name.split("."))) if isinstance(value, str)]
@@ -224,6 +240,10 @@ def _alternatives(tree: ast.expr) -> Iterator[list[ast.expr]]:
             yield [part for parts in row for part in parts]
     else:
         yield [tree]
+
+
+def _holds_with(part: ast.expr, name: Name, held: Any) -> bool:
+    return compile_expression(ast.unparse(part)).holds({name[0]: _with({}, name[1:], held)})
 
 
 def _leaves(tree: ast.expr) -> Iterator[ast.expr]:

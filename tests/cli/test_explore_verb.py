@@ -105,6 +105,10 @@ def test_no_file_is_overwritten(shop: Path, capsys: pytest.CaptureFixture[str]) 
         (["agent.yaml", "--seed", "x"], "x is not a whole number"),
         (["agent.yaml", "--turns", "0"], "0 is not a whole number above zero"),
         (["broken.yaml"], "unknown-template"),
+        (["suite.yaml"], "suite.yaml is a suite; name its agent file"),
+        (["agent.yaml", "--suite", "agent.yaml"], "agent.yaml is no suite"),
+        (["agent.yaml", "--against", "siute.yaml"], "there is no file siute.yaml"),
+        (["scripts"], "scripts is a folder"),
     ],
 )
 def test_mistakes_are_told(shop: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:

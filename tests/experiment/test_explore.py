@@ -124,6 +124,16 @@ def test_a_session_starts_with_what_nothing_sets() -> None:
     assert not any(name == "warned" for name, _ in Values(playable(SHOP).file).starts())
 
 
+def test_a_session_starts_with_several_things_at_once() -> None:
+    """A condition on channel, metadata and a variable is reached by a beginning that has them all."""
+    wanted = "channel == 'voice' and metadata.plan == 'a' and tier == 'b'"
+    rule = f'{{id: call, match: {{any_words: [call], if: "{wanted}"}}, template: hi}}'
+    _, player, found = explored(SHOP.replace("rules:\n", f"rules:\n  - {rule}\n"))
+    assert names(player, found.open) == {"rule hidden"}
+    begun = next(one.path.start for one in found.proposals if "rule call" in names(player, one.targets))
+    assert begun == Start((("tier", "b"),), (("plan", "a"),), "voice")
+
+
 def test_slots_get_the_values_that_tools_know() -> None:
     """The first text for a slot gives it a value that a tool has an answer for."""
     agent = playable(SHOP)
