@@ -104,7 +104,8 @@ class Values:
                     names = _names(part)
                     if len(names) == 1 and (names[0] in free or (names[0][0] == "metadata" and len(names[0]) == 2)):
                         fitting = (value for value in self.of(names[0]) if _holds_with(part, names[0], value))
-                        chosen.update({names[0]: value for value in islice(fitting, 1)})
+                        if (value := next(fitting, _MISSING)) is not _MISSING:
+                            chosen[names[0]] = value
                 if len(chosen) > 1:
                     out.setdefault(repr(chosen), chosen)
         return list(out.values())
