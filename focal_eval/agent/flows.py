@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from focal_eval.agent.compiled import target
 from focal_eval.agent.model import Agent, Scenario, Step
@@ -82,11 +82,16 @@ def _step(agent: Agent, step: Step, problems: Problems) -> None:
             problems.warning("silent-question", f"nothing is said to ask for slot '{slot}'", slot.span, help="give it 'ask'")
 
 
-def _reach(agent: Agent, problems: Problems) -> None:
+def reached_steps(agent: Agent, dead: Collection[int] = ()) -> set[tuple[str, str]]:
+    """The (scenario, step) pairs that edges lead to from what starts a scenario; conditions are not looked at.
+
+    `dead` are transitions that are never taken, as ids of the objects.
+    """
     flows = {str(flow.id): flow for flow in agent.scenarios if flow.steps}
     entered = {name for name, flow in flows.items() if flow.enter.rules or flow.enter.match is not None}
     entered |= {str(flow.first.scenario) for flow in flows.values() if flow.first is not None}
-    edges = {(name, str(step.id)): list(_targets(flow, step, flows)) for name, flow in flows.items() for step in flow.steps}
+    every = [(flow, step) for flow in flows.values() for step in flow.steps]
+    edges = {(str(flow.id), str(step.id)): list(_targets(flow, step, flows, dead)) for flow, step in every}
     seen: set[tuple[str, str]] = set()
     todo = [(name, str(flows[name].start or flows[name].steps[0].id)) for name in entered if name in flows]
     while todo:
@@ -96,6 +101,12 @@ def _reach(agent: Agent, problems: Problems) -> None:
         seen.add(place)
         todo += edges[place]
         todo += [(place[0], str(back.to)) for back in flows[place[0]].relocalise]
+    return seen
+
+
+def _reach(agent: Agent, problems: Problems) -> None:
+    flows = {str(flow.id): flow for flow in agent.scenarios if flow.steps}
+    seen = reached_steps(agent)
     for name, flow in flows.items():
         if not any(place[0] == name for place in seen):
             fix = "give it 'enter', or go to it from another scenario"
@@ -106,8 +117,8 @@ def _reach(agent: Agent, problems: Problems) -> None:
                 problems.warning("unreachable-step", f"nothing goes to step '{name}/{step.id}'", step.id.span)
 
 
-def _targets(flow: Scenario, step: Step, flows: Mapping[str, Scenario]) -> Iterator[tuple[str, str]]:
-    for go in () if step.terminal else step.go:
+def _targets(flow: Scenario, step: Step, flows: Mapping[str, Scenario], dead: Collection[int]) -> Iterator[tuple[str, str]]:
+    for go in () if step.terminal else (go for go in step.go if id(go) not in dead):
         scenario, to = target(str(go.to))
         if scenario is None and to is not None:
             yield str(flow.id), to

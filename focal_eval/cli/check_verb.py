@@ -45,6 +45,7 @@ def _print(arguments: argparse.Namespace, checked: Any, code: int) -> None:
                 "warnings": len(checked.warnings),
                 "exit_code": int(code),
                 "diagnostics": [as_json(item) for item in checked.problems],
+                "unreviewed": checked.unreviewed,
                 "passed_over": checked.passed_over,
             }
         )
@@ -68,4 +69,5 @@ def _summary(checked: Any) -> str:
     found = [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
     touched = len({problem.span.file for problem in checked.problems})
     tail = f" in {touched} of {counted(checked.files, 'file')}" if found else ""
-    return f"{' and '.join(found) or 'no problems'}{tail}; read {read}"
+    waiting = f"; {counted(checked.unreviewed, 'script')} unreviewed" if checked.unreviewed else ""
+    return f"{' and '.join(found) or 'no problems'}{tail}; read {read}{waiting}"

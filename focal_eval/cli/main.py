@@ -29,6 +29,7 @@ VERBS = {
     "impact": "which scripts an edit of the agent can touch",
     "bisect": "which edits of an agent break a script: the smallest set, or the first bad commit",
     "minimise": "the smallest conversation that still fails as a case of a run did",
+    "explore": "find conversations for what no script of an agent exercises, with no model",
     "mutate": "break what was recorded on purpose, and name what nobody would notice",
     "record": "talk to a live engine; the conversation becomes a script and a cassette",
     "approve": "accept what a run observed into the baseline",

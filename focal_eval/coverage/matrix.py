@@ -130,6 +130,10 @@ class Matrix:
             tally.asserted += count
             tally.asserting.add(script)
 
+    def hit_by(self, trace: CaseTrace) -> frozenset[int]:
+        """Positions of the items that a case hits, of edges those that its records tell apart; nothing is added."""
+        return frozenset(self._attributed(trace)[0])
+
     def _attributed(self, trace: CaseTrace) -> tuple[dict[int, set[int]], Counter[int]]:
         """The turns of each item, and for edges that the records do not tell apart how often it was one of them."""
         hits: dict[int, set[int]] = {}

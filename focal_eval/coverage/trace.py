@@ -33,9 +33,13 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 """The fields of a reply that tell about a kind; one that is known is enough."""
 
 
-def trace_case(name: str, script: str, turns: Sequence[TurnRecord]) -> CaseTrace:
-    """What a case did. Turns that were not sent or in which the engine broke are left out; positions count them."""
+def trace_case(name: str, script: str, turns: Sequence[TurnRecord], at: Place | None = None) -> CaseTrace:
+    """What a case did. Turns that were not sent or in which the engine broke are left out; positions count them.
+
+    `at` is where the conversation stands before the first of these turns, for turns that are not its beginning.
+    """
     trace = _Tracing()
+    trace.at = at
     for position, turn in enumerate(turns):
         if turn.reply is None:
             trace.at = None

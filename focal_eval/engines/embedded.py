@@ -200,24 +200,8 @@ class EmbeddedSession:
         return worded.text
 
     def _reply(self, played: Played, latency: float, tokens: list[Tokens] | None) -> Reply:
-        return Reply(
-            response=played.response,
-            messages=played.messages,
-            rules=tuple(map(_rule, played.rules)),
-            candidates=(*map(_candidate, played.rules), *map(_dropped, played.dropped)),
-            tools=tuple(map(_call, played.tools)),
-            scenario=None if played.scenario is None else ScenarioState(played.scenario, played.step),
-            transitions=tuple(map(_move, played.moves)),
-            template=played.template,
-            enforcement=tuple(Enforcement(one.rule, one.action, one.violation) for one in played.enforcement),
-            outcome=played.outcome,
-            variables=dict(played.state.variables),
-            metadata=played.metadata,
-            tokens=UNKNOWN if tokens is None else _total(tokens),
-            latency_ms=latency,
-            session_id=self._id,
-            turn_id=content_id(self._id, str(self._count)),
-        )
+        spent = UNKNOWN if tokens is None else _total(tokens)
+        return reply_of(played, latency, spent, self._id, content_id(self._id, str(self._count)))
 
     def _keep(self, message: str | None, reply: Reply) -> None:
         turn, at = reply.turn_id, self._engine.clock.now().isoformat()
@@ -236,6 +220,34 @@ class EmbeddedSession:
                 created_at=at,
             )
         )
+
+
+def reply_of(
+    played: Played,
+    latency_ms: float = 0.0,
+    tokens: Tokens | UnknownType = UNKNOWN,
+    session_id: str | None = None,
+    turn_id: str | None = None,
+) -> Reply:
+    """A turn that was played, as the engine reports it."""
+    return Reply(
+        response=played.response,
+        messages=played.messages,
+        rules=tuple(map(_rule, played.rules)),
+        candidates=(*map(_candidate, played.rules), *map(_dropped, played.dropped)),
+        tools=tuple(map(_call, played.tools)),
+        scenario=None if played.scenario is None else ScenarioState(played.scenario, played.step),
+        transitions=tuple(map(_move, played.moves)),
+        template=played.template,
+        enforcement=tuple(Enforcement(one.rule, one.action, one.violation) for one in played.enforcement),
+        outcome=played.outcome,
+        variables=dict(played.state.variables),
+        metadata=played.metadata,
+        tokens=tokens,
+        latency_ms=latency_ms,
+        session_id=session_id,
+        turn_id=turn_id,
+    )
 
 
 def _rule(match: Match) -> RuleMatch:

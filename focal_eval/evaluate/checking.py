@@ -17,6 +17,7 @@ from focal_eval.evaluate.demands import check_demands
 from focal_eval.evaluate.judge_setup import without_judge
 from focal_eval.evaluate.quarantine import quarantine_of
 from focal_eval.evaluate.target import unique
+from focal_eval.evaluate.unreviewed import TAG
 from focal_eval.registry import did_you_mean
 from focal_eval.script.collect import collect, script_id
 from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
@@ -40,6 +41,7 @@ class Checked:
     agents: int = 0
     baselines: int = 0
     quarantines: int = 0
+    unreviewed: int = 0  # scripts whose expectations are what was observed, and nobody has looked at yet
     passed_over: list[str] = field(default_factory=list)  # YAML files in folders that are none of these
 
     @property
@@ -238,6 +240,7 @@ def _scripts(
         checked.problems.extend(document.problems)
         if script is not None:
             read[path] = script
+            checked.unreviewed += TAG in script.tags
             checked.problems.extend(_against(script, known.get(path, default)))
             if (engine := files.engines.get(path)) is not None:
                 demands = check_demands([script], engine.abilities, engine.kind, unreported=engine.unreported)
