@@ -37,6 +37,8 @@ VERBS = {
     "import": "turn somebody else's suite or transcripts into scripts",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",
+    "watch": "check and play again what an edit touches, as files are saved",
+    "lsp": "scripts and agents in an editor: a language server on standard input and output",
     "doctor": "whether a suite's engine can be asked, and what it tells",
     "explain": "what an error code means, with a wrong and a right example",
 }

@@ -1,4 +1,4 @@
-"""What a suite's scripts are checked against: its agent's names, its engine's abilities, the folder their includes stay below."""
+"""What a suite's scripts are checked against: its agent's names, its engine's abilities, the root of their includes."""
 
 from __future__ import annotations
 

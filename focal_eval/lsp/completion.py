@@ -60,7 +60,9 @@ def _language(kind: str, cursor: Cursor, span: Span) -> Iterator[Suggestion]:
     if cursor.key:
         for key in keys_at(kind, cursor.path):
             if key.name not in cursor.siblings:
-                yield Suggestion(key.name, "key", _written_key(key, cursor), span, "required" if key.required else "", key.doc, 3)
+                yield Suggestion(
+                    key.name, "key", _written_key(key, cursor), span, "required" if key.required else "", key.doc, 3
+                )
         if cursor.path and cursor.path[0] == "turns" and len(cursor.path) == 2 and not cursor.siblings and not cursor.flow:
             indent = "\n" + " " * cursor.column
             text = TURN.replace("\n", indent)

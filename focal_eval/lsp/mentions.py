@@ -154,7 +154,9 @@ def _code(agent: Agent, tools: set[str]) -> Iterator[Mention]:
             names = compile_expression(str(text)).names
         except ExpressionProblem:
             continue
-        yield from _read(text, {name[0] for name in names} - own, {name[1] for name in names if len(name) > 1}, variables, tools)
+        yield from _read(
+            text, {name[0] for name in names} - own, {name[1] for name in names if len(name) > 1}, variables, tools
+        )
     for held, only in values(agent):
         for text in texts_of(held):
             if only is None and isinstance(text, Placed) and has_template(text):

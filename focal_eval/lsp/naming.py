@@ -61,10 +61,14 @@ def _sample(kind: str, path: Path, leaf: Any, more: dict[str, Any]) -> Any:
     made = leaf
     for depth in range(len(path) - 1, -1, -1):
         step = path[depth]
-        made = [made] if isinstance(step, int) else {
-            **_required(kind, path[:depth], step, {} if "rule" in more and depth == len(path) - 1 else more),
-            step: made,
-        }
+        made = (
+            [made]
+            if isinstance(step, int)
+            else {
+                **_required(kind, path[:depth], step, {} if "rule" in more and depth == len(path) - 1 else more),
+                step: made,
+            }
+        )
     return {**_required(kind, (), "", {}), **made} if isinstance(made, dict) else made
 
 

@@ -53,7 +53,9 @@ def _check_new(kind: str, old: str, new: str, everywhere: list[tuple[Path, Menti
     if not new or set(new) & _UNWRITABLE or new.startswith("-"):
         raise UsageError(f"'{new}' cannot be a name: use letters, digits, - and _")
     if kind in ("variable", "argument") and not new.isidentifier():
-        raise UsageError(f"'{new}' cannot name {'an' if kind == 'argument' else 'a'} {kind}: use letters, digits and underscores")
+        raise UsageError(
+            f"'{new}' cannot name {'an' if kind == 'argument' else 'a'} {kind}: use letters, digits and underscores"
+        )
     wanted = _whole(kind, old, new)
     if any(mention.key == (kind, wanted) for _, mention in everywhere):
         raise UsageError(f"a {kind} named '{wanted}' is there already")
@@ -93,7 +95,9 @@ def _check_result(diagnosing: Diagnosing, agent: Path, edits: Edits, change: tup
         except Unfit as problem:
             raise UsageError(f"{project.files.document(path).file}: {problem}") from None
     looked = [agent, *project.scripts_with(agent)]
-    affected = [path for path in looked if path in edits or any(mention.key == change[:2] for mention in project.mentions(path))]
+    affected = [
+        path for path in looked if path in edits or any(mention.key == change[:2] for mention in project.mentions(path))
+    ]
     before = {_told(problem) for problem in diagnosing.errors(affected)}
     trial = project.with_texts(texts)
     fresh = [problem for problem in Diagnosing(trial).errors(affected) if _told(problem) not in before]
