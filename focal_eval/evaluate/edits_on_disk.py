@@ -1,7 +1,7 @@
 """Waits for edits of files: by their times, sizes and numbers, which every system and every shared folder tells.
 
-A save is over when nothing changed between two looks; editors that write a new file and put it in the old one's place, and those
-that empty a file before they fill it, are waited for.
+A save is over when nothing changed between two looks; editors that write a new file and put it in the old one's place, and
+those that empty a file before they fill it, are waited for.
 """
 
 from __future__ import annotations

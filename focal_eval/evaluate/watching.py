@@ -88,7 +88,7 @@ class Watching:
         self._reach: Reach | None = None
         self._replays: dict[str, Shown] = {}
         self._digests: dict[str, str] = {}
-        self._bases: tuple[Path, ...] = request.paths
+        self._bases: tuple[Path, ...] = tuple(real(path) for path in request.paths)
 
     def files(self) -> tuple[Path, ...]:
         """The files and folders whose edits are looked for."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from focal_eval.agent.model import Agent
 from focal_eval.agent.walk import PROVIDED
 from focal_eval.document.reader import STR, plain_tag
 from focal_eval.lsp.cursor import Cursor, cursor_at
@@ -121,15 +120,10 @@ def _from_engine(project: Project, path: Path, kind: str, before: str) -> list[s
 
 
 def _doc(project: Project, path: Path, kind: str, name: str) -> str:
-    agent = _agent(project, path)
+    agent = project.agent_file(path)
     if agent is None:
         return ""
-    return told_of(agent, "step" if kind == "scenario" and "/" in name else kind, name) or ""
-
-
-def _agent(project: Project, path: Path) -> Agent | None:
-    file = project.agent_file(path)
-    return None if file is None else project.agent(file)
+    return told_of(project.parts(agent), "step" if kind == "scenario" and "/" in name else kind, name) or ""
 
 
 def _quoted(name: str) -> str:

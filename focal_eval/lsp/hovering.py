@@ -46,9 +46,8 @@ def hover(project: Project, path: Path, line: int, column: int, runs: LastRuns) 
 
 def _told(project: Project, path: Path, named: Named, runs: LastRuns) -> str | None:
     file = project.agent_file(path)
-    agent = None if file is None else project.agent(file)
     for kind, name in named.keys:
-        told = None if agent is None else told_of(agent, kind, name)
+        told = None if file is None else told_of(project.parts(file), kind, name)
         if told is None or file is None:
             continue
         more = [told, ""]

@@ -129,7 +129,7 @@ def _doc(schema: Schema, top: Schema) -> str:
 
 
 def _takes(schema: Schema, top: Schema) -> str:
-    kinds = {option.get("type") for option in _options(schema, top)}
+    kinds = {str(option.get("type")) for option in _options(schema, top)}
     if kinds and kinds <= {"object"}:
         return "mapping"
     return "list" if kinds and kinds <= {"array"} else "scalar"

@@ -9,7 +9,7 @@ from focal_eval.agent.expression import ExpressionProblem, compile_expression
 from focal_eval.agent.filling import texts_of
 from focal_eval.agent.model import Agent, Scenario
 from focal_eval.agent.parts import parts
-from focal_eval.agent.placed import Placed
+from focal_eval.agent.placed import NOWHERE, Placed
 from focal_eval.agent.references import uses
 from focal_eval.agent.walk import expressions, values
 from focal_eval.document.reader import MappingNode, Node, ScalarNode
@@ -157,14 +157,23 @@ def _code(agent: Agent, tools: set[str]) -> Iterator[Mention]:
         yield from _read(
             text, {name[0] for name in names} - own, {name[1] for name in names if len(name) > 1}, variables, tools
         )
+    for tool in agent.tools:
+        rows = () if tool.table is None else tool.table.rows
+        for text in texts_of((tool.returns, *(answer.returns for answer in tool.answers), rows)):
+            for name in sorted(_template_names(text) & {str(name) for name, _ in tool.args}):
+                yield Mention("argument", f"{tool.id}.{name}", getattr(text, "span", NOWHERE), code=True)
     for held, only in values(agent):
         for text in texts_of(held):
-            if only is None and isinstance(text, Placed) and has_template(text):
-                try:
-                    used = compile_template(str(text)).names
-                except TemplateProblem:
-                    continue
+            if only is None and isinstance(text, Placed) and (used := _template_names(text)):
                 yield from _read(text, set(used), tools if used & {"result", "error"} else set(), variables, tools)
+
+
+def _template_names(text: str) -> frozenset[str]:
+    """The names that a text's template reads."""
+    try:
+        return frozenset(compile_template(str(text)).names) if has_template(text) else frozenset()
+    except TemplateProblem:
+        return frozenset()
 
 
 def _read(text: Placed, names: set[str], below: set[str], variables: frozenset[str], tools: set[str]) -> Iterator[Mention]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from focal_eval.errors import Diagnostic
 from focal_eval.evaluate.grounds import MARKS, Ground, ground_of
 from focal_eval.lsp.files import Files, Stamp
 from focal_eval.lsp.mentions import Mention, given_variables, in_agent, in_script
+from focal_eval.lsp.telling import Held, held
 from focal_eval.script.collect import script_id
 from focal_eval.script.load import Loader, is_folder, is_fragment, real
 from focal_eval.script.model import Script
@@ -44,6 +45,7 @@ class _Named:
     stamp: Stamp
     agent: Agent | None
     mentions: tuple[Mention, ...] = ()
+    parts: Held = field(default_factory=dict)
 
 
 class Project:
@@ -173,11 +175,15 @@ class Project:
         if known is None or known.stamp != stamp:
             agent = read_agent(self.files.fresh(path))
             if agent is not None:
-                known = _Named(stamp, agent, tuple(dict.fromkeys(in_agent(agent))))
+                known = _Named(stamp, agent, tuple(dict.fromkeys(in_agent(agent))), held(agent))
             else:
-                known = _Named(stamp, None if known is None else known.agent, () if known is None else known.mentions)
+                known = _Named(stamp, None) if known is None else replace(known, stamp=stamp)
             self._agents[path] = known
         return known
+
+    def parts(self, path: Path) -> Held:
+        """The parts of that agent, by kind and name."""
+        return self._agent(path).parts
 
     def agent_file(self, path: Path) -> Path | None:
         """The agent file that belongs to a file: itself, or the one its suite names first."""

@@ -19,7 +19,7 @@ def spots(mention: Mention, lines: Lines) -> list[tuple[int, int]]:
     start, end = lines.offsets(mention.span)
     raw = lines.text[start:end]
     if mention.code:
-        return [(start + at, start + at + len(mention.name)) for at in _in_code(mention, raw)]
+        return [(start + at, start + at + len(mention.word)) for at in _in_code(mention, raw)]
     opened = _START.match(raw)
     quote = opened[1] if opened else ""
     begin = opened.end() if opened else 0
@@ -54,15 +54,15 @@ def _in_code(mention: Mention, raw: str) -> Iterator[int]:
             inside = True
         elif templated and token in ("}}", "%}"):
             inside = False
-        elif inside and token == mention.name and _fits(mention.kind, before):
+        elif inside and token == mention.word and _fits(mention.kind, before):
             yield found.start() + shift
         if not token.isspace():
             before.append(token)
 
 
 def _fits(kind: str, before: list[str]) -> bool:
-    """Whether a name at this place is read as one of that kind: a variable stands alone, a tool after `result.`."""
-    if kind == "variable":
+    """Whether a name at this place is read as one of that kind: a variable or an argument stands alone, a tool after `result.`."""
+    if kind != "tool":
         return before[-1:] != ["."]
     return len(before) > 1 and before[-1] == "." and before[-2] in _RESULTS
 

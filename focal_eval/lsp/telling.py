@@ -6,22 +6,32 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from focal_eval.agent.model import Agent, Rule, Scenario, Slot, Step, TemplateDef, Tool
-from focal_eval.agent.parts import parts
+from focal_eval.agent.parts import Part, parts
 
 _MOST = 600
 
 
-def told_of(agent: Agent, kind: str, name: str) -> str | None:
-    """The part of that kind and name; None where the agent has none."""
-    wanted = {"argument": "tool", "variable": ""}.get(kind, kind)
-    plain = name.partition(".")[0] if kind == "argument" else name
+Held = dict[tuple[str, str], Part]
+
+
+def held(agent: Agent) -> Held:
+    """The parts of an agent by kind and name, as mentions have them: a slot is the variable of its name."""
+    found: Held = {}
     for one in parts(agent):
-        if (one.kind == wanted or (not wanted and one.kind in ("slot", "variable"))) and one.name == plain:
-            lines = list(_TELL.get(one.kind, _plain)(one.value))
-            if kind == "argument":
-                lines = [f"- argument of the tool `{plain}`", *lines]
-            return "\n".join([f"**{kind}** `{name}`", "", *lines]).rstrip()
-    return None
+        found.setdefault(("variable" if one.kind == "slot" else one.kind, one.name), one)
+    return found
+
+
+def told_of(parts_of: Held, kind: str, name: str) -> str | None:
+    """The part of that kind and name; None where the agent has none."""
+    plain = name.partition(".")[0] if kind == "argument" else name
+    one = parts_of.get(("tool" if kind == "argument" else kind, plain))
+    if one is None:
+        return None
+    lines = list(_TELL.get(one.kind, _plain)(one.value))
+    if kind == "argument":
+        lines = [f"- argument of the tool `{plain}`", *lines]
+    return "\n".join([f"**{kind}** `{name}`", "", *lines]).rstrip()
 
 
 def _cut(text: object) -> str:

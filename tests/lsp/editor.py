@@ -6,14 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WAIT_S = 30
+WAIT_S = 20
 
 
 class Editor:
@@ -108,7 +108,7 @@ class Editor:
     async def rename(self, name: str, marked: str, new: str) -> list[str]:
         """Renames, writes the changed files, and gives their names."""
         made = await self.client.text_document_rename_async(
-            types.RenameParams(new, self.document(name), self.place(name, marked))
+            types.RenameParams(self.document(name), self.place(name, marked), new)
         )
         assert made is not None
         return self.apply(made)
@@ -173,4 +173,10 @@ async def editing(folder: Path) -> AsyncIterator[Editor]:
         await asyncio.wait_for(client.shutdown_async(None), WAIT_S)
         client.exit(None)
     finally:
+        process = client._server
+        if process is not None and process.returncode is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 5)
+            with suppress(ProcessLookupError):
+                process.kill()  # where the test failed before the server was told to leave
         await client.stop()

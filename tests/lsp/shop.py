@@ -46,7 +46,7 @@ templates:
   welcome: Welcome!
   refund-start: A refund, then.
   which-order: Which order?
-  found: "{{ order }} is {{ result.find_order.status }}, {% if vip %}friend{% endif %}"
+  found: "{{ order }} is {{ result.find_order.status }}, friend: {{ vip }}"
   farewell: Goodbye!
 """
 SUITE = """\
