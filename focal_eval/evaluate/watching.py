@@ -6,6 +6,7 @@ The others leave the same records, so they keep their verdicts.
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any
 from focal_eval.clock import Clock
 from focal_eval.errors import Diagnostic, Refused
 from focal_eval.evaluate.checking import check_paths
+from focal_eval.evaluate.edits_on_disk import state_of
 from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.running import run
@@ -22,6 +24,7 @@ from focal_eval.evaluate.target import collected, entry_of
 from focal_eval.experiment.lab import Lab, Replay
 from focal_eval.experiment.reach import Reach
 from focal_eval.records import Verdict
+from focal_eval.report.progress import progress
 from focal_eval.runner.plan import Case
 from focal_eval.script.load import real
 from focal_eval.script.suite import Suite
@@ -76,6 +79,23 @@ class Update:
         }
 
 
+@value
+class _Base:
+    """The cases as they were played once, on one agent: every later agent is held against it."""
+
+    reach: Reach
+    digests: Mapping[str, str]  # of the scripts at that time
+
+    def touched(self, opened: Opened) -> frozenset[str]:
+        """The cases whose records may differ from those of the base; those of scripts that were edited since are."""
+        lab = self.reach.lab
+        change = self.reach.of(opened.lab.agent)
+        found = {lab.cases[at].name for at in change.candidates if not lab.deterministic or change.first(at) is not None}
+        found |= {case.name for at, case in enumerate(lab.cases) if self.reach.cases[at].begun is None}
+        found |= {case.name for case in opened.lab.cases if self.digests.get(case.name) != case.script.digest}
+        return frozenset(found)
+
+
 class Watching:
     """The cases of a request with their verdicts, brought up to date by `look`.
 
@@ -85,10 +105,12 @@ class Watching:
     def __init__(self, request: RunRequest, clock: Clock) -> None:
         self.request, self.clock = request, clock
         self._opened: Opened | None = None
-        self._reach: Reach | None = None
+        self._base: _Base | None = None
+        self._touched: frozenset[str] = frozenset()  # by the agent of the last look, against that of the base
         self._replays: dict[str, Shown] = {}
         self._digests: dict[str, str] = {}
         self._bases: tuple[Path, ...] = tuple(real(path) for path in request.paths)
+        self._kind: tuple[object, bool] | None = None  # the suite's state, and whether its engine is played here
 
     def files(self) -> tuple[Path, ...]:
         """The files and folders whose edits are looked for."""
@@ -105,18 +127,31 @@ class Watching:
         return replace(made, seconds=self.clock.elapsed() - began)
 
     def warm(self) -> None:
-        """Makes ready, while nobody waits, what the next edit of the agent asks for."""
-        if self._reach is None and self._opened is not None:
-            self._reach = Reach(self._opened.lab)
+        """Makes ready, while nobody waits, what an edit of the agent asks for: once, for all edits to come."""
+        if self._base is None and self._opened is not None:
+            self._base = _Base(Reach(self._opened.lab), dict(self._digests))
+            self._touched = frozenset()
 
     def _look(self) -> Update:
+        if self._is_here():
+            return self._in_lab()
         scripts = collected(self.request)
         entry, _ = entry_of(self.request, scripts.suite)
         self._bases = _watched(self.request, scripts.suite, entry, [script.file for script in scripts.scripts])
         config: Any = entry.config
-        if entry.kind == "embedded" and (config is None or config.generator.kind == "template"):
-            return self._in_lab()
-        return self._elsewhere({script.id: script.digest for script in scripts.scripts}, scripts)
+        here = entry.kind == "embedded" and (config is None or config.generator.kind == "template")
+        self._kind = (self._suite_state(scripts.suite), here)
+        return self._in_lab() if here else self._elsewhere({script.id: script.digest for script in scripts.scripts}, scripts)
+
+    def _is_here(self) -> bool:
+        """Whether the engine is known to be played here, and the suite that says so is what it was."""
+        if self._kind is None or self._opened is None or not self._kind[1]:
+            return False
+        return self._kind[0] == self._suite_state(self._opened.prepared.target.suite)
+
+    @staticmethod
+    def _suite_state(suite: Suite | None) -> object:
+        return None if suite is None else state_of([suite.path])
 
     def _in_lab(self) -> Update:
         opened = open_lab(self.request, Clock())
@@ -124,7 +159,7 @@ class Watching:
         chosen = self._chosen(opened)
         played = {cases[place].name: _shown(cases[place], opened.lab.base(place)) for place in chosen}
         update = self._settled(played, {case.name for case in cases})
-        self._opened, self._reach = opened, self._kept_reach(opened)
+        self._opened = opened
         self._digests = {case.name: case.script.digest for case in cases}
         return replace(update, problems=tuple(opened.prepared.target.warnings))
 
@@ -132,26 +167,18 @@ class Watching:
         """Positions of the cases to play: new ones, those of edited scripts, and those that the agent's edit touches."""
         cases, before = opened.lab.cases, self._opened
         if before is None or _terms(before.lab) != _terms(opened.lab):
+            self._base = None
             return list(range(len(cases)))
-        touched: set[str] = set()
+        affected: set[str] = set()
         if before.lab.engine.agent.digest != opened.lab.engine.agent.digest:
             self.warm()
-            assert self._reach is not None
-            change = self._reach.of(opened.lab.agent)
-            sure = before.lab.deterministic
-            touched = {before.lab.cases[at].name for at in change.candidates if not sure or change.first(at) is not None}
-            touched |= {case.name for at, case in enumerate(before.lab.cases) if self._reach.cases[at].begun is None}
+            assert self._base is not None
+            touched = self._base.touched(opened)
+            affected = {*touched, *self._touched}  # what the edit before touched may be as it was
+            self._touched = touched
         return [
-            at for at, case in enumerate(cases)
-            if case.name in touched or self._digests.get(case.name) != case.script.digest
-        ]  # fmt: skip
-
-    def _kept_reach(self, opened: Opened) -> Reach | None:
-        """What is known of the cases stays known where neither they nor their agent changed."""
-        before = self._opened
-        same = before is not None and before.lab.engine.agent.digest == opened.lab.engine.agent.digest
-        unchanged = same and all(self._digests.get(case.name) == case.script.digest for case in opened.lab.cases)
-        return self._reach if unchanged and len(opened.lab.cases) == len(self._digests) else None
+            at for at, case in enumerate(cases) if case.name in affected or self._digests.get(case.name) != case.script.digest
+        ]
 
     def _elsewhere(self, digests: dict[str, str], scripts: Any) -> Update:
         """Checks; plays edited scripts on an engine that was named."""
@@ -171,7 +198,7 @@ class Watching:
             suite = None if scripts.suite is None else scripts.suite.path
             out = Path(folder) / "run"
             wanted = replace(self.request, paths=paths, suite=suite, out=out, reports=(), store="off")
-            model = run(wanted).model
+            model = run(wanted, progress(io.StringIO(), quiet=True, clock=self.clock), self.clock).model
             played = {
                 case.name: Shown(case.name, case.file, str(case.verdict), case.message) for case in model.cases
             }  # fmt: skip

@@ -159,13 +159,13 @@ def _code(agent: Agent, tools: set[str]) -> Iterator[Mention]:
         )
     for tool in agent.tools:
         rows = () if tool.table is None else tool.table.rows
-        for text in texts_of((tool.returns, *(answer.returns for answer in tool.answers), rows)):
-            for name in sorted(_template_names(text) & {str(name) for name, _ in tool.args}):
-                yield Mention("argument", f"{tool.id}.{name}", getattr(text, "span", NOWHERE), code=True)
+        for said in texts_of((tool.returns, *(answer.returns for answer in tool.answers), rows)):
+            for name in sorted(_template_names(said) & {str(name) for name, _ in tool.args}):
+                yield Mention("argument", f"{tool.id}.{name}", getattr(said, "span", NOWHERE), code=True)
     for held, only in values(agent):
-        for text in texts_of(held):
-            if only is None and isinstance(text, Placed) and (used := _template_names(text)):
-                yield from _read(text, set(used), tools if used & {"result", "error"} else set(), variables, tools)
+        for said in texts_of(held):
+            if only is None and isinstance(said, Placed) and (used := _template_names(said)):
+                yield from _read(said, set(used), tools if used & {"result", "error"} else set(), variables, tools)
 
 
 def _template_names(text: str) -> frozenset[str]:

@@ -61,7 +61,7 @@ def _in_code(mention: Mention, raw: str) -> Iterator[int]:
 
 
 def _fits(kind: str, before: list[str]) -> bool:
-    """Whether a name at this place is read as one of that kind: a variable or an argument stands alone, a tool after `result.`."""
+    """Whether a name at this place is read as one of that kind: variables and arguments stand alone, a tool after `result.`."""
     if kind != "tool":
         return before[-1:] != ["."]
     return len(before) > 1 and before[-1] == "." and before[-2] in _RESULTS

@@ -114,3 +114,23 @@ def test_an_engine_of_others_is_not_asked(tmp_path: Path) -> None:
     finally:
         watcher.process.kill()
         watcher.process.wait()
+
+
+def test_an_engine_that_is_named_is_asked(tmp_path: Path) -> None:
+    """With --engine an edited script is played on an engine that is not played in this process."""
+    folder = make_shop(tmp_path)
+    (folder / "evals" / "bot.py").write_text("def answer(message):\n    return 'Welcome'\n")
+    (folder / "evals" / "shop.yaml").write_text(
+        "scripts: [../scenarios/*.yaml]\nengine: {kind: embedded, agent: agents/shop.yaml}\n"
+        "engines: {bot: {kind: callable, target: 'bot.py:answer'}}\nunreported: skip\n"
+    )
+    watcher = Watcher(folder, "--engine", "bot", "-k", "hello")
+    try:
+        first = watcher.line()
+        assert (first["played"], first["bad"]) == (1, 0)
+        broken = watcher.save("scenarios/hello.yaml", HELLO.replace("contains: Welcome", "contains: Farewell"))
+        assert names(broken["broke"]) == ["hello"]
+        assert not (folder / "reports").exists()
+    finally:
+        watcher.process.kill()
+        watcher.process.wait()

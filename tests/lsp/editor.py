@@ -149,16 +149,16 @@ async def editing(folder: Path) -> AsyncIterator[Editor]:
     client = LanguageClient("tests", "1")
     editor = Editor(client, folder)
 
-    @client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
     def told(params: types.PublishDiagnosticsParams) -> None:
         editor.told[params.uri] = list(params.diagnostics)
         editor.heard.set()
 
-    @client.feature(types.WINDOW_SHOW_DOCUMENT)
     def show(params: types.ShowDocumentParams) -> types.ShowDocumentResult:
         editor.shown.append(params)
         return types.ShowDocumentResult(success=True)
 
+    client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(told)
+    client.feature(types.WINDOW_SHOW_DOCUMENT)(show)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     await client.start_io(sys.executable, "-m", "focal_eval", "lsp", cwd=str(folder), env=environment)
     uri = folder.as_uri()
@@ -179,4 +179,4 @@ async def editing(folder: Path) -> AsyncIterator[Editor]:
                 await asyncio.wait_for(process.wait(), 5)
             with suppress(ProcessLookupError):
                 process.kill()  # where the test failed before the server was told to leave
-        await client.stop()
+        await client.stop()  # type: ignore[no-untyped-call]  # the library's own
