@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def call(arguments: argparse.Namespace) -> int:
     """Plays everything once, then what each edit touches, until Ctrl-C: exit code 130."""
     from focal_eval.clock import Clock, pause
-    from focal_eval.evaluate.edits_on_disk import next_edit, state_of
+    from focal_eval.evaluate.edits_on_disk import next_edit, saved_since, state_of
     from focal_eval.evaluate.request import RunRequest
     from focal_eval.evaluate.watching import Watching
     from focal_eval.script.cache import cache_folder
@@ -45,9 +45,10 @@ def call(arguments: argparse.Namespace) -> int:
         cache=cache_folder(os.environ),
     )
     watching = Watching(request, clock)
-    known = state_of(watching.files())
-    _show(watching.look(), [], arguments)
-    known |= state_of(watching.files())
+    began = clock.now()
+    first = watching.look()
+    known = saved_since(state_of(watching.files()), began)
+    _show(first, [], arguments)
     while True:
         watching.warm()
         known, changed = next_edit(watching.files, known, pause, clock.elapsed)

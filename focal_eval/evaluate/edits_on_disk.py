@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 
 from focal_eval.script.load import files_below
@@ -29,6 +30,12 @@ def state_of(paths: Iterable[Path]) -> State:
                 continue
             found[file] = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
     return found
+
+
+def saved_since(state: State, moment: datetime) -> State:
+    """The state, in which files that were saved after a moment count as changed."""
+    bound = (moment.timestamp() - 0.01) * 1e9  # a file's time may be a tick of the system behind
+    return {path: (0, 0, 0) if seen[0] > bound else seen for path, seen in state.items()}
 
 
 def next_edit(

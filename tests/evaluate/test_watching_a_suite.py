@@ -72,10 +72,10 @@ def test_edits_are_played_where_they_can_be_seen(watcher: Watcher) -> None:
     assert (half["played"], half["bad"]) == (0, 1)
     healed = watcher.save("scenarios/hello.yaml", HELLO)
     assert (names(healed["healed"]), healed["bad"]) == (["hello"], 0)
+    unseen = watcher.save("evals/agents/shop.yaml", AGENT.replace("Goodbye!", "Bye!"))
+    assert (unseen["played"], unseen["bad"]) == (0, 0)
     agent = watcher.save("evals/agents/shop.yaml", AGENT.replace("Welcome!", "Hey!"))
     assert (agent["played"], names(agent["broke"])) == (1, ["hello"])
-    unseen = watcher.save("evals/agents/shop.yaml", AGENT.replace("Welcome!", "Hey!").replace("Goodbye!", "Bye!"))
-    assert (unseen["played"], unseen["bad"]) == (0, 1)
     back = watcher.save("evals/agents/shop.yaml", AGENT)
     assert (names(back["healed"]), back["bad"]) == (["hello"], 0)
     (watcher.folder / "scenarios" / "refund.yaml").unlink()
@@ -119,7 +119,7 @@ def test_an_engine_of_others_is_not_asked(tmp_path: Path) -> None:
 def test_an_engine_that_is_named_is_asked(tmp_path: Path) -> None:
     """With --engine an edited script is played on an engine that is not played in this process."""
     folder = make_shop(tmp_path)
-    (folder / "evals" / "bot.py").write_text("def answer(message):\n    return 'Welcome'\n")
+    (folder / "evals" / "bot.py").write_text("def answer(message, history):\n    return 'Welcome'\n")
     (folder / "evals" / "shop.yaml").write_text(
         "scripts: [../scenarios/*.yaml]\nengine: {kind: embedded, agent: agents/shop.yaml}\n"
         "engines: {bot: {kind: callable, target: 'bot.py:answer'}}\nunreported: skip\n"
@@ -127,7 +127,7 @@ def test_an_engine_that_is_named_is_asked(tmp_path: Path) -> None:
     watcher = Watcher(folder, "--engine", "bot", "-k", "hello")
     try:
         first = watcher.line()
-        assert (first["played"], first["bad"]) == (1, 0)
+        assert (first["played"], first["broke"]) == (1, [])
         broken = watcher.save("scenarios/hello.yaml", HELLO.replace("contains: Welcome", "contains: Farewell"))
         assert names(broken["broke"]) == ["hello"]
         assert not (folder / "reports").exists()
