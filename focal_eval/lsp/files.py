@@ -29,6 +29,7 @@ class Files:
         self._open: dict[Path, tuple[str, int]] = {}
         self._bytes: dict[str, bytes] = {}
         self._kept: OrderedDict[Path, tuple[Stamp, Document, Lines]] = OrderedDict()
+        self._kinds: dict[Path, tuple[Stamp, str]] = {}
         self._changes = 0
 
     def put(self, path: Path, text: str) -> None:
@@ -47,6 +48,7 @@ class Files:
         made = Files()
         made.units, made._changes = self.units, self._changes
         made._open, made._bytes, made._kept = dict(self._open), dict(self._bytes), self._kept.copy()
+        made._kinds = dict(self._kinds)
         for path, text in texts.items():
             made.put(path, text)
         return made
@@ -106,6 +108,13 @@ class Files:
 
     def kind(self, path: Path) -> str:
         """`fragment`, `suite`, `agent`, `baseline`, `quarantine` or `script`, by the keys it has."""
+        stamp = self.stamp(path)
+        known = self._kinds.get(path)
+        if known is None or known[0] != stamp:
+            known = self._kinds[path] = (stamp, self._kind(path))
+        return known[1]
+
+    def _kind(self, path: Path) -> str:
         if is_fragment(path):
             return "fragment"
         root = self.document(path).root
