@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from focal_eval.evaluate.checking import check_paths
-from tests.lsp.editor import Editor, editing
+from tests.lsp.editor import ROOT, Editor, editing
 from tests.lsp.shop import AGENT, HELLO, REFUND, make_shop
 
 SCRIPT, AGENT_FILE, LONG = "scenarios/hello.yaml", "evals/agents/shop.yaml", "scenarios/refund.yaml"
@@ -202,5 +205,24 @@ def test_the_outline_has_the_parts(tmp_path: Path) -> None:
         assert names == ["title", "turns"]
         turns = [one for one in found or [] if isinstance(one, types.DocumentSymbol)][1]
         assert [child.name for child in turns.children or []] == ["hello \N{WAVING HAND SIGN}"]
+
+    session(tmp_path, act)
+
+
+def test_a_hover_tells_what_the_last_run_saw(tmp_path: Path) -> None:
+    """Over a rule: where it matched in the newest run of the suite, and that another one did not match."""
+    make_shop(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "focal_eval", "run", "evals/shop.yaml", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    async def act(editor: Editor) -> None:
+        editor.open(AGENT_FILE)
+        assert "matched in 1 turn of 1 case; all of them passed" in await editor.hover(AGENT_FILE, "  gre|et:")
+        assert "the rule did not match" in await editor.hover(AGENT_FILE, "  good|bye:")
+        assert await editor.hover(AGENT_FILE, "pri|ority: 3") == (
+            "**priority**: Higher ones come first in the reply and survive max_rules."
+        )
 
     session(tmp_path, act)
