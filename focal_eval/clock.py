@@ -36,6 +36,11 @@ def fixed_clock(start: datetime = datetime(2026, 1, 1, tzinfo=UTC), seed: int = 
     )
 
 
+def pause(seconds: float) -> None:
+    """Lets so much time pass; for what waits for people, never for a run."""
+    time.sleep(seconds)
+
+
 def seeded(seed: int) -> random.Random:
     """Chance that is the same each time, for figures that are drawn again and again; not for secrets."""
     return random.Random(seed)  # noqa: S311  # repeatable, not secret

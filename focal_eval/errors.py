@@ -38,6 +38,22 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # stopped by the user; what was recorded is kept
 
 
+class Advice(str):
+    """The advice at the end of an error line, where following it means to write `right` for `wrong`."""
+
+    __slots__ = ("right", "wrong")
+    right: str
+    wrong: str
+
+    def __new__(cls, text: str, wrong: str, right: str) -> Advice:
+        made = super().__new__(cls, text)
+        made.wrong, made.right = wrong, right
+        return made
+
+    def __reduce__(self) -> tuple[type[Advice], tuple[str, str, str]]:
+        return Advice, (str(self), self.wrong, self.right)
+
+
 @value
 class Label:
     """A second place that explains a problem, such as "first defined here"."""
@@ -56,6 +72,11 @@ class Diagnostic:
     severity: Literal["error", "warning"] = "error"
     help: str | None = None
     labels: tuple[Label, ...] = ()
+
+    @property
+    def swap(self) -> tuple[str, str] | None:
+        """A word within the span and what was most likely meant; None where no word is at fault."""
+        return (self.help.wrong, self.help.right) if isinstance(self.help, Advice) else None
 
     def __str__(self) -> str:
         """Line one of the message; it stands alone."""

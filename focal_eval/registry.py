@@ -14,6 +14,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Literal
 
+from focal_eval.errors import Advice
+
 Kind = Literal["checks", "engines", "reporters", "importers", "stores"]
 
 BUILTIN: dict[Kind, dict[str, str]] = {
@@ -180,7 +182,7 @@ def did_you_mean(word: str, known: Iterable[str], *, list_up_to: int = 12) -> st
     """The last part of an error line: the nearest name, else the known ones while they are few."""
     candidates = sorted(set(known))
     if best := nearest(word, candidates):
-        return f"did you mean '{best}'?"
+        return Advice(f"did you mean '{best}'?", str(word), best)
     if candidates and len(candidates) <= list_up_to:
         return "known here: " + ", ".join(candidates)
     return None

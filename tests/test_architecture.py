@@ -31,9 +31,11 @@ HEAVY = frozenset(
         "jmespath",
         "jsonschema_rs",
         "junitparser",
+        "lsprotocol",
         "numpy",
         "py3langid",
         "pydantic",
+        "pygls",
     }
     | {
         "jwt",
@@ -68,6 +70,7 @@ DOORS = {
     "httpx": ("focal_eval.engines.wire_httpx",),
     "httptools": ("focal_eval.engines.wire_protocol",),
     **dict.fromkeys(("alembic", "psycopg", "sqlalchemy"), ("focal_eval.store.",)),
+    **dict.fromkeys(("lsprotocol", "pygls"), ("focal_eval.lsp.",)),
     "aiohttp": (),  # a quarter of a second to start, and five times the work for a request
     "rich": ("focal_eval.cli.", "focal_eval.report."),
     "uuid": ("focal_eval.clock", "focal_eval.server.contract"),  # ids are made in one place; requests hold some

@@ -42,7 +42,7 @@ def check_references(agent: Agent, problems: Problems) -> None:
         "variable": set(agent.names().variables) | {"channel", "scenario", "step", "turn"},
         "language": _languages(agent),
     }
-    for kind, name in _uses(agent):
+    for kind, name in uses(agent):
         if str(name) not in known[kind]:
             _unknown(kind, name, known[kind], problems)
     for flow in agent.scenarios:
@@ -65,7 +65,8 @@ def _unknown(kind: str, name: Placed, known: Iterable[str], problems: Problems) 
     problems.error(_CODES[kind], f"no {kind} is named '{name}'", name.span, help=did_you_mean(name, known))
 
 
-def _uses(agent: Agent) -> Iterator[Use]:
+def uses(agent: Agent) -> Iterator[Use]:
+    """Every name that a part of the agent uses, with its kind; names of steps, and of variables in code, left out."""
     for name in (agent.greeting, agent.fallback):
         if name is not None:
             yield "template", name

@@ -39,6 +39,8 @@ VERBS = {
     "export": "turn scripts into another tool's suite",
     "schema": "write JSON Schemas for editors",
     "serve": "play an agent behind Focal's HTTP contract",
+    "watch": "check and play again what an edit touches, as files are saved",
+    "lsp": "scripts and agents in an editor: a language server on standard input and output",
     "doctor": "whether a suite's engine can be asked, and what it tells",
     "explain": "what an error code means, with a wrong and a right example",
 }

@@ -10,6 +10,9 @@ from __future__ import annotations
 import operator
 import os
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -138,12 +141,34 @@ def read_file(path: Path, shown: str | None = None) -> Document:
     return read_bytes(data, file)
 
 
+_UNSAVED: ContextVar[Mapping[str, bytes] | None] = ContextVar("unsaved", default=None)
+
+
+@contextmanager
+def unsaved(texts: Mapping[str, bytes]) -> Iterator[None]:
+    """What an editor holds, by real path, is read in place of what is on disk while this lasts."""
+    before = _UNSAVED.set(texts)
+    try:
+        yield
+    finally:
+        _UNSAVED.reset(before)
+
+
+def is_unsaved(path: Path) -> bool:
+    """Whether an editor holds the text of this file, which need not be on disk."""
+    held = _UNSAVED.get()
+    return held is not None and os.path.realpath(path) in held
+
+
 # Without waiting: a pipe that nobody writes into would be waited for until somebody does.
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def bytes_of(path: Path) -> bytes:
     """What is in a file, cut off somewhere beyond the most it may hold; a piece at a time, as most files are one piece."""
+    held = _UNSAVED.get()
+    if held and (text := held.get(os.path.realpath(path))) is not None:
+        return text
     stream = os.open(path, _OPEN)
     try:
         if not S_ISREG(os.fstat(stream).st_mode):

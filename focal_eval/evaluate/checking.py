@@ -10,22 +10,20 @@ from focal_eval.clock import Clock
 from focal_eval.compare.baseline_reading import check_baseline, looks_like_baseline
 from focal_eval.document import Document, read_file
 from focal_eval.document.reader import MappingNode, ScalarNode
-from focal_eval.engines import Abilities, EngineConfig, Setting
-from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
-from focal_eval.evaluate.agents import agent_of, check_agent, read_agent
-from focal_eval.evaluate.demands import check_demands
+from focal_eval.errors import Diagnostic, Problems, UsageError
+from focal_eval.evaluate.agents import check_agent, read_agent
+from focal_eval.evaluate.grounds import EngineSeen, against, ground_of, project_root
 from focal_eval.evaluate.judge_setup import without_judge
 from focal_eval.evaluate.quarantine import quarantine_of
 from focal_eval.evaluate.target import unique
 from focal_eval.evaluate.unreviewed import TAG
 from focal_eval.registry import did_you_mean
-from focal_eval.script.collect import collect, script_id
+from focal_eval.script.collect import script_id
 from focal_eval.script.load import Loader, files_below, is_folder, is_fragment, is_there, nearest_file, real, shown
 from focal_eval.script.model import Script
-from focal_eval.script.names import KnownNames, check_idle, check_references
+from focal_eval.script.names import KnownNames
 from focal_eval.script.quarantine import looks_like_quarantine, read_quarantine
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
-from focal_eval.script.suite_engines import Engine as EngineEntry
 
 _SCRIPT_KEYS = frozenset({"turns", "title", "expect", "conversation", "given", "params"})
 
@@ -63,20 +61,11 @@ class _Files:
     fragments: list[Path] = field(default_factory=list)
     suites: dict[Path, Document] = field(default_factory=dict)
     agents: dict[Path, Document] = field(default_factory=dict)
-    engines: dict[Path, _Engine] = field(default_factory=dict)  # of scripts that a suite runs
+    engines: dict[Path, EngineSeen] = field(default_factory=dict)  # of scripts that a suite runs
     roots: dict[Path, Path] = field(default_factory=dict)  # of those too: the folder their includes must stay below
     entries: list[tuple[Suite, list[tuple[Path, str]]]] = field(default_factory=list)  # of suites, with the scripts' ids
     engine: str | None = None  # the one that is looked at, where a suite names it
     engines_named: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """What the engine of a suite can do, and what becomes of expectations on fields it does not report."""
-
-    abilities: Abilities
-    kind: str
-    unreported: str
 
 
 def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | None = None) -> Checked:
@@ -165,52 +154,18 @@ def _suite(path: Path, document: Document, files: _Files, known: dict[Path, Know
     checked.problems.extend(document.problems)
     if suite is None:
         return
-    problems = Problems()
-    entries, root = collect(suite, problems)
-    files.entries.append((suite, entries))
+    ground = ground_of(suite, files.engine)
+    files.entries.append((suite, list(ground.entries)))
     files.engines_named |= suite.fields.engines.keys()
-    chosen = suite.fields.engines.get(files.engine) if files.engine is not None else None
-    names = _agent_names(suite, chosen, problems)
-    engine = None if problems.errors else _engine(suite, chosen, problems)
-    checked.problems.extend(problems)
-    for script, _ in entries:
-        files.roots.setdefault(script, root)
-        if engine is not None:
-            files.engines.setdefault(script, engine)
+    checked.problems.extend(ground.problems)
+    for script, _ in ground.entries:
+        files.roots.setdefault(script, ground.root)
+        if ground.engine is not None:
+            files.engines.setdefault(script, ground.engine)
         if script not in files.scripts:
             files.scripts[script] = read_file(script, shown(script))
-        if names is not None:
-            known.setdefault(script, names)
-
-
-def _engine(suite: Suite, chosen: EngineEntry | None, problems: Problems) -> _Engine | None:
-    """The engine as far as it can be known without running anything: local Python is left alone."""
-    entry = chosen or suite.fields.engine
-    if entry.missing:
-        for variable, span in entry.missing if chosen is not None else ():
-            text = f"the environment variable {variable} is not set, so what this engine cannot be asked is not known"
-            problems.warning("unset-variable", text, span)
-        return None
-    config: EngineConfig = entry.config
-    try:
-        engine = config.connect(Setting(suite.folder, Clock(), allow_python=False))
-    except Refused as problem:
-        problems.extend(problem.diagnostics)
-        return None
-    return _Engine(engine.abilities, entry.kind, suite.fields.unreported)
-
-
-def _agent_names(suite: Suite, chosen: EngineEntry | None, problems: Problems) -> KnownNames | None:
-    """Names of the chosen engine's agent, else of the first that has a file; what is wrong in any agent file is told."""
-    setting = Setting(suite.folder, Clock())
-    names = None
-    for entry in (suite.fields.engine, *suite.fields.engines.values()):
-        agent = None if entry.missing else agent_of(entry, setting, problems)
-        if agent is not None:
-            problems.extend(agent.problems)
-            if chosen is None or entry is chosen:
-                names = names or agent.names
-    return names
+        if ground.names is not None:
+            known.setdefault(script, ground.names)
 
 
 def _quarantine(suite: Suite, entries: list[tuple[Path, str]], read: Mapping[Path, Script], checked: Checked) -> None:
@@ -230,7 +185,7 @@ def _scripts(
     read: dict[Path, Script] = {}
     if not everything:
         return read
-    top = _root(everything)
+    top = project_root(everything)
     alone = Loader(top)
     loaders = {root: Loader(root) for root in dict.fromkeys(files.roots.values())}
     for path, document in files.scripts.items():
@@ -241,29 +196,10 @@ def _scripts(
         if script is not None:
             read[path] = script
             checked.unreviewed += TAG in script.tags
-            checked.problems.extend(_against(script, known.get(path, default)))
-            if (engine := files.engines.get(path)) is not None:
-                demands = check_demands([script], engine.abilities, engine.kind, unreported=engine.unreported)
-                checked.problems.extend(demands)
+            checked.problems.extend(against(script, known.get(path, default), files.engines.get(path)))
     for path in files.fragments:
         checked.fragments += 1
         alone.check_fragment(path)
     for loader in (alone, *loaders.values()):
         checked.problems.extend(loader.loaded.problems)
     return read
-
-
-def _root(paths: list[Path]) -> Path:
-    """The folder includes must stay below: the project's where one is marked, else what the files share and its parent."""
-    import os
-
-    shared = Path(os.path.commonpath([path.parent for path in paths]))
-    for folder in (shared, *shared.parents):
-        if any((folder / mark).exists() for mark in ("evals", "scenarios", "pyproject.toml", ".git")):
-            return folder
-    return shared
-
-
-def _against(script: Script, names: KnownNames | None) -> list[Diagnostic]:
-    found = check_idle(script)
-    return found if names is None else found + check_references(script, names)

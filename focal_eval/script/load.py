@@ -11,8 +11,8 @@ from typing import Any
 
 from focal_eval.clock import content_id
 from focal_eval.document import INVALID, Document, Reader, read_bytes, read_file, record_of
-from focal_eval.document.reader import Node, bytes_of
-from focal_eval.errors import Diagnostic
+from focal_eval.document.reader import Node, bytes_of, is_unsaved
+from focal_eval.errors import Advice, Diagnostic
 from focal_eval.registry import nearest
 from focal_eval.script.cache import Cached, ScriptCache
 from focal_eval.script.model import Script
@@ -37,7 +37,7 @@ def is_fragment(path: Path) -> bool:
 def is_there(path: Path) -> bool:
     """Whether something is at a path; a path that no system takes leads nowhere."""
     try:
-        return path.exists()
+        return path.exists() or is_unsaved(path)
     except (OSError, ValueError):  # too long, a NUL in it
         return False
 
@@ -221,7 +221,7 @@ class _Splice:
         try:
             here = self.path.resolve()
             path = (here.parent / target).resolve()
-            there = path.is_file()
+            there = path.is_file() or is_unsaved(path)
         except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, a loop of links
             return reader.error("bad-include", "this is not a path", node)
         if Path(target).is_absolute() or not path.is_relative_to(self.loader.root):
@@ -251,4 +251,4 @@ def nearest_file(path: Path) -> str | None:
         near = nearest(path.name, [item.name for item in path.parent.iterdir() if item.name != path.name])
     except (OSError, ValueError):
         return None
-    return f"did you mean '{near}'?" if near else None
+    return Advice(f"did you mean '{near}'?", path.name, near) if near else None

@@ -42,22 +42,28 @@ def _root(text: str) -> Node | None:
 
 def _node_at(text: str, line: int, column: int) -> Node | None:
     """The outermost value that starts at a place; aliases are not followed twice."""
+    return _starts(text).get((line, column))
+
+
+@lru_cache(maxsize=2)
+def _starts(text: str) -> dict[tuple[int, int], Node]:
+    """The outermost value at each place where one starts, the root left out: long files are asked about many of them."""
     root = _root(text)
     stack = [] if root is None else [root]
     seen: set[int] = set()
+    found: dict[tuple[int, int], Node] = {}
     while stack:
         node = stack.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        start = node.start_mark
-        if start.line == line and start.column == column and node is not root:
-            return node
+        if node is not root:
+            found.setdefault((node.start_mark.line, node.start_mark.column), node)
         if isinstance(node, SequenceNode):
             stack.extend(reversed(node.value))
         elif isinstance(node, MappingNode):
             stack.extend(value for _, value in reversed(node.value))
-    return None
+    return found
 
 
 def _below(node: Node, part: str | int) -> tuple[Node | None, Node] | None:
