@@ -58,7 +58,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Played:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The project played by two processes of xdist."""
-    return Played(tmp_path_factory.mktemp("shared"), "-n", "2")
+    return Played(tmp_path_factory.mktemp("played"), "-n", "2")
 
 
 @pytest.fixture(params=["alone", "shared"])
