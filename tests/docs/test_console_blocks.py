@@ -101,8 +101,16 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+LONG = {"pytest.md", "baselines.md", "impact.md"}  # executed by `make prove`: their verbs have quicker tests of their own
+
+
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))], ids=lambda p: p.name
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
+        for page in PAGES
+        if BLOCK.search(page.read_text(encoding="utf-8"))
+    ],
 )
 def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, tmp_path: Path) -> None:
     """Each command of a page, run in order in a copy of the project, prints the lines beneath it.

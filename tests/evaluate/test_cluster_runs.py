@@ -58,6 +58,7 @@ def test_files_go_along(shared: Cluster, tmp_path: Path) -> None:
     assert records(suite.parent / "many") == records(suite.parent / "one")
 
 
+@pytest.mark.slow
 def test_a_long_script_goes_to_each_worker_once(shared: Cluster, tmp_path: Path) -> None:
     """A script of many rows is played whole although it does not go with every batch."""
     suite = slow_suite(tmp_path / "a", cases=4_000, wait_s=0.0)

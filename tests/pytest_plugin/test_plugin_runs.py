@@ -216,6 +216,7 @@ def _wait(until: object) -> None:
     raise AssertionError("it did not happen within a minute")
 
 
+@pytest.mark.slow
 def test_a_cassette_is_recorded_by_one_process_and_replayed_by_several(tmp_path: Path) -> None:
     """Recording under xdist is refused with the reason; what one process recorded, others replay."""
     project = build(tmp_path / "shop", "greeting.yaml", "xfail.yaml")

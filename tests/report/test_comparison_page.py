@@ -48,7 +48,15 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", DESKTOP), ("dark", DESKTOP), ("light", (360, 740)), ("dark", PHONE)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        ("light", DESKTOP),
+        pytest.param("dark", DESKTOP, marks=pytest.mark.slow),
+        pytest.param("light", (360, 740), marks=pytest.mark.slow),
+        pytest.param("dark", PHONE, marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing(chromium: Browser, page_url: str, theme: Any, size: tuple[int, int]) -> None:
     """No view has an accessibility violation, light and dark, at a desk and on a phone; none is wider than the screen."""
     with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:

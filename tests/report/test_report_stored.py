@@ -145,7 +145,13 @@ def test_hostile_stored_texts_do_not_act(reader: Reader) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("theme", "size"), [("light", DESKTOP), ("dark", PHONE), ("dark", DESKTOP), ("light", PHONE)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        ("dark", PHONE),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE))),
+    ],
+)
 def test_the_lane_is_accessible_and_fits(chromium: Browser, url: str, theme: str, size: tuple[int, int]) -> None:
     """No violation with everything unfolded, and nobody has to scroll sideways."""
     with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:  # type: ignore[arg-type]
