@@ -1,8 +1,6 @@
 """`python -m focal_eval`."""
 
-import sys
-
-from focal_eval.cli.main import main
+from focal_eval.cli.main import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -128,6 +130,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"focal-eval: a bug in focal-eval: {type(problem).__name__}: {problem}", file=sys.stderr)
             print("set FOCAL_EVAL_TRACEBACK=1 to see where, and please report it", file=sys.stderr)
         return ExitCode.NO_VERDICT
+
+
+def command() -> NoReturn:
+    """The process `focal-eval`: as `main`, and it ends at once. Taking every object apart first would cost as much as a verb.
+
+    Where somebody is still at work, be it a thread or another process of ours, it ends in Python's own, patient way.
+    """
+    code = main()
+    if threading.active_count() == 1 and "multiprocessing.process" not in sys.modules:
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError, ValueError):  # as Python itself: what cannot be written any more is told by its code
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
 
 
 def _report(problem: FocalEvalError, words: Sequence[str]) -> int:

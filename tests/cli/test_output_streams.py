@@ -92,3 +92,19 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run() -> None:
     for _ in range(3):
         lines.case_done("a", "passed")
     assert stream.tried == 1
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "import atexit; atexit.register(print, 'done')",
+        "threading.Thread(target=lambda: (threading.main_thread().join(), print('done'))).start()",
+    ],
+)
+def test_the_process_ends_at_once_but_not_before_what_was_begun(work: str) -> None:
+    """What others registered for the end is called, and a thread that still works is waited for."""
+    code = (
+        f"import sys, threading; from focal_eval.cli import command; sys.argv = ['focal-eval', '--version']; {work}; command()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "done"
