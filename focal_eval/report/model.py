@@ -206,7 +206,7 @@ def planned_in(header: Mapping[str, Json], recorded: int) -> int:
 
 def counts_of(header: Mapping[str, Json], cases: Sequence[Told]) -> dict[str, int]:
     """Cases by verdict, worst first, all verdicts; cases never begun are `not_run`."""
-    seen = Counter([case.verdict for case in cases])
+    seen = Counter(map(attrgetter("verdict"), cases))
     seen["not_run"] += planned_in(header, len(cases)) - len(cases)
     return {verdict: seen[verdict] for verdict in WORST_FIRST}
 
@@ -231,7 +231,7 @@ def in_order(cases: Iterable[T]) -> list[T]:
     for _, group in groupby(sorted(cases, key=script), key=script):
         of_script = list(group)
         if len(of_script) > 1:
-            forms = {case.name.translate(_FORM) for case in of_script}
+            forms = set("\0".join([case.name for case in of_script]).translate(_FORM).split("\0"))
             of_script.sort(key=attrgetter("name") if len(forms) == 1 else lambda case: natural(case.name))
         out += of_script
     return out
