@@ -12,16 +12,18 @@ from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from focal_eval.compare.keys import case_key
-from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place
 from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
 from focal_eval.runner.shared import NAMES, put_back
+
+if TYPE_CHECKING:
+    from focal_eval.records import Json
 
 __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "ReportModel", "natural"]
 

@@ -104,7 +104,7 @@ def total_line(header: Mapping[str, Any], cases: int, shown: int) -> str:
 
 def cases_listed(cases: Sequence[Listed]) -> list[dict[str, Any]]:
     """Each case as one entry of a document, without what was said."""
-    return [
+    entries: list[dict[str, Any]] = [
         {
             "case": key,
             "name": name,
@@ -116,7 +116,10 @@ def cases_listed(cases: Sequence[Listed]) -> list[dict[str, Any]]:
             "verdict": verdict,
             "turns": turns,
             "elapsed_ms": round(elapsed_ms, 3),
-            **({} if message is None else {"message": message}),
         }
-        for key, name, script, title, file, line, tags, verdict, turns, elapsed_ms, message in cases
+        for key, name, script, title, file, line, tags, verdict, turns, elapsed_ms, _ in cases
     ]
+    for entry, case in zip(entries, cases, strict=True):
+        if case.message is not None:
+            entry["message"] = case.message
+    return entries
