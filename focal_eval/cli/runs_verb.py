@@ -60,7 +60,7 @@ def _cases(arguments: argparse.Namespace) -> None:
     from focal_eval.evaluate.listing import chosen, list_cases
     from focal_eval.report.ansi import Paint, emit, emit_lines, wants_colour
     from focal_eval.report.runs_text import batched, case_rows, cases_listed, total_line
-    from focal_eval.runner.reading import collector_off
+    from focal_eval.value import collector_off
 
     with collector_off():
         run = list_cases(arguments.run, arguments.runs)

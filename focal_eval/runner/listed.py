@@ -11,7 +11,7 @@ from focal_eval.runner.folder import JOURNAL
 from focal_eval.runner.index import INDEX, NOT_USABLE, begun, fits, put, rows_of
 from focal_eval.runner.index import attempt_of as attempt_of_row
 from focal_eval.runner.index import case_of as case_of_row
-from focal_eval.runner.reading import collector_off
+from focal_eval.value import collector_off
 
 
 class Listed(NamedTuple):

@@ -20,6 +20,7 @@ from focal_eval.store.model import Ingested, Keep, Pruned, RunFacts, Scope
 from focal_eval.store.pruning import prune
 from focal_eval.store.tables import metadata, runs
 from focal_eval.store.windows import STORED, all_series, fitting, stored_run
+from focal_eval.value import collector_off
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -39,7 +40,8 @@ class SqlStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with speaking(self.address), self.engine.connect() as connection, connection.begin():
+        """One look at the store. A collection in the midst of it would take longer than most answers."""
+        with speaking(self.address), self.engine.connect() as connection, connection.begin(), collector_off():
             yield connection
 
     @contextmanager
