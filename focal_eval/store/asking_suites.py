@@ -116,9 +116,13 @@ def strips(connection: Connection, scope: Scope) -> Strips:
         return Strips((), {})
     chosen = window(connection, wanted[0], scope)
     places = {row.at: place for place, row in enumerate(chosen.runs)}
-    of_case = and_(case_runs.c.case_no == cases.c.no, case_runs.c.at.between(chosen.first, chosen.last))
     columns = (cases.c.name, case_runs.c.at, case_runs.c.verdict, case_runs.c.flaky)
-    query = select(*columns).select_from(cases).join(case_runs, of_case).where(cases.c.suite_no == chosen.suite)
+    query = (
+        select(*columns)
+        .select_from(cases)
+        .join(case_runs, case_runs.c.case_no == cases.c.no)
+        .where(cases.c.suite_no == chosen.suite, _of_runs(connection, chosen))
+    )
     letters = [LETTERS[verdict] for verdict in VERDICTS]
     found: dict[str, list[str]] = {}
     for name, at, verdict, flaky in connection.execute(query):
@@ -129,3 +133,13 @@ def strips(connection: Connection, scope: Scope) -> Strips:
             row[place] = FLAKY if flaky else letters[verdict]
     drawn = {name: "".join(found[name]) for name in sorted(found)}
     return Strips(tuple((run.id, run.started_at) for run in chosen.runs), drawn)
+
+
+def _of_runs(connection: Connection, chosen: Window) -> Any:
+    """What all rows of a window have in common, asked for as the database keeps them.
+
+    SQLite has the rows of a case side by side. PostgreSQL has them in the order they came, so those of a run.
+    """
+    if connection.dialect.name == "sqlite":
+        return case_runs.c.at.between(chosen.first, chosen.last)
+    return case_runs.c.run_no.in_([run.no for run in chosen.runs])
