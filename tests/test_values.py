@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Any
+
+import pytest
 
 from focal_eval.value import value
 
@@ -50,3 +54,45 @@ def test_values_are_dataclasses() -> None:
     assert dataclasses.replace(Place("a"), number=2) == Place("a", 2)
     assert [spec.name for spec in dataclasses.fields(Named)] == ["name"]
     assert not hasattr(Place("a"), "__dict__")
+
+
+@value
+class Told:
+    """Every kind of field there is."""
+
+    name: str
+    count: int = 3
+    notes: list[str] = dataclasses.field(default_factory=list)
+    brief: bool = dataclasses.field(default=False, init=False)
+    made: list[str] = dataclasses.field(default_factory=list, init=False)
+    settled: str = dataclasses.field(init=False)
+    loud: bool = dataclasses.field(default=False, kw_only=True)
+    by: str = dataclasses.field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settled", f"{self.name} by {self.by}")
+
+
+def test_values_are_made_as_dataclasses_are() -> None:
+    """Defaults, fresh lists, fields nobody gives, names only, and what is settled at the end."""
+    first, second = Told("a", by="x"), Told("b", 4, ["n"], by="y", loud=True)
+    assert (first.name, first.count, first.notes, first.brief, first.made, first.settled) == ("a", 3, [], False, [], "a by x")
+    assert (second.count, second.notes, second.loud, second.settled) == (4, ["n"], True, "b by y")
+    first.notes.append("mine")
+    assert Told("c", by="z").notes == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((), "Told.__init__() missing 1 required positional argument: 'name'"),
+        (("a",), "Told.__init__() missing 1 required keyword-only argument: 'by'"),
+        (("a", 1, [], True), "takes from 2 to 4 positional arguments"),
+    ],
+)
+def test_a_value_that_lacks_a_field_is_not_made(given: tuple[object, ...], said: str) -> None:
+    """The message names the class and the field, the first time and later."""
+    make: Any = Told
+    for _ in range(2):
+        with pytest.raises(TypeError, match=re.escape(said)):
+            make(*given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +78,8 @@ def workers(text: str) -> int:
 
 def per_cent(text: str) -> float:
     """Reads per cent as a share; exact, so that 95 of 100 is never below 95 %."""
+    from fractions import Fraction
+
     try:
         value = Fraction(text) / 100
     except (ValueError, ZeroDivisionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from focal_eval.errors import Diagnostic
@@ -17,9 +17,26 @@ FORMATS = ("pretty", "concise", "github", "sarif", "json")
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
+    sys.stdout.buffer.write(_indented(value) + b"\n")
+    sys.stdout.flush()
+
+
+def _indented(value: Any) -> bytes:
     import orjson
 
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str) + b"\n")
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str)
+
+
+def print_long_json(value: dict[str, Any], name: str, parts: Iterable[Sequence[Any]]) -> None:
+    """What `print_json` prints of `{**value, name: [*all the parts]}`, made part by part: it is never in memory as a whole."""
+    out = sys.stdout.buffer
+    out.write(_indented({**value, name: []})[: -len(b"]\n}")])
+    first = True
+    for part in parts:
+        if part:
+            out.write((b"" if first else b",") + _indented([part])[len(b"[\n  [") : -len(b"\n  ]\n]")])
+            first = False
+    out.write(b"]\n}\n" if first else b"\n  ]\n}\n")
     sys.stdout.flush()
 
 

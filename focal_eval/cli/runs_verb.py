@@ -58,25 +58,25 @@ def _runs(arguments: argparse.Namespace) -> None:
 
 def _cases(arguments: argparse.Namespace) -> None:
     from focal_eval.evaluate.listing import chosen, list_cases
-    from focal_eval.report.ansi import Paint, emit, wants_colour
-    from focal_eval.report.runs_text import case_listed, case_rows, total_line
+    from focal_eval.report.ansi import Paint, emit, emit_lines, wants_colour
+    from focal_eval.report.runs_text import batched, case_rows, cases_listed, total_line
+    from focal_eval.value import collector_off
 
-    run = list_cases(arguments.run, arguments.runs)
-    words = tuple(word.strip() for word in (arguments.verdict or "").split(",") if word.strip())
-    cases = chosen(run.cases, words)
-    shown = cases[: arguments.limit or None]
-    if arguments.json:
-        from focal_eval.cli.diagnostics import print_json
-        from focal_eval.runner.reading import collector_off
+    with collector_off():
+        run = list_cases(arguments.run, arguments.runs)
+        words = tuple(word.strip() for word in (arguments.verdict or "").split(",") if word.strip())
+        cases = chosen(run.cases, words)
+        shown = cases[: arguments.limit] if arguments.limit else cases
+        if arguments.json:
+            from focal_eval.cli.diagnostics import print_long_json
 
-        named = {key: run.header.get(key) for key in ("id", "started_at", "state", "verdict")}
-        with collector_off():
-            listed = [case_listed(case) for case in shown]
-        print_json({"format": 1, **named, "counts": dict(run.counts), "total": len(cases), "cases": listed})
-        return
-    if arguments.quiet:
-        sys.stdout.write("".join(f"{case.id}\n" for case in shown))
-        return
-    for line in case_rows(shown, Paint(wants_colour(sys.stdout))):
-        emit(sys.stdout, line)
-    emit(sys.stdout, total_line(run.header, len(run.cases), len(shown)))
+            named = {key: run.header.get(key) for key in ("id", "started_at", "state", "verdict")}
+            told = {"format": 1, **named, "counts": dict(run.counts), "total": len(cases)}
+            print_long_json(told, "cases", map(cases_listed, batched(shown)))
+            return
+        if arguments.quiet:
+            sys.stdout.write("".join(f"{case.id}\n" for case in shown))
+            return
+        for lines in case_rows(shown, Paint(wants_colour(sys.stdout))):
+            emit_lines(sys.stdout, lines)
+        emit(sys.stdout, total_line(run.header, len(run.cases), len(shown)))

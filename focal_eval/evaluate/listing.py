@@ -14,8 +14,7 @@ from focal_eval.report.model import WORST_FIRST, Case, ReportModel, counts_of, i
 from focal_eval.runner.folder import JOURNAL, read_header
 from focal_eval.runner.listed import Listed, listed, overview
 from focal_eval.runner.lock import held_by
-from focal_eval.runner.reading import collector_off
-from focal_eval.value import value
+from focal_eval.value import collector_off, value
 
 
 @value

@@ -41,6 +41,7 @@ from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.opening import Terms
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule, Totals
+from focal_eval.runner.warming import warm
 from focal_eval.script.suite_compare import masks_to_json
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ class RunUnderWay:
                 return replace(self._go(runner, observer, cluster or pool), warnings=warnings)
 
     def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
+        if pool is None:
+            warm(self.plan)
         start = self.clock.elapsed()
         journal = self.begin()
         try:

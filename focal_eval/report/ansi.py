@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35", "cyan": "36"}
@@ -60,3 +60,17 @@ def emit(stream: TextIO, text: str) -> None:
     except UnicodeEncodeError:
         text = text.translate(_SPELT).encode(encoding, "replace").decode(encoding)
     stream.write(text + "\n")
+
+
+def emit_lines(stream: TextIO, lines: Sequence[str]) -> None:
+    """Writes each line as `emit` does, all at once where the stream's encoding has all they need."""
+    if not lines:
+        return
+    together = "\n".join(lines)
+    try:
+        together.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        for line in lines:
+            emit(stream, line)
+    else:
+        stream.write(together + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)} | {0x7F: "\u2421"}
 _ESCAPED = [*range(0x80, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF, 0xFFFE, 0xFFFF]
@@ -26,6 +27,15 @@ def one_line(text: str, width: int) -> str:
     if len(text) <= width and text.isprintable() and "  " not in text and text == text.strip(" "):
         return text
     return clip(" ".join(visible(text[: 8 * width]).split()), width)
+
+
+def one_line_each(texts: Sequence[str], width: int) -> Sequence[str]:
+    """Each text as `one_line` gives it; many that are so already cost little more than one look at them all together."""
+    together = "|".join(texts)
+    harmless = together.isprintable() and not any(pair in together for pair in ("  ", " |", "| "))
+    if harmless and together == together.strip(" ") and max(map(len, texts), default=0) <= width:
+        return texts
+    return [one_line(text, width) for text in texts]
 
 
 def clip(text: str, limit: int) -> str:

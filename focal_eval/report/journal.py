@@ -10,7 +10,8 @@ from focal_eval.errors import StorageError
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.folder import FORMATS, JOURNAL, read_journal
 from focal_eval.runner.index import read_index
-from focal_eval.runner.reading import Reading, collector_off
+from focal_eval.runner.reading import Reading
+from focal_eval.value import collector_off
 
 
 def read_run(folder: Path) -> ReportModel:

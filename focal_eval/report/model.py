@@ -12,16 +12,18 @@ from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from focal_eval.compare.keys import case_key
-from focal_eval.records import Json
 from focal_eval.runner.entries import Attempt, Case, Place
 from focal_eval.runner.read_at import ReadAt
 from focal_eval.runner.seal import SEAL
 from focal_eval.runner.shared import NAMES, put_back
+
+if TYPE_CHECKING:
+    from focal_eval.records import Json
 
 __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "ReportModel", "natural"]
 
@@ -206,7 +208,7 @@ def planned_in(header: Mapping[str, Json], recorded: int) -> int:
 
 def counts_of(header: Mapping[str, Json], cases: Sequence[Told]) -> dict[str, int]:
     """Cases by verdict, worst first, all verdicts; cases never begun are `not_run`."""
-    seen = Counter([case.verdict for case in cases])
+    seen = Counter(map(attrgetter("verdict"), cases))
     seen["not_run"] += planned_in(header, len(cases)) - len(cases)
     return {verdict: seen[verdict] for verdict in WORST_FIRST}
 
@@ -231,7 +233,7 @@ def in_order(cases: Iterable[T]) -> list[T]:
     for _, group in groupby(sorted(cases, key=script), key=script):
         of_script = list(group)
         if len(of_script) > 1:
-            forms = {case.name.translate(_FORM) for case in of_script}
+            forms = set("\0".join([case.name for case in of_script]).translate(_FORM).split("\0"))
             of_script.sort(key=attrgetter("name") if len(forms) == 1 else lambda case: natural(case.name))
         out += of_script
     return out

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from focal_eval.report.ansi import Paint
-from focal_eval.report.characters import one_line
+from focal_eval.report.characters import one_line, one_line_each
 from focal_eval.report.wording import MARKS, WORDS, took_words
 from focal_eval.runner.listed import Listed
 from focal_eval.text import counted
@@ -73,13 +73,26 @@ def _state(run: Run) -> str:
     return f"({told} by {run.writer})" if run.writer is not None else f"({told})"
 
 
-def case_rows(cases: Iterable[Listed], paint: Paint) -> Iterator[str]:
-    """A line a case: verdict, name, turns and time, and the first thing that went wrong."""
+def case_rows(cases: Sequence[Listed], paint: Paint) -> Iterator[list[str]]:
+    """Lines, some hundred together: of each case verdict, turns, time and name, and the first thing that went wrong."""
     labels = {verdict: paint.verdict(f"{MARKS[verdict]} {word:<19}", verdict) for verdict, word in WORDS.items()}
-    for case in cases:
-        line = f"{labels[case.verdict]}{case.turns:>4} {case.elapsed_ms:>9.0f} ms  {one_line(case.name, 200)}"
-        told = case.message
-        yield line if told is None or case.verdict == "passed" else f"{line}  {paint(one_line(told, 160), 'dim')}"
+    for some in batched(cases):
+        names = one_line_each([case.name for case in some], 200)
+        heads = {told: f"{labels[told[0]]}{told[1]:>4} " for told in {(case.verdict, case.turns) for case in some}}
+        took = "\n".join(["%9.0f"] * len(some)) % tuple([case.elapsed_ms for case in some])  # one call, not one a case
+        lines = []
+        for (_, _, _, _, _, _, _, verdict, turns, _, told), ms, name in zip(some, took.split("\n"), names, strict=True):
+            line = f"{heads[verdict, turns]}{ms} ms  {name}"
+            if told is not None and verdict != "passed":
+                line = f"{line}  {paint(one_line(told, 160), 'dim')}"
+            lines.append(line)
+        yield lines
+
+
+def batched(cases: Sequence[Listed], size: int = 500) -> Iterator[Sequence[Listed]]:
+    """The cases in their order, so many together."""
+    for start in range(0, len(cases), size):
+        yield cases[start : start + size]
 
 
 def total_line(header: Mapping[str, Any], cases: int, shown: int) -> str:
@@ -89,20 +102,24 @@ def total_line(header: Mapping[str, Any], cases: int, shown: int) -> str:
     return f"{counted(cases, 'case')} recorded{'' if shown == cases else f', {shown:,} shown'}{rest}"
 
 
-def case_listed(case: Listed) -> dict[str, Any]:
-    """The case as one entry of a document, without what was said."""
-    listed = {
-        "case": case.id,
-        "name": case.name,
-        "script": case.script,
-        "title": case.title,
-        "file": case.file,
-        "line": case.line,
-        "tags": list(case.tags),
-        "verdict": case.verdict,
-        "turns": case.turns,
-        "elapsed_ms": round(case.elapsed_ms, 3),
-    }
-    if case.message is not None:
-        listed["message"] = case.message
-    return listed
+def cases_listed(cases: Sequence[Listed]) -> list[dict[str, Any]]:
+    """Each case as one entry of a document, without what was said."""
+    entries: list[dict[str, Any]] = [
+        {
+            "case": key,
+            "name": name,
+            "script": script,
+            "title": title,
+            "file": file,
+            "line": line,
+            "tags": tags,
+            "verdict": verdict,
+            "turns": turns,
+            "elapsed_ms": round(elapsed_ms, 3),
+        }
+        for key, name, script, title, file, line, tags, verdict, turns, elapsed_ms, _ in cases
+    ]
+    for entry, case in zip(entries, cases, strict=True):
+        if case.message is not None:
+            entry["message"] = case.message
+    return entries

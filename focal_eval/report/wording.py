@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from focal_eval.records import Json
 from focal_eval.report.characters import one_line
 from focal_eval.report.model import Case, ReportModel
 from focal_eval.text import counted, of_them
+
+if TYPE_CHECKING:
+    from focal_eval.records import Json
 
 WORDS = {
     "errored": "errored",

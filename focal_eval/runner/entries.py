@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from focal_eval.records import Json
+if TYPE_CHECKING:
+    from focal_eval.records import Json
 
 
 class Place(NamedTuple):

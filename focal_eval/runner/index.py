@@ -20,8 +20,9 @@ from typing import IO, Any
 import orjson
 
 from focal_eval.runner.entries import LENGTH_BITS, Attempt, Case, Place, places_in
-from focal_eval.runner.reading import NOTHING, Reading, collector_off
+from focal_eval.runner.reading import NOTHING, Reading
 from focal_eval.runner.seal import is_sealed, sealed
+from focal_eval.value import collector_off
 
 INDEX = "index.jsonl"
 VERSION = 2

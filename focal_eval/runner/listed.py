@@ -11,7 +11,7 @@ from focal_eval.runner.folder import JOURNAL
 from focal_eval.runner.index import INDEX, NOT_USABLE, begun, fits, put, rows_of
 from focal_eval.runner.index import attempt_of as attempt_of_row
 from focal_eval.runner.index import case_of as case_of_row
-from focal_eval.runner.reading import collector_off
+from focal_eval.value import collector_off
 
 
 class Listed(NamedTuple):
@@ -53,36 +53,75 @@ def overview(folder: Path) -> Overview | None:
 
 
 def _overview(folder: Path) -> Overview | None:
-    plain: dict[str, Listed] = {}
-    others: dict[str, list[Any]] = {}  # a case's own row, then those of its attempts
+    found = _Rows()
     header: Mapping[str, Any] | None = None
-    last = ""
     with (folder / INDEX).open("rb") as index, (folder / JOURNAL).open("rb") as journal:
         size, _, lines = begun(index, journal)
-        for found in lines:
-            for told, row, _ in rows_of(found):
-                if isinstance(told, str):
-                    others[told].append(row)  # KeyError where it was plain: it is told in full by the general way
-                    continue
-                if row is None or len(row) != 5 or not isinstance(row[1], str) or row[2] == "xpassed":
-                    others[told[0]] = [told, row]
-                    continue
-                key, name, script, title, file, line, tags, *_ = told
-                _, last, verdict, elapsed, _ = row
-                script = script or name
-                turns = last.count("+") - 1
-                fields = (key, name, script, title or script, file, line, tuple(tags), verdict, turns, elapsed, None)
-                plain[key] = Listed._make(fields)
-            header = found["header"] if found.get("end") == size else None
-        if header is None or not fits(journal, last, size):
+        for line in lines:
+            found.take(rows_of(line))
+            header = line["header"] if line.get("end") == size else None
+        if header is None or not fits(journal, found.last, size):
             return None
-    return Overview(header, [*plain.values(), *map(_other, others.values())])
+    return Overview(header, found.cases())
 
 
-def _other(rows: list[Any]) -> Listed:
-    """A case that takes more than a look: with trouble, cut off, or with several attempts."""
-    case = case_of_row(rows[0])
-    for row in rows[1:]:
+_BY_ENTRIES = frozenset({"xpassed", "not_run", None})  # verdicts whose message is made of the case's own fields
+
+
+class _Rows:
+    """Takes the rows of an index. Written for a hundred thousand: what it does to each costs a hundredth of a second a look."""
+
+    def __init__(self) -> None:
+        self.last = ""  # where the attempt stands that ended last
+        self._listed: list[Listed] = []
+        self._kept: dict[str, list[Any]] = {}  # where it is listed or None; its own row, then those of its attempts
+        self._same: dict[str, str] = {}  # of titles and files there are few
+
+    def take(self, rows: list[Any]) -> None:
+        """Takes some rows, in their order. Raises one of `NOT_USABLE` for a row that fits nothing that was told before."""
+        out, make, same = self._listed, tuple.__new__, self._same.setdefault
+        for told, row, _ in rows:
+            if row is None or row[1].__class__ is not str:
+                self._keep(told, row)
+                continue
+            _, lines, verdict, elapsed, _, *trouble = row
+            self.last = lines
+            if told.__class__ is str or verdict in _BY_ENTRIES:
+                self._keep(told, row)
+                continue
+            message = None
+            if trouble:
+                self._kept[told[0]] = [len(out), told, row]
+                message = trouble[0][3] or trouble[0][0]
+            key, name, script, title, file, line, tags, _, _, _, _, _, _, _ = told
+            if script is None:
+                script = name
+            title = script if title is None else same(title, title)
+            turns = lines.count("+") - 1
+            fields = (key, name, script, title, same(file, file), line, tuple(tags), verdict, turns, elapsed, message)
+            out.append(make(Listed, fields))
+
+    def _keep(self, told: Any, row: Any) -> None:
+        """A row that is not enough to list its case."""
+        if isinstance(told, str):
+            self._kept[told].append(row)  # KeyError where none was kept: the run is read the general way then
+        else:
+            self._kept[told[0]] = [None, told, row]
+
+    def cases(self) -> list[Listed]:
+        """Each case once."""
+        for at, told, *rows in self._kept.values():
+            if at is None:
+                self._listed.append(_by_entries(told, rows))
+            elif len(rows) > 1:
+                self._listed[at] = _by_entries(told, rows)
+        return self._listed
+
+
+def _by_entries(told: list[Any], rows: list[Any]) -> Listed:
+    """A case that takes more than a look: cut off, passed against its mark, or with several attempts."""
+    case = case_of_row(told)
+    for row in rows:
         if row is not None:
             put(case, attempt_of_row(row))
     return listed(case)

@@ -5,10 +5,8 @@ The same whether the lines are read from a file or have just been written.
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from sys import intern
 from typing import IO, Any
 
@@ -16,6 +14,7 @@ import orjson
 
 from focal_eval.runner.entries import Attempt, Case, Place, packed
 from focal_eval.runner.seal import SEAL, SEAL_LENGTH, is_sealed
+from focal_eval.value import collector_off
 
 _PLAIN = b',"plain":true'  # says no more than that all was as expected
 SEALED_FROM = 2  # the format whose lines have a checksum
@@ -247,18 +246,6 @@ NOTHING: dict[str, Any] = {}  # for all that have none: there may be a hundred t
 def _shared(text: str | None, known: str) -> str:
     """The text, as the object that is there already where it is the same."""
     return known if not text or text == known else text
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """Without the cyclic garbage collector: it would walk all that is kept of a big journal again and again, for no cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:

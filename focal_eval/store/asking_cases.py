@@ -38,25 +38,34 @@ def case_history(connection: Connection, name: str, scope: Scope) -> CaseHistory
     chosen = window(connection, series[case.suite_no], scope, also)
     rows = list(connection.execute(_points(case.no).where(case_runs.c.at.between(chosen.first, chosen.last))))
     tried = _tries(connection, case.no, rows)
-    judged = [row for row in rows if row.judged]
+    points = tuple(_point(row, tried) for row in rows)
+    judged = [place for place, point in enumerate(points) if point.judged]
     return CaseHistory(
         name=name,
         title=case.title,
         file=case.file,
         series=chosen.series,
-        points=tuple(_point(row, tried) for row in rows),
-        passed=Rate(sum(row.good for row in rows), sum(row.judged for row in rows)),
-        flake=Rate(sum(row.unsteady for row in rows), len(judged)),
-        streak=_streak(connection, case.no, judged[-1]) if judged else None,
+        points=points,
+        passed=Rate(sum([point.good for point in points]), sum([point.judged for point in points])),
+        flake=Rate(sum([point.unsteady for point in points]), len(judged)),
+        streak=_streak(connection, case.no, rows[judged[-1]]) if judged else None,
         also=also,
     )
 
 
+_POINT = (
+    *(runs.c[name] for name in ("id", "started_at", "agent_digest", "suite_digest", "version")),
+    *(case_runs.c[name] for name in ("verdict", "flaky", "unsteady", "quarantined", "good", "judged", "elapsed_us", "tokens")),
+    *(scripts.c.digest.label("script"), reasons.c.text.label("reason"), case_runs.c.run_no, case_runs.c.at),
+    *(case_runs.c[name] for name in ("is_good", "since", "before", "sum_runs")),
+)
+
+
 def _points(case: int) -> Select[Any]:
     """The rows of a case, oldest first, with what they refer to."""
-    told = [runs.c[name] for name in ("id", "started_at", "agent_digest", "suite_digest", "version")]
     return (
-        select(case_runs, *told, scripts.c.digest.label("script"), reasons.c.text.label("reason"))
+        select(*_POINT)
+        .select_from(case_runs)
         .join(runs, runs.c.no == case_runs.c.run_no)
         .join(scripts, scripts.c.no == case_runs.c.script_no)
         .outerjoin(reasons, reasons.c.no == case_runs.c.reason_no)
@@ -83,23 +92,12 @@ def _tries(connection: Connection, case: int, rows: Sequence[Row[Any]]) -> Mappi
 
 
 def _point(row: Row[Any], tried: Mapping[int, tuple[str, ...]]) -> Point:
+    key, started_at, agent, suite, version, verdict, flaky, unsteady, quarantined, good, judged, us, tokens, *rest = row
+    script, reason, number, *_ = rest
+    marks = (flaky, unsteady, quarantined, good, judged)
+    versions = (script, agent, suite, version)
     return Point(
-        run=row.id,
-        started_at=row.started_at,
-        verdict=VERDICTS[row.verdict],
-        flaky=row.flaky,
-        unsteady=row.unsteady,
-        quarantined=row.quarantined,
-        good=row.good,
-        judged=row.judged,
-        ms=in_ms(row.elapsed_us),
-        tokens=row.tokens,
-        reason=row.reason,
-        script=row.script,
-        agent=row.agent_digest,
-        suite=row.suite_digest,
-        version=row.version,
-        tries=tried.get(row.run_no, ()),
+        key, started_at, VERDICTS[verdict], *marks, in_ms(us), tokens, reason, *versions, tried.get(number, ()) if tried else ()
     )
 
 

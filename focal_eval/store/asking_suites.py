@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Select, and_, bindparam, case, func, select
 
-from focal_eval.store.answers import Rate, Series, Standing, Strips, SuiteHistory
+from focal_eval.store.answers import Rate, Series, Standing, StoredRun, Strips, SuiteHistory
 from focal_eval.store.model import VERDICTS, Scope
-from focal_eval.store.tables import SUMS, case_runs, cases
-from focal_eval.store.windows import Window, all_series, fitting, stored_run, window
+from focal_eval.store.tables import SUMS, case_runs, cases, runs
+from focal_eval.store.windows import STORED, Window, all_series, fitting, stored_run, window
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +32,7 @@ def suite_history(connection: Connection, scope: Scope) -> SuiteHistory:
     bad.sort(key=lambda item: -places.get(item.since, -1))
     return SuiteHistory(
         series=chosen.series,
-        points=tuple(stored_run(row, chosen.series) for row in chosen.runs),
+        points=tuple(_points(connection, chosen)),
         cases=len(found),
         flakiest=tuple(flakiest[: scope.most]),
         slowest=tuple(slowest[: scope.most]),
@@ -42,20 +43,31 @@ def suite_history(connection: Connection, scope: Scope) -> SuiteHistory:
     )
 
 
-def edges(connection: Connection, chosen: Window, columns: Callable[[Any, Any], list[Any]]) -> Iterator[Any]:
+def _points(connection: Connection, chosen: Window) -> Iterator[StoredRun]:
+    here = (runs.c.suite_no == chosen.suite, runs.c.at.between(chosen.first, chosen.last))
+    for row in connection.execute(select(*STORED).where(*here).order_by(runs.c.at)):
+        yield stored_run(row, chosen.series)
+
+
+def edges(connection: Connection, chosen: Window, columns: Callable[[Any, Any], list[Any]]) -> Iterable[Any]:
     """Of every case of a window its first and its last row in it; the columns chosen from the two, beside `name`."""
+    return connection.execute(_edges(columns), {"suite": chosen.suite, "oldest": chosen.first, "newest": chosen.last})
+
+
+@cache
+def _edges(columns: Callable[[Any, Any], list[Any]]) -> Select[Any]:
+    """The statement, made once: it has more expressions than a small suite has cases."""
     first, last, inner = case_runs.alias("first"), case_runs.alias("last"), case_runs.alias("inner")
-    here = and_(inner.c.case_no == cases.c.no, inner.c.at.between(chosen.first, chosen.last))
+    here = and_(inner.c.case_no == cases.c.no, inner.c.at.between(bindparam("oldest"), bindparam("newest")))
     lowest = select(func.min(inner.c.at)).where(here).scalar_subquery()
     highest = select(func.max(inner.c.at)).where(here).scalar_subquery()
-    query = (
+    return (
         select(cases.c.name, *columns(first, last))
         .select_from(cases)
         .join(first, and_(first.c.case_no == cases.c.no, first.c.at == lowest))
         .join(last, and_(last.c.case_no == cases.c.no, last.c.at == highest))
-        .where(cases.c.suite_no == chosen.suite)
+        .where(cases.c.suite_no == bindparam("suite"))
     )
-    yield from connection.execute(query)
 
 
 def _standings(connection: Connection, chosen: Window) -> Iterator[Standing]:
@@ -103,16 +115,31 @@ def strips(connection: Connection, scope: Scope) -> Strips:
     if not wanted:
         return Strips((), {})
     chosen = window(connection, wanted[0], scope)
-    places = {row.no: place for place, row in enumerate(chosen.runs)}
-    columns = (case_runs.c.case_no, case_runs.c.run_no, case_runs.c.verdict, case_runs.c.flaky)
+    places = {row.at: place for place, row in enumerate(chosen.runs)}
+    columns = (cases.c.name, case_runs.c.at, case_runs.c.verdict, case_runs.c.flaky)
+    query = (
+        select(*columns)
+        .select_from(cases)
+        .join(case_runs, case_runs.c.case_no == cases.c.no)
+        .where(cases.c.suite_no == chosen.suite, _of_runs(connection, chosen))
+    )
     letters = [LETTERS[verdict] for verdict in VERDICTS]
-    found: dict[int, list[str]] = {}
-    for number, run, verdict, flaky in connection.execute(select(*columns).where(case_runs.c.run_no.in_(list(places)))):
-        row = found.get(number)
+    found: dict[str, list[str]] = {}
+    for name, at, verdict, flaky in connection.execute(query):
+        row = found.get(name)
         if row is None:
-            row = found[number] = [ABSENT] * len(places)
-        row[places[run]] = FLAKY if flaky else letters[verdict]
-    named = select(cases.c.name, cases.c.no).where(cases.c.suite_no == chosen.suite)
-    rows = sorted(connection.execute(named), key=lambda row: str(row.name))  # databases sort names each in its way
-    drawn = {name: "".join(found[number]) for name, number in rows if number in found}
+            row = found[name] = [ABSENT] * len(places)
+        if (place := places.get(at)) is not None:  # else of a run that came in between
+            row[place] = FLAKY if flaky else letters[verdict]
+    drawn = {name: "".join(found[name]) for name in sorted(found)}
     return Strips(tuple((run.id, run.started_at) for run in chosen.runs), drawn)
+
+
+def _of_runs(connection: Connection, chosen: Window) -> Any:
+    """What all rows of a window have in common, asked for as the database keeps them.
+
+    SQLite has the rows of a case side by side. PostgreSQL has them in the order they came, so those of a run.
+    """
+    if connection.dialect.name == "sqlite":
+        return case_runs.c.at.between(chosen.first, chosen.last)
+    return case_runs.c.run_no.in_([run.no for run in chosen.runs])

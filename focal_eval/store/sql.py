@@ -19,7 +19,8 @@ from focal_eval.store.migrating import locked, migrate
 from focal_eval.store.model import Ingested, Keep, Pruned, RunFacts, Scope
 from focal_eval.store.pruning import prune
 from focal_eval.store.tables import metadata, runs
-from focal_eval.store.windows import all_series, fitting, stored_run
+from focal_eval.store.windows import STORED, all_series, fitting, stored_run
+from focal_eval.value import collector_off
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -39,7 +40,8 @@ class SqlStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with speaking(self.address), self.engine.connect() as connection, connection.begin():
+        """One look at the store. A collection in the midst of it would take longer than most answers."""
+        with speaking(self.address), self.engine.connect() as connection, connection.begin(), collector_off():
             yield connection
 
     @contextmanager
@@ -60,12 +62,11 @@ class SqlStore:
     def runs(self, scope: Scope) -> list[StoredRun]:
         with self._reading() as connection:
             named = scope.suite or scope.engine
-            series = {row.no: row for row in (fitting(connection, scope) if named else all_series(connection))}
-            query = select(runs).where(runs.c.suite_no.in_(list(series))).order_by(runs.c.at.desc()).limit(scope.last)
-            return [
-                stored_run(row, Series(series[row.suite_no].name, series[row.suite_no].engine))
-                for row in connection.execute(query)
-            ]
+            found = fitting(connection, scope) if named else all_series(connection)
+            series = {row.no: Series(row.name, row.engine) for row in found}
+            query = select(runs.c.suite_no, *STORED).where(runs.c.suite_no.in_(list(series)))
+            newest = query.order_by(runs.c.at.desc()).limit(scope.last)
+            return [stored_run(told, series[suite]) for suite, *told in connection.execute(newest)]
 
     def case(self, name: str, scope: Scope) -> CaseHistory:
         with self._reading() as connection:

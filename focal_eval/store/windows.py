@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -23,7 +24,7 @@ class Window:
 
     suite: int
     series: Series
-    runs: tuple[Any, ...]  # rows of `runs`
+    runs: tuple[Any, ...]  # `no`, `at`, `id` and `started_at` of each
     also: tuple[Series, ...] = ()
 
     @property
@@ -65,7 +66,8 @@ def fitting(connection: Connection, scope: Scope) -> list[Row[Any]]:
 
 def window(connection: Connection, chosen: Row[Any], scope: Scope, also: tuple[Series, ...] = ()) -> Window:
     """The last runs of one series. Raises UsageError where `before` names no run of it."""
-    query = select(runs).where(runs.c.suite_no == chosen.no)
+    told = (runs.c.no, runs.c.at, runs.c.id, runs.c.started_at)
+    query = select(*told).where(runs.c.suite_no == chosen.no)
     if scope.before:
         at = connection.scalar(select(runs.c.at).where(runs.c.id == scope.before, runs.c.suite_no == chosen.no))
         if at is None:
@@ -75,30 +77,23 @@ def window(connection: Connection, chosen: Row[Any], scope: Scope, also: tuple[S
     return Window(chosen.no, Series(chosen.name, chosen.engine), tuple(reversed(rows)), also)
 
 
-def stored_run(row: Row[Any], series: Series) -> StoredRun:
-    """A run as it is listed."""
-    return StoredRun(
-        id=row.id,
-        series=series,
-        started_at=row.started_at,
-        state=row.state,
-        verdict=row.verdict,
-        cases=row.cases,
-        good=row.good,
-        judged=row.judged,
-        flaky=row.flaky,
-        errored=row.errored,
-        quarantined=row.quarantined,
-        turns=row.turns,
-        elapsed_ms=row.elapsed_us / 1000,
-        p50_ms=in_ms(row.p50_us),
-        p95_ms=in_ms(row.p95_us),
-        tokens=row.tokens,
-        agent=row.agent_digest,
-        version=row.version,
-        folder=row.folder,
-        of=row.of_run or "",
+STORED = tuple(
+    runs.c[name]
+    for name in (
+        *("id", "started_at", "state", "verdict", "cases", "good", "judged", "flaky", "errored", "quarantined", "turns"),
+        *("elapsed_us", "p50_us", "p95_us", "tokens", "agent_digest", "version", "folder", "of_run"),
     )
+)
+"""What `stored_run` is made from; a row of `runs` holds twice as much."""
+
+
+def stored_run(row: Sequence[Any], series: Series) -> StoredRun:
+    """A run as it is listed, from a row of `STORED`."""
+    key, started_at, state, verdict, cases, good, judged, flaky, errored, quarantined, turns, us, p50, p95, *rest = row
+    tokens, agent, version, folder, of = rest
+    counts = (cases, good, judged, flaky, errored, quarantined, turns)
+    figures = (us / 1000, in_ms(p50), in_ms(p95), tokens)
+    return StoredRun(key, series, started_at, state, verdict, *counts, *figures, agent, version, folder, of or "")
 
 
 def in_ms(us: int | None) -> float | None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focal_eval.checks.json_reply import NO_JSON, json_in, value_at
-from focal_eval.checks.language import CODES
+from focal_eval.checks.language import CODES, _identifier
 from focal_eval.checks.personal import iban_in, luhn
 from focal_eval.script.wording import ABSENT
 from tests.checks.judged import check, judged, moment, only_finding, passes, reading, skipped_for, turn
@@ -289,3 +289,11 @@ def test_response_checks_describe_themselves() -> None:
     assert check("response.no_personal_data", "{kinds: [card]}").describe() == "response holds no personal data (card)"
     assert check("response.refusal", "false").describe() == "response does not refuse"
     assert turn(response="x").reply is not None
+
+
+def test_languages_are_told_by_one_model() -> None:
+    """It is read once: whoever names languages to choose from shares it with those who name none, and changes nothing."""
+    some, every = _identifier(frozenset({"de", "en"})), _identifier(CODES)
+    assert some.tk_nextmove is every.tk_nextmove
+    assert set(some.labels) == {"de", "en"}
+    assert set(every.labels) >= CODES

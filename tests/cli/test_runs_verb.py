@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,12 @@ import orjson
 import pytest
 
 from focal_eval.cli import main
+from focal_eval.cli.diagnostics import print_json, print_long_json
+from focal_eval.report.ansi import Paint, emit, emit_lines
+from focal_eval.report.characters import one_line
+from focal_eval.report.runs_text import case_rows
 from focal_eval.runner.journal import Journal
+from focal_eval.runner.listed import Listed
 from focal_eval.runner.lock import RunLock
 from focal_eval.runner.redact import Redactor
 from tests.cli.shop import build
@@ -183,3 +189,42 @@ def test_control_characters_of_an_engine_do_nothing(tmp_path: Path, capsys: pyte
         out = printed(capsys, *words)
         assert "evil" in out
         assert not set("\x1b\x07\u202e") & set(out)
+
+
+CASES = [Listed(f"{n:x}", f"talk[{n}]", "talk", "T", "t.yaml", 1, ("a",), "passed", 2, n / 3, None) for n in range(1200)]
+
+
+def test_a_long_document_is_what_it_would_be_in_one_piece(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Byte for byte, with parts or without any, and where some are empty."""
+    head = {"format": 1, "id": "r"}
+    for parts in ([], [[]], [[{"a": 1}], [], [{"b": [2, {}]}, {"c": None}]]):
+        print_long_json(head, "cases", parts)
+        piecewise = capfdbinary.readouterr().out
+        print_json(head | {"cases": [item for part in parts for item in part]})
+        assert piecewise == capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["talk", "a  b", " a", "a ", "evil\x1b[31m\u202e", "x" * 300, "two\nlines", "", "|", "wörter ✓"]
+)
+def test_every_name_of_a_list_is_harmless(name: str) -> None:
+    """One odd name among hundreds is shown as it is alone, and the others as they are."""
+    cases = [*CASES[:700], CASES[0]._replace(name=name, verdict="failed", message=name), *CASES[700:]]
+    alone = [line for case in cases for lines in case_rows([case], Paint(True)) for line in lines]
+    assert [line for lines in case_rows(cases, Paint(True)) for line in lines] == alone
+    assert f"  {one_line(name, 200)}" in alone[700]
+    assert alone[5] == Paint(True).verdict(f"✓ {'passed':<19}", "passed") + "   2         2 ms  talk[5]"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_lines_are_written_together_as_they_are_one_by_one(encoding: str) -> None:
+    """Signs that the stream lacks are spelt in those lines alone that need it."""
+    lines = ["✓ passed · ok", "plain", "naïve · ≥ 1", "日本"]
+    together, single = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    emit_lines(together, lines)
+    emit_lines(together, [])
+    for line in lines:
+        emit(single, line)
+    for stream in (together, single):
+        stream.flush()
+    assert together.buffer.getvalue() == single.buffer.getvalue()  # type: ignore[attr-defined]

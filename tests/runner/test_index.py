@@ -302,3 +302,28 @@ def test_names_of_one_script_are_in_the_order_people_count(names: list[str]) -> 
     """Whether their digits stand at the same places or not."""
     told = [Listed(name, name, "t", "T", "t.yaml", 1, (), "passed", 1, 1.0, None) for name in names]
     assert [one.name for one in in_order(told)] == sorted(names, key=natural)
+
+
+def test_cases_with_something_to_tell_are_listed_as_they_are_read(tmp_path: Path) -> None:
+    """Failed, errored and skipped ones with their message; one that passed on a second try, one that passed against its mark."""
+    kept = journal(tmp_path)
+    kept.lines([case("a"), turn("a", 0, bad=True), turn("a", 1), over("a", "failed", reason="no")])
+    kept.lines([case("b"), over("b", "errored", reason="gone", fault={"kind": "engine-crash", "message": "gone"})])
+    marked = orjson.loads(case("c")) | {"xfail": "known"}
+    kept.lines([dumps(marked), turn("c", 0), turn("c", 1), over("c", "xpassed")])
+    kept.lines([case("d"), turn("d", 0, bad=True), over("d", "failed")])
+    kept.lines([dumps(orjson.loads(line) | {"attempt": 2}) for line in (turn("d", 0), turn("d", 1), over("d"))])
+    kept.lines([case("e", 0), over("e", "skipped", reason="later"), case("f"), turn("f", 0), turn("f", 1), over("f")])
+    kept.end({"state": "finished", "verdict": "failed"})
+    kept.close()
+    same(tmp_path)
+    found = overview(tmp_path)
+    assert found is not None
+    told = {one.id: (one.verdict, one.turns, one.elapsed_ms, one.message) for one in found.cases}
+    assert told["a"] == ("failed", 2, 1.5, "did not hold: rules")
+    assert told["b"][:2] == ("errored", 0)
+    assert told["c"][0] == "xpassed"
+    assert "passed" in str(told["c"][3])
+    assert told["d"] == ("passed", 2, 3.0, None)
+    assert told["e"][3] == "later"
+    assert told["f"] == ("passed", 2, 1.5, None)

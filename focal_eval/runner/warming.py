@@ -1,0 +1,21 @@
+"""What a run does once, done before its first turn: else the first conversations would take longer than those that follow."""
+
+from __future__ import annotations
+
+import contextlib
+
+from focal_eval.errors import FocalEvalError
+from focal_eval.runner.judge import PreparedScript
+from focal_eval.runner.plan import Plan
+
+MANY = 200
+"""Of so many turns one fails by its text sooner or later, and is told with the closest passage. The library that finds it loads
+in ten milliseconds: little beside so many turns, too much for a run of a few that passes without it."""
+
+
+def warm(plan: Plan) -> None:
+    """Loads the checks of a run's first script, and of a long run the library that words failures."""
+    with contextlib.suppress(FocalEvalError):  # a script that was changed is told when it is its turn
+        PreparedScript(plan.cases[0].opened().script)
+    if plan.turns >= MANY:
+        import rapidfuzz.fuzz  # noqa: F401  # for its side effect: the next import of it finds it loaded
