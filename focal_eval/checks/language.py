@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from focal_eval.checks.base import Moment, TurnCheck, Unreported, written_short
+from focal_eval.checks.language_model import identifier, narrowed
 from focal_eval.checks.passages import quoted
 from focal_eval.checks.text import response_of
 from focal_eval.document.shape import Number
@@ -23,20 +23,14 @@ CODES = frozenset(_CODES.split())
 """The ISO 639-1 codes of the languages that can be told."""
 
 
-@cache
-def _model() -> Any:
-    """What tells all languages apart; reading it takes half a second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+@lru_cache(maxsize=1)
+def _whole() -> Any:
+    return identifier(CODES)
 
 
 @lru_cache(maxsize=32)
 def _identifier(among: frozenset[str]) -> Any:
-    """What tells these apart: it shares all but a few columns with the model."""
-    identifier = copy(_model())
-    identifier.set_languages(sorted(among))
-    return identifier
+    return _whole() if among == CODES else narrowed(_whole(), among)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ def call(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> BisectRequest:
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.errors import UsageError
     from focal_eval.evaluate.bisecting import BisectRequest
-    from focal_eval.script.cache import cache_folder
 
     files = [file for file in (arguments.old, arguments.new) if file is not None]
     if (arguments.git is None) != (len(files) == 2) or (arguments.git is not None and files):

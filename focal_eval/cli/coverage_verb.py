@@ -70,8 +70,8 @@ def call(arguments: argparse.Namespace) -> int:
     """Adds up, prints, writes what is asked for; 1 where the share is under the limit."""
     from focal_eval.cli.diagnostics import print_json
     from focal_eval.coverage.model import KINDS
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate.covering import CoverRequest, cover
-    from focal_eval.script.cache import cache_folder
 
     covered = cover(
         CoverRequest(

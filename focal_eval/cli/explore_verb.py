@@ -56,12 +56,12 @@ def _seed(text: str) -> int:
 def call(arguments: argparse.Namespace) -> int:
     """Explores, writes, prints."""
     from focal_eval.cli.diagnostics import print_json
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate.exploring import DEFAULT_KINDS, ExploreRequest, find
     from focal_eval.experiment.explore import Bounds
     from focal_eval.report.counting import counting
     from focal_eval.report.explore_text import print_explored
-    from focal_eval.script.cache import cache_folder
 
     request = ExploreRequest(
         arguments.agent,

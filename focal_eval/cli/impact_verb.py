@@ -41,11 +41,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def call(arguments: argparse.Namespace) -> int:
     """Chooses, prints; 1 where --verify found a case that was not chosen."""
     from focal_eval.cli.diagnostics import print_json
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate.impacting import WHY, ImpactRequest, find
     from focal_eval.report.counting import counting
     from focal_eval.report.impact_text import print_impact
-    from focal_eval.script.cache import cache_folder
 
     request = ImpactRequest(
         arguments.old,

@@ -28,11 +28,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def call(arguments: argparse.Namespace) -> int:
     """Cuts the case down, writes the script, prints it with the text of an issue."""
     from focal_eval.cli.diagnostics import print_json
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.errors import ExitCode
     from focal_eval.evaluate.minimising import MinimiseRequest, find
     from focal_eval.report.counting import counting
     from focal_eval.report.minimise_text import print_minimal
-    from focal_eval.script.cache import cache_folder
 
     request = MinimiseRequest(
         arguments.run,

@@ -97,10 +97,10 @@ def _agent(arguments: argparse.Namespace) -> AgentMutations:
     """The suite's agent, changed and played."""
     import contextlib
 
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate.agent_mutating import MutateRequest, mutate_agent
     from focal_eval.evaluate.request import RunRequest
     from focal_eval.report.counting import counting
-    from focal_eval.script.cache import cache_folder
 
     run = RunRequest(
         tuple(map(Path, arguments.target)),
@@ -126,8 +126,8 @@ def _agent(arguments: argparse.Namespace) -> AgentMutations:
 
 def _traces(arguments: argparse.Namespace) -> TraceMutations:
     """The records of a run, altered; no engine."""
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate.trace_mutating import MOST, TraceRequest, mutate_traces
-    from focal_eval.script.cache import cache_folder
 
     return mutate_traces(
         TraceRequest(

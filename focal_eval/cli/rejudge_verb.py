@@ -38,9 +38,9 @@ def call(arguments: argparse.Namespace) -> int:
     from focal_eval.cli.output import printing
     from focal_eval.cli.run_verb import show
     from focal_eval.clock import Clock
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate.rejudging import RejudgeRequest, rejudge
     from focal_eval.report.progress import progress
-    from focal_eval.script.cache import cache_folder
 
     clock = Clock()
     request = RejudgeRequest(

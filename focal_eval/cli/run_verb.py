@@ -86,9 +86,9 @@ def call(arguments: argparse.Namespace) -> int:
     """Runs, prints, and returns the exit code."""
     from focal_eval.cli.output import printing
     from focal_eval.clock import Clock
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate import RunRequest, run
     from focal_eval.report.progress import progress
-    from focal_eval.script.cache import cache_folder
 
     _check_update(arguments)
     clock = Clock()

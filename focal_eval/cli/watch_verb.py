@@ -28,10 +28,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def call(arguments: argparse.Namespace) -> int:
     """Plays everything once, then what each edit touches, until Ctrl-C: exit code 130."""
     from focal_eval.clock import Clock, pause
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.evaluate.edits_on_disk import next_edit, saved_since, state_of
     from focal_eval.evaluate.request import RunRequest
     from focal_eval.evaluate.watching import Watching
-    from focal_eval.script.cache import cache_folder
 
     clock = Clock()
     request = RunRequest(

@@ -8,11 +8,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
+from focal_eval.agent import Agent
+from focal_eval.agent.parts import parts
+from focal_eval.agent.placed import Placed
 from focal_eval.document import INVALID, Reader, Shape, read_file, record_of
 from focal_eval.document.reader import Node
 from focal_eval.document.shape import JsonSchema, ListOf, SchemaBuilder, Text
-from focal_eval.errors import Refused, UsageError
+from focal_eval.errors import Problems, Refused, UsageError
+from focal_eval.experiment.agent_mutants import OPERATORS
 from focal_eval.experiment.mutants import Fate, Tried
+from focal_eval.registry import did_you_mean
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value
@@ -27,8 +32,8 @@ class Accepted:
     reason: str
     span: Span
     mutant: str | None = None
-    operator: tuple[str, ...] = ()
-    part: tuple[str, ...] = ()  # kind:name, as `rule:greet`
+    operator: tuple[Placed, ...] = ()
+    part: tuple[Placed, ...] = ()  # kind:name, as `rule:greet`
 
     def covers(self, item: Tried) -> bool:
         """Whether the entry is about this mutant."""
@@ -45,8 +50,8 @@ class _Entry:
 
     reason: Annotated[str, _SAID]
     mutant: Annotated[str | None, _SAID] = None
-    operator: Annotated[tuple[str, ...], ListOf(_SAID)] = ()
-    part: Annotated[tuple[str, ...], ListOf(_SAID)] = ()
+    operator: Annotated[tuple[Placed, ...], ListOf(Placed.__shape__())] = ()
+    part: Annotated[tuple[Placed, ...], ListOf(Placed.__shape__())] = ()
 
     def __post_init__(self) -> None:
         if self.mutant is None and not self.operator and not self.part:
@@ -101,6 +106,23 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
         raise Refused("no mutant was tried", problems)
     entries: tuple[Accepted, ...] = found.accepted
     return entries
+
+
+def check_names(entries: Iterable[Accepted], agent: Agent) -> None:
+    """Looks up what entries name. Raises Refused with every name that is no operator, or no part of the agent."""
+    problems, known = Problems(), [part.id for part in parts(agent)]
+    for entry in entries:
+        for name in entry.operator:
+            if name not in OPERATORS:
+                fix = did_you_mean(name, OPERATORS)
+                problems.error("accepted-operator", f"no operator is named '{name}'", name.span, help=fix)
+        for name in entry.part:
+            if not any(fnmatchcase(part, name) for part in known):
+                whole = next((part for part in known if part.partition(":")[2] == name), str(name))  # its kind was left out
+                fix = did_you_mean(whole, known)
+                problems.error("accepted-part", f"the agent has no part '{name}'", name.span, help=fix)
+    if problems.errors:
+        raise Refused("no mutant was tried", problems)
 
 
 def explain(files: Mapping[str, tuple[Accepted, ...]], tried: Iterable[Tried], *, whole: bool) -> Explained:

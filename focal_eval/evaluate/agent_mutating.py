@@ -11,7 +11,7 @@ from focal_eval.agent import Agent
 from focal_eval.clock import seeded
 from focal_eval.engines import Setting
 from focal_eval.errors import ExitCode, UsageError
-from focal_eval.evaluate.accepted import Explained, explain, read_accepted
+from focal_eval.evaluate.accepted import Explained, check_names, explain, read_accepted
 from focal_eval.evaluate.git import resolved
 from focal_eval.evaluate.laboratory import Opened, open_labs
 from focal_eval.evaluate.request import RunRequest
@@ -110,6 +110,7 @@ def mutate_agent(request: MutateRequest, told: Told | None = None) -> AgentMutat
     entries = {shown(path): read_accepted(path) for path in request.accepted}
     opened = open_labs(request.run)
     lab = opened.lab
+    check_names((entry for held in entries.values() for entry in held), lab.agent)
     file, path = _file(opened)
     made = agent_mutants(lab.agent, file, request.operators or None)
     touched = None

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from focal_eval.clock import Clock
 from focal_eval.document import read_file
+from focal_eval.document.cache_folder import cache_folder
 from focal_eval.errors import Diagnostic, FocalEvalError, Problems, Refused
 from focal_eval.evaluate.preparing import Prepared, prepare
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.pytest_plugin.options import Options
 from focal_eval.report.characters import one_line
 from focal_eval.runner.plan import Case
-from focal_eval.script.cache import cache_folder
 from focal_eval.script.collect import collect
 from focal_eval.script.load import files_below, is_fragment, real, shown
 from focal_eval.script.suite import Suite, looks_like_suite, read_suite

@@ -13,7 +13,6 @@ import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +27,6 @@ from focal_eval.value import value
 
 FEWEST = 20  # scripts of one suite from which on a file is written
 MOST = 100_000  # scripts in one file, but for those of the suite at hand
-VARIABLE = "FOCAL_EVAL_CACHE"
 _KEY = 16  # bytes
 _ROW = struct.Struct(f">{_KEY}sQI")  # key, start and length of a line
 _TAIL = struct.Struct(">8sQQ")  # mark, start of the index, number of its rows
@@ -38,20 +36,6 @@ _LONGEST_HEAD = 200
 _MOST_IN_MEMORY = 4_000_000  # bytes of lines that are not written yet
 _PACKAGE = Path(__file__).parent.parent
 _READERS = ("", "document", "script", "checks", "records")  # the rooms a script's meaning depends on
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path | None:
-    """Where caches lie: `FOCAL_EVAL_CACHE` (`off` for nowhere), else below the user's cache folder."""
-    named = environment.get(VARIABLE, "")
-    if named:
-        return None if named == "off" else Path(named)
-    home = environment.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(home):  # noqa: PTH117  # a relative one is to be ignored, as the XDG specification says
-        return Path(home) / "focal-eval"
-    try:
-        return Path.home() / ".cache" / "focal-eval"
-    except RuntimeError:  # a user without a home
-        return None
 
 
 @value

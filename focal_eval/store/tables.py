@@ -7,6 +7,8 @@ Texts that many rows share stand once; those tables are not referred to by forei
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 NUMBER = BigInteger().with_variant(Integer, "sqlite")  # an INTEGER of SQLite has 64 bits, and only that can be its row's number
 
@@ -33,83 +36,106 @@ metadata = MetaData(
 )
 
 
+Kind = type[TypeEngine[Any]] | TypeEngine[Any]
+
+
+def _own() -> Column[Any]:
+    """The row's own number."""
+    return Column("no", NUMBER, primary_key=True)
+
+
+def _known(name: str, kind: Kind) -> Column[Any]:
+    """A column in which every row has a value."""
+    return Column(name, kind, nullable=False)
+
+
+def _of(name: str, table: str) -> Column[Any]:
+    """The number of another table's row, in every row."""
+    return Column(name, NUMBER, ForeignKey(f"{table}.no"), nullable=False)
+
+
+def _key(name: str, kind: Kind = NUMBER, *, of: str | None = None) -> Column[Any]:
+    """A part of a key that is given, never counted up; where a table is named, its rows' number."""
+    return Column(name, kind, *([] if of is None else [ForeignKey(f"{of}.no")]), primary_key=True, autoincrement=False)
+
+
 def _named(name: str, kept: str, *more: Column[object]) -> Table:
     """A table of texts that many rows have in common."""
-    return Table(name, metadata, Column("no", NUMBER, primary_key=True), Column(kept, Text, nullable=False, unique=True), *more)
+    return Table(name, metadata, _own(), Column(kept, Text, nullable=False, unique=True), *more)
 
 
 suites = Table(
     "suites",
     metadata,
-    Column("no", NUMBER, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("engine", Text, nullable=False),
+    _own(),
+    _known("name", Text),
+    _known("engine", Text),
     UniqueConstraint("name", "engine"),
 )
 
 runs = Table(
     "runs",
     metadata,
-    Column("no", NUMBER, primary_key=True),
-    Column("suite_no", NUMBER, ForeignKey("suites.no"), nullable=False),
-    Column("at", NUMBER, nullable=False),  # where it stands in time; see RunFacts.place
+    _own(),
+    _of("suite_no", "suites"),
+    _known("at", NUMBER),  # where it stands in time; see RunFacts.place
     Column("id", Text, nullable=False, unique=True),
-    Column("digest", Text, nullable=False),
+    _known("digest", Text),
     Column("of_run", Text),  # the run it judged again
-    Column("started_at", Text, nullable=False),
+    _known("started_at", Text),
     Column("finished_at", Text),
-    Column("state", Text, nullable=False),
+    _known("state", Text),
     Column("verdict", Text),
     Column("exit_code", SmallInteger),
-    Column("folder", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("engine_kind", Text, nullable=False),
-    Column("suite_digest", Text, nullable=False),
-    Column("agent_file", Text, nullable=False),
-    Column("agent_digest", Text, nullable=False),
+    _known("folder", Text),
+    _known("version", Text),
+    _known("engine_kind", Text),
+    _known("suite_digest", Text),
+    _known("agent_file", Text),
+    _known("agent_digest", Text),
     Column("terms", Text),
-    Column("planned", NUMBER, nullable=False),
-    Column("held", NUMBER, nullable=False),  # tries recorded
-    Column("cases", NUMBER, nullable=False),
-    Column("good", NUMBER, nullable=False),
-    Column("judged", NUMBER, nullable=False),
-    Column("flaky", NUMBER, nullable=False),
-    Column("errored", NUMBER, nullable=False),
-    Column("quarantined", NUMBER, nullable=False),
-    Column("turns", NUMBER, nullable=False),
-    Column("elapsed_us", NUMBER, nullable=False),
+    _known("planned", NUMBER),
+    _known("held", NUMBER),  # tries recorded
+    _known("cases", NUMBER),
+    _known("good", NUMBER),
+    _known("judged", NUMBER),
+    _known("flaky", NUMBER),
+    _known("errored", NUMBER),
+    _known("quarantined", NUMBER),
+    _known("turns", NUMBER),
+    _known("elapsed_us", NUMBER),
     Column("p50_us", NUMBER),
     Column("p95_us", NUMBER),
     Column("tokens", NUMBER),
-    Column("knows_rules", Boolean, nullable=False),
-    Column("ingested_at", Text, nullable=False),
+    _known("knows_rules", Boolean),
+    _known("ingested_at", Text),
     UniqueConstraint("suite_no", "at"),
 )
 
 cases = Table(
     "cases",
     metadata,
-    Column("no", NUMBER, primary_key=True),
-    Column("suite_no", NUMBER, ForeignKey("suites.no"), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("script", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("file", Text, nullable=False),
+    _own(),
+    _of("suite_no", "suites"),
+    _known("name", Text),
+    _known("script", Text),
+    _known("title", Text),
+    _known("file", Text),
     UniqueConstraint("suite_no", "name"),
     Index(None, "name"),
 )
 
 scripts = _named("scripts", "digest")
 rules = _named("rules", "name")
-reasons = _named("reasons", "digest", Column("text", Text, nullable=False))
+reasons = _named("reasons", "digest", _known("text", Text))
 rule_sets = _named("rule_sets", "digest")
 
 rule_set_rules = Table(
     "rule_set_rules",
     metadata,
-    Column("set_no", NUMBER, ForeignKey("rule_sets.no"), primary_key=True, autoincrement=False),
-    Column("rule_no", NUMBER, ForeignKey("rules.no"), primary_key=True, autoincrement=False),
-    Column("turns", NUMBER, nullable=False),
+    _key("set_no", of="rule_sets"),
+    _key("rule_no", of="rules"),
+    _known("turns", NUMBER),
     Index(None, "rule_no"),
     sqlite_with_rowid=False,
 )
@@ -120,18 +146,18 @@ SUMS = ("runs", "good", "judged", "unsteady", "us", "timed", "tokens", "counted"
 case_runs = Table(
     "case_runs",
     metadata,
-    Column("case_no", NUMBER, ForeignKey("cases.no"), primary_key=True, autoincrement=False),
-    Column("at", NUMBER, primary_key=True, autoincrement=False),
-    Column("run_no", NUMBER, ForeignKey("runs.no"), nullable=False),
-    Column("verdict", SmallInteger, nullable=False),
-    Column("flaky", Boolean, nullable=False),
-    Column("unsteady", Boolean, nullable=False),
-    Column("quarantined", Boolean, nullable=False),
-    Column("good", Integer, nullable=False),
-    Column("judged", Integer, nullable=False),
+    _key("case_no", of="cases"),
+    _key("at"),
+    _of("run_no", "runs"),
+    _known("verdict", SmallInteger),
+    _known("flaky", Boolean),
+    _known("unsteady", Boolean),
+    _known("quarantined", Boolean),
+    _known("good", Integer),
+    _known("judged", Integer),
     Column("elapsed_us", NUMBER),
     Column("tokens", NUMBER),
-    Column("script_no", NUMBER, nullable=False),
+    _known("script_no", NUMBER),
     Column("reason_no", NUMBER),
     Column("rules_no", NUMBER),
     Column("judged_at", NUMBER),  # the latest row that was judged, this one included
@@ -139,7 +165,7 @@ case_runs = Table(
     Column("was_good", Boolean),  # what it was as of the judged row before that one
     Column("since", NUMBER),  # the first judged row of the present streak
     Column("before", NUMBER),  # the judged row before that one
-    *(Column(f"sum_{name}", NUMBER, nullable=False) for name in SUMS),
+    *(_known(f"sum_{name}", NUMBER) for name in SUMS),
     Index(None, "run_no"),
     sqlite_with_rowid=False,
 )
@@ -147,12 +173,12 @@ case_runs = Table(
 tries = Table(
     "tries",
     metadata,
-    Column("run_no", NUMBER, ForeignKey("runs.no"), primary_key=True, autoincrement=False),
-    Column("case_no", NUMBER, primary_key=True, autoincrement=False),
-    Column("repeat", Integer, primary_key=True, autoincrement=False),
-    Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("verdict", SmallInteger, nullable=False),
-    Column("elapsed_us", NUMBER, nullable=False),
+    _key("run_no", of="runs"),
+    _key("case_no"),
+    _key("repeat", Integer),
+    _key("attempt", Integer),
+    _known("verdict", SmallInteger),
+    _known("elapsed_us", NUMBER),
     Column("reason_no", NUMBER),
     sqlite_with_rowid=False,
 )
@@ -160,12 +186,12 @@ tries = Table(
 rule_runs = Table(
     "rule_runs",
     metadata,
-    Column("rule_no", NUMBER, ForeignKey("rules.no"), primary_key=True, autoincrement=False),
-    Column("run_no", NUMBER, ForeignKey("runs.no"), primary_key=True, autoincrement=False),
-    Column("cases", NUMBER, nullable=False),
-    Column("turns", NUMBER, nullable=False),
-    Column("good", NUMBER, nullable=False),
-    Column("judged", NUMBER, nullable=False),
+    _key("rule_no", of="rules"),
+    _key("run_no", of="runs"),
+    _known("cases", NUMBER),
+    _known("turns", NUMBER),
+    _known("good", NUMBER),
+    _known("judged", NUMBER),
     Index(None, "run_no"),
     sqlite_with_rowid=False,
 )

@@ -80,8 +80,8 @@ def test_survivors_may_be_explained_in_several_files(tmp_path: Path, capsys: pyt
     [
         ("{mutant: nothing, reason: gone}", "explains no survivor: gone"),
         ("{operator: drop-sentence, part: 'rule:*', reason: rules say nothing}", "explains no survivor: rules say nothing"),
-        ("{part: ['template:pay', 'template:pray'], reason: wording}", "'template:pray' fits no survivor"),
-        ("{operator: [drop-sentence, drop-argumant], reason: wording}", "'drop-argumant' fits no survivor"),
+        ("{part: ['template:pay', 'rule:*'], operator: drop-sentence, reason: wording}", "'rule:*' fits no survivor"),
+        ("{operator: [drop-sentence, drop-dependency], reason: wording}", "'drop-dependency' fits no survivor"),
     ],
 )
 def test_an_entry_that_explains_nothing_fails(
@@ -115,6 +115,38 @@ def test_a_wrong_file_of_accepted_survivors_is_refused(
     file.write_text(text, encoding="utf-8")
     assert mutate(suite, "--accepted", str(file)) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "code", "name", "meant"),
+    [
+        ("{operator: drop-sentense, part: 'template:pay', reason: x}", "2:16", "operator", "drop-sentense", "drop-sentence"),
+        ("{operator: [drop-sentence, drop-argumant], reason: x}", "2:32", "operator", "drop-argumant", "drop-argument"),
+        ("{part: ['template:pay', 'template:pray'], reason: x}", "2:29", "part", "template:pray", "template:pay"),
+        ("{part: pay, reason: x}", "2:12", "part", "pay", "template:pay"),
+        ("{part: 'bottles:*', reason: x}", "2:12", "part", "bottles:*", None),
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("--operators", "drop-set")], ids=["all", "some"])
+def test_a_misspelt_name_of_an_entry_is_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    entry: str,
+    place: str,
+    code: str,
+    name: str,
+    meant: str | None,
+) -> None:
+    """At its own place, with the nearest name, whatever part of the agent is tried."""
+    suite, file = str(write_kiosk(tmp_path)), tmp_path / "accepted.yaml"
+    file.write_text(f"accepted:\n  - {entry}\n", encoding="utf-8")
+    assert mutate(suite, "--accepted", str(file), *words) == 2
+    err = capsys.readouterr().err
+    problem = {"operator": f"no operator is named '{name}'", "part": f"the agent has no part '{name}'"}[code]
+    fix = "" if meant is None else f"; did you mean '{meant}'?"
+    assert f"accepted.yaml:{place}: error[accepted-{code}]: {problem}{fix}\n" in err
+    assert "no mutant was tried" in err
 
 
 def test_only_what_was_edited_since_is_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

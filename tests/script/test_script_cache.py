@@ -13,10 +13,11 @@ import pytest
 
 from focal_eval.clock import fixed_clock
 from focal_eval.document import read_text
+from focal_eval.document.cache_folder import cache_folder
 from focal_eval.evaluate import RunRequest, run
 from focal_eval.report.progress import Silence
 from focal_eval.script import cache as cache_module
-from focal_eval.script.cache import FEWEST, Cached, ScriptCache, cache_folder
+from focal_eval.script.cache import FEWEST, Cached, ScriptCache
 from focal_eval.script.collect import script_id
 from focal_eval.script.load import Loaded, Loader, files_below, is_fragment
 from focal_eval.script.model import Script
