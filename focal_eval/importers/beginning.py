@@ -1,7 +1,7 @@
 """The suite of an import whose scripts ask a judge or compare meanings: it can be checked and run before a model is named.
 
-Nobody is asked anything until the user names a model: `judge: skip` skips what a judge would decide, and likeness of words stands
-in where no sentence encoder is installed, as both are told in each run.
+Nobody is asked anything until the user names a model: `judge: skip` skips what a judge would decide, and likeness of words
+stands in where no sentence encoder is installed; a warning before each run tells both.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ unreported: skip
 """
 _JUDGE = """\
 
-# JUDGE: {what} ask a model. Nobody is asked here, so they are skipped, and every run says so.
-# To have them judged, put the model in the place of `skip`: {{url: "${{JUDGE_URL}}", model: gpt-4.1-mini, key: "${{JUDGE_KEY}}"}}
+# JUDGE: {what} for a model to judge. Nobody is asked here: they are skipped, and a warning says so. To have them judged:
+# judge: {{url: "${{JUDGE_URL}}", model: gpt-4.1-mini, key: "${{JUDGE_KEY}}"}}
 judge: skip
 """
 _MEANS = """\
 
-# MEANING: {what} compare meanings, by the encoder of focal-eval[semantic], which asks no network.
+# MEANING: {what} of what is meant, compared by the encoder of focal-eval[semantic], which asks no network.
 # Where it is not installed likeness of words stands in; without this line such a run is refused.
 semantic: {{fallback: lexical}}
 """

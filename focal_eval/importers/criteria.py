@@ -27,7 +27,7 @@ KEPT = "judged criteria"
 
 def judged(rubric: str, share: Any = None, *, whole: bool = False) -> Any:
     """A `judge` expectation's value; `share` is what of the best grade passes, `whole` has all replies so far judged."""
-    text = said(" ".join(rubric.split()))
+    text = said(rubric.strip())
     points = points_of(share)
     if points is None and not whole:
         return text

@@ -65,7 +65,7 @@ class ImportReport:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
         elif self.suites:
             suite = Path(self.out, self.suites[0])
-            parts += ["", f"Name the engine, and a judge for what only a model can tell, in {suite}; then: focal-eval run {suite}"]
+            parts += ["", f"Name the engine, and a judge if you have one, in {suite}; then: focal-eval run {suite}"]
         elif self.scripts:
             parts += ["", f"Read them: focal-eval check {self.out}; a suite names the engine they are run on."]
         return "\n".join(parts)
