@@ -21,7 +21,7 @@ SENTENCES = {
 }
 """What the losses counted here mean."""
 APPROXIMATED = frozenset(SENTENCES)
-KEPT = "judged criteria"
+KEPT = "judged rubrics"
 """How the report of an import counts rubrics that are asked as they were written."""
 
 

@@ -53,7 +53,7 @@ def test_what_a_model_grades_is_asked_of_a_judge(tmp_path: Path, assertion: Any,
     assert found.only["turns"][0]["expect"] == {"response": {"judge": expected}}
     assert found.losses == losses
     assert all(found.fate(kind) == ("dropped" if kind == "judge-setting" else "approximated") for kind in losses)
-    assert found.report.kept["judged criteria"] == 1
+    assert found.report.kept["judged rubrics"] == 1
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_rubrics_of_adk_are_asked_of_a_judge() -> None:
     assert made["conversation"] == [{"judge": "is kind"}]
     assert made["origin"]["criteria"] == [{"turn": 1, "says": "looks once"}]
     assert lost(found) == {"rubric": 1, "case-rubric": 1}
-    assert found.kept["judged criteria"] == 2
+    assert found.kept["judged rubrics"] == 2
 
 
 def test_criteria_of_a_folder_hold_for_its_cases() -> None:
@@ -219,7 +219,9 @@ def test_criteria_of_a_folder_hold_for_its_cases() -> None:
 def test_a_configuration_holds_for_no_other_folder() -> None:
     """ADK reads the one beside the file."""
     asked = {"criteria": {"rubric_based_final_response_quality_v1": {"rubrics": [RUBRIC]}}}
-    files = {f"{name}/{name}.test.json": {"eval_cases": [{"eval_id": name, "conversation": [TURN]}]} for name in ("cats", "dogs")}
+    files = {
+        f"{name}/{name}.test.json": {"eval_cases": [{"eval_id": name, "conversation": [TURN]}]} for name in ("cats", "dogs")
+    }
     found = imported("adk", {**files, "cats/test_config.json": asked}, named=False)
     judged = {path: "judge" in text for path, text in found.scripts.items()}
     assert sorted(judged.values()) == [False, True]

@@ -86,7 +86,7 @@ def test_a_scenario_becomes_a_script() -> None:
         "assertion-in-words": 1, "history-tool": 1, "scoped-variable": 1, "setup": 6, "some-call": 1, "status-event": 1,
         "unknown-step": 1,
     }  # fmt: skip
-    assert found.kept == {"assertions": 8, "agent messages": 2, "customer messages": 2, "judged criteria": 1, "variables": 2}
+    assert found.kept == {"assertions": 8, "agent messages": 2, "customer messages": 2, "judged rubrics": 1, "variables": 2}
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_the_evaluations_of_pipecat_come_over(tmp_path: Path) -> None:
     found = imported("pipecat", DATA / "pipecat-evals", tmp_path / "out")
     raw = "".join(path.read_text(encoding="utf-8") for path in (DATA / "pipecat-evals").glob("*.yaml"))
     assert found.report.kept["tool calls"] == raw.count("          - name: ")
-    assert found.report.kept["judged criteria"] == raw.count('eval: "')
+    assert found.report.kept["judged rubrics"] == raw.count('eval: "')
     assert "judged-criterion" not in found.losses
     assert found.report.kept["user turns"] == raw.count("  - user: ")
     assert len(found.scripts) == 11

@@ -226,5 +226,5 @@ def test_the_retail_tasks_come_over(tmp_path: Path) -> None:
     calls = sum(len(task["evaluation_criteria"]["actions"]) for task in raw)
     facts = sum(len(task["evaluation_criteria"]["communicate_info"]) for task in raw)
     assert (len(report.scripts), report.kept["expected calls"], report.kept["facts"]) == (114, calls, facts)
-    assert report.kept["judged criteria"] == sum(len(task["evaluation_criteria"]["nl_assertions"] or ()) for task in raw)
+    assert report.kept["judged rubrics"] == sum(len(task["evaluation_criteria"]["nl_assertions"] or ()) for task in raw)
     assert main(["check", str(tmp_path / "imported"), "--strict", "-q"]) == 0
