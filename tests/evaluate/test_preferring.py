@@ -28,7 +28,7 @@ templates:
   - {id: else, mode: FALLBACK, text: Nothing}
 """
 PLANTED = 2 * 3 * 2
-"""Questions about planted pairs: of two replies against nothing, an order to the judge and what the other says, in both orders."""
+"""Questions on planted pairs: two replies against nothing, an order to the judge and what the other says, in both orders."""
 BOTH = re.compile(r"<first-(\w+)>\n(.*?)\n</first-\1>\n<second-\1>\n(.*?)\n</second-\1>", re.DOTALL)
 
 
