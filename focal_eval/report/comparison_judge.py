@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -20,7 +20,7 @@ OUTCOMES = {
     "error": ("error", "Could not be asked", "errored"),
 }
 """Of each outcome: its name, its words, its icon; the most urgent first."""
-SIDES = {"before": "the baseline", "after": "the candidate", "abstain": "neither: it abstained"}
+SIDES = {"before": "prefers the baseline", "after": "prefers the candidate", "abstain": "abstains"}
 
 
 def lane(preference: Mapping[str, Any] | None, known: Collection[str]) -> dict[str, Any] | None:
@@ -66,8 +66,15 @@ def _pair(pair: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
         "before": _said(pair["before"]),
         "after": _said(pair["after"]),
         "why": None if pair.get("why") is None else one_line(str(pair["why"]), 400),
-        "orders": [_order(order) for order in pair["orders"]],
+        "orders": _orders(pair["orders"]),
     }
+
+
+def _orders(orders: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was said in each order; once where it was the same in both."""
+    rows = [_order(order) for order in orders]
+    same = len(rows) == 2 and {**rows[0], "first": ""} == {**rows[1], "first": ""}
+    return [{**rows[0], "first": "Both orders"}] if same else rows
 
 
 def _order(order: Mapping[str, Any]) -> dict[str, Any]:
