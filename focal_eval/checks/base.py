@@ -39,6 +39,7 @@ class Aids:
     answers: Mapping[str, Answer] = field(default_factory=dict)  # by the question's digest
     fallback: str | None = None  # "lexical" where the suite says so
     abstains: str = "skipped"  # what an expectation is that a judge came to no verdict on; "errored" else
+    skips: bool = False  # the suite says that no judge is asked
 
 
 NO_AIDS = Aids()

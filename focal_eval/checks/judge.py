@@ -171,6 +171,8 @@ def _question(rubric: Rubric, turns: Sequence[TurnRecord]) -> Question:
 def _found(question: Question, aids: Aids, path: tuple[str | int, ...]) -> tuple[Finding, ...]:
     """What follows of the votes. Raises Unreported where there are none, or the judge abstains, CheckFault where it broke."""
     answer = aids.answers.get(question.digest)
+    if answer is None and aids.skips:
+        raise Unreported("no judge is asked, as the suite says `judge: skip`")
     if answer is None:
         raise Unreported("no votes are recorded on this text and rubric; run the case again to have the judge asked")
     verdict = answer.verdict

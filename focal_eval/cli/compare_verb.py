@@ -59,7 +59,7 @@ def call(arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         from focal_eval.evaluate.comparison_page import write_page
 
-        write_page(compared, arguments.html)
+        write_page(compared, arguments.html, None if preference is None else preference.as_json())
     if compared.hint is not None:
         from focal_eval.report.characters import visible
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from focal_eval.compare import baseline
@@ -10,14 +10,18 @@ from focal_eval.compare.keys import case_key
 from focal_eval.compare.model import CaseChange, RecordedCase
 from focal_eval.evaluate.comparing import Compared
 from focal_eval.evaluate.recorded_cases import recorded
+from focal_eval.records import Json
 from focal_eval.report.comparison import ComparisonView, write
 from focal_eval.report.model import Case, ReportModel
 
 Reading = Callable[[CaseChange], Sequence[RecordedCase]]
 
 
-def write_page(compared: Compared, out: Path) -> Path:
-    """Writes the page into a folder, or as the file `out`, and returns its path. Raises StorageError."""
+def write_page(compared: Compared, out: Path, preference: Mapping[str, Json] | None = None) -> Path:
+    """Writes the page into a folder, or as the file `out`, and returns its path. Raises StorageError.
+
+    `preference` is what a judge made of the replies that changed, as `Preference.as_json` has it.
+    """
     before, after = compared.before, compared.after
     hint = () if compared.hint is None else (f"{compared.hint[0].upper()}{compared.hint[1:]}.",)
     view = ComparisonView(
@@ -31,6 +35,7 @@ def write_page(compared: Compared, out: Path) -> Path:
         told=(*hint, *(() if compared.staleness is None else compared.staleness.lines())),
         agents=compared.agents,
         own_gates=compared.own_gates,
+        preference=preference,
     )
     return write(view, out)
 

@@ -28,7 +28,7 @@ def aiding_of(fields: SuiteFields) -> Aiding:
     """What judging takes from the suite."""
     judge = None if fields.judge is None else fields.judge.fields  # votes that are recorded count without its key, too
     if judge is None:
-        return Aiding(fields.semantic.fallback)
+        return Aiding(fields.semantic.fallback, skips=fields.judge is not None and fields.judge.skips)
     return Aiding(fields.semantic.fallback, judge.abstains, judge.fails == "apart")
 
 
@@ -104,7 +104,7 @@ def without_judge(script: Script, fields: SuiteFields) -> Iterator[Diagnostic]:
     if fields.judge is None:
         for item in expectations_of(script):
             if _aid(item) == "judge":
-                fix = "add `judge: {url: …, model: …}` to the suite"
+                fix = "add `judge: {url: …, model: …}` to the suite, or `judge: skip` to have nobody asked"
                 yield Diagnostic("no-judge", "the suite names no judge to ask", item.span, help=fix)
         return
     for turn in script.turns:
@@ -129,9 +129,16 @@ class Needs:
             aid = _aid(item)
             if aid == "judge" and aid not in self._told:
                 self._told.add(aid)
-                self.problems.extend(unset_variables(self._fields))
+                self.problems.extend(self._judge(item))
             elif aid == "semantic":
                 self.problems.extend(self._encoder(item))
+
+    def _judge(self, item: Expectation) -> Iterator[Diagnostic]:
+        yield from unset_variables(self._fields)
+        if self._fields.judge is not None and self._fields.judge.skips:
+            said = "no judge is asked, as the suite says `judge: skip`: what one would decide is skipped"
+            fix = "name a model: `judge: {url: …, model: …}`"
+            yield Diagnostic("no-judge", said, item.span, severity="warning", help=fix)
 
     def _encoder(self, item: Expectation) -> Iterator[Diagnostic]:
         from focal_eval.checks.semantic_model import INSTALL, installed

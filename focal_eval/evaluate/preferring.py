@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from focal_eval.checks.judge_prompt import LONGEST_TEXT
-from focal_eval.clock import Clock, content_id
+from focal_eval.clock import Clock
 from focal_eval.compare.model import RecordedCase
 from focal_eval.compare.stats.estimates import wilson
 from focal_eval.compare.stats.exact import sign_test
@@ -21,44 +20,17 @@ from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.evaluate.comparing import CompareRequest, find_reference, side_of
 from focal_eval.evaluate.folders import find_run
 from focal_eval.evaluate.judge_setup import asker_of, judge_of, unset_variables
+from focal_eval.evaluate.preference_audit import planted_in, summed_up
+from focal_eval.evaluate.preferred import Pair, Preferred, preferred
 from focal_eval.evaluate.target import named_suite
-from focal_eval.records import Answer, Json, Question, Rubric
+from focal_eval.records import Json
 from focal_eval.report.journal import read_run
 from focal_eval.runner.asking import Asker
+from focal_eval.script.suite_judge import JudgeFields
 from focal_eval.text import fold
 from focal_eval.value import value
 
 MOST = 200  # pairs that are asked about where nobody says otherwise
-_BETTER = {("pass", "fail"): "before", ("fail", "pass"): "after"}
-
-
-@value
-class Pair:
-    """Two replies to the same words, after the same conversation."""
-
-    case: str
-    turn: int  # from 0
-    before: str
-    after: str
-    said: tuple[tuple[str, str], ...] = ()
-
-    def questions(self, prefers: str) -> tuple[Question, Question]:
-        """Whether the first is better: the earlier one first, then the later one."""
-        return _question(prefers, self.before, self.after, self.said), _question(prefers, self.after, self.before, self.said)
-
-
-@value
-class Preferred:
-    """A pair and what the judge made of it: `before`, `after`, `tie`, or `error` with the reason."""
-
-    pair: Pair
-    better: str
-    why: str | None = None
-    consistent: bool = True
-
-    def as_json(self) -> dict[str, Json]:
-        out: dict[str, Json] = {"case": self.pair.case, "turn": self.pair.turn, "better": self.better}
-        return out | {"consistent": self.consistent, "why": self.why, "before": self.pair.before, "after": self.pair.after}
 
 
 @value
@@ -68,6 +40,7 @@ class Preference:
     model: str
     pairs: tuple[Preferred, ...]
     left_out: int = 0  # pairs beyond those that were asked about
+    audit: Mapping[str, Json] | None = None  # how the judge did on pairs whose better one is known
     tokens: int | None = None
     cost: float | None = None
 
@@ -82,11 +55,19 @@ class Preference:
 
     def as_json(self) -> dict[str, Json]:
         after, before = self.count("after"), self.count("before")
-        interval = wilson(after, after + before)
+        interval, decided = wilson(after, after + before), after + before + self.inconsistent
+        agreement = wilson(after + before, decided)
         return {
             "model": self.model,
             "better": {"after": after, "before": before, "tie": self.count("tie"), "error": self.count("error")},
             "inconsistent": self.inconsistent,
+            "abstained": sum(pair.better == "tie" and pair.abstained for pair in self.pairs),
+            "swap": {
+                "agreed": after + before,
+                "of": decided,
+                "low": round(agreement.low, 4),
+                "high": round(agreement.high, 4),
+            },
             "share_after": round(after / (after + before), 4) if after + before else None,
             "low": round(interval.low, 4),
             "high": round(interval.high, 4),
@@ -94,6 +75,7 @@ class Preference:
             "left_out": self.left_out,
             "tokens": self.tokens,
             "cost": self.cost,
+            "audit": None if self.audit is None else dict(self.audit),
             "pairs": [pair.as_json() for pair in self.pairs],
         }
 
@@ -115,7 +97,7 @@ def prefer(request: CompareRequest, suite: Path, *, most: int = MOST, clock: Clo
     asker = asker_of(found.fields, found, secrets, clock or Clock(), judge.concurrency)
     assert asker is not None
     pairs = list(changed(request))
-    return asyncio.run(_asked(asker, pairs[:most], judge.prefers, max(0, len(pairs) - most)))
+    return asyncio.run(_asked(asker, pairs[:most], judge, max(0, len(pairs) - most)))
 
 
 def changed(request: CompareRequest) -> Iterator[Pair]:
@@ -151,39 +133,23 @@ def _words(reply: Mapping[str, Any] | None) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _question(prefers: str, first: str, second: str, said: tuple[tuple[str, str], ...]) -> Question:
-    mark = content_id(first, second)
-    half = LONGEST_TEXT // 2 - 200
-    parts = (f"<{name}-{mark}>\n{text[:half]}\n</{name}-{mark}>" for name, text in (("first", first), ("second", second)))
-    rubric = Rubric(
-        "the text holds two replies to the customer, a first and a second one. It passes where the first one, compared with "
-        f"the second one, {prefers}; it fails where the second one does; abstain where neither does"
-    )
-    return Question(rubric, "\n".join(parts), said)
-
-
-async def _asked(asker: Asker, pairs: list[Pair], prefers: str, left_out: int) -> Preference:
+async def _asked(asker: Asker, pairs: list[Pair], judge: JudgeFields, left_out: int) -> Preference:
+    planted = planted_in(pairs)
+    asked = [*pairs, *(plant.pair for plant in planted)]
     try:
-        answers = await asker.answers(question for pair in pairs for question in pair.questions(prefers))
+        answers = await asker.answers(question for pair in asked for question in pair.questions(judge.prefers))
     finally:
         await asker.close()
     paid = [answer for answer in answers.values() if not answer.kept]
     tokens = [answer.tokens.total for answer in paid if answer.tokens is not None and answer.tokens.total is not None]
     costs = [answer.cost for answer in paid if answer.cost is not None]
+    found = [preferred(pair, *(answers[one.digest] for one in pair.questions(judge.prefers))) for pair in asked]
+    known = [(plant.kind, one) for plant, one in zip(planted, found[len(pairs) :], strict=True)]
     return Preference(
         model=next((answer.model for answer in answers.values() if answer.model), asker.client.access.model),
-        pairs=tuple(_preferred(pair, *(answers[one.digest] for one in pair.questions(prefers))) for pair in pairs),
+        pairs=tuple(found[: len(pairs)]),
         left_out=left_out,
+        audit=summed_up(known, judge.audit.warn_below) if known else None,
         tokens=sum(tokens) if tokens else None,
         cost=round(sum(costs), 6) if costs else None,
     )
-
-
-def _preferred(pair: Pair, one: Answer, other: Answer) -> Preferred:
-    for answer in (one, other):
-        if answer.error is not None:
-            return Preferred(pair, "error", answer.error)
-    better = _BETTER.get((one.verdict, other.verdict))
-    if better is None:
-        return Preferred(pair, "tie", None, consistent=one.verdict != other.verdict or one.verdict == "abstain")
-    return Preferred(pair, better, next((vote.why for vote in one.votes if vote.verdict == one.verdict and vote.why), None))

@@ -3,19 +3,20 @@
 Three shapes are read: the evaluation set of today (`eval_cases` with `conversation`), the one before it (a list of cases with
 `data` and `initial_session`), and the first one (a list of `query`, `expected_tool_use`, `reference`: one conversation).
 Keys are read in both of ADK's spellings, `user_content` and `userContent`. ADK compares the calls of a turn with all that are
-expected, in order; so do the scripts.
+expected, in order; so do the scripts. Rubrics, of cases, turns and the `test_config.json` of a folder, are asked of a judge.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from focal_eval.errors import Problems
-from focal_eval.importers import tree
+from focal_eval.importers import adk_criteria, tree
+from focal_eval.importers.adk_criteria import NO_CRITERIA, Criteria, criteria_of, folder_of, is_config, rubrics_in, today
 from focal_eval.importers.base import Imported, option, yes_or_no
+from focal_eval.importers.criteria import KEPT, judged
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
@@ -29,14 +30,13 @@ SENTENCES = {
     "silent-turn": "turns in which the user says no text",
     "intermediate-response": "what sub-agents said on the way to the final response",
     "tool-result": "recorded results of tools: `--stubs yes` makes them what the tools answer",
-    "rubric": "rubrics, which need a judge: kept under `origin` for a reader",
+    **adk_criteria.SENTENCES,
     "simulated-user": "cases in which a model plays the user (`conversation_scenario`)",
     "bad-value": "values of another kind than the format has there",
     "unnamed-call": "tool calls without a name",
     "final-state": "the expected state at the end: expected of the variables after the last turn",
 }
-APPROXIMATED = frozenset({"final-state"})
-_UPPER = re.compile(r"(?<=[a-z0-9])[A-Z]")
+APPROXIMATED = adk_criteria.APPROXIMATED | {"final-state"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,16 @@ class Adk:
     def read(self, sources: Sequence[Source], problems: Problems) -> Imported:
         losses = Losses(SENTENCES, APPROXIMATED)
         scripts = Scripts(sources, problems, losses, (".test.json", ".evalset.json", ".json"))
-        for source in sources:
-            read = read_tree(source, problems, losses)
-            if read is None:
+        trees = [(source, read) for source in sources if (read := read_tree(source, problems, losses)) is not None]
+        configs = {folder_of(source): criteria_of(read, losses) for source, read in trees if is_config(source, read)}
+        for source, read in trees:
+            if is_config(source, read):
                 continue
             cases = _cases(read)
             if cases is None:
                 pass_over(source, problems, losses, "an evaluation set of ADK")
                 continue
-            reading = _Reading(read, source, losses, self.stubs)
+            reading = _Reading(read, source, losses, self.stubs, configs.get(folder_of(source), NO_CRITERIA))
             scripts.add(source, [draft for case in cases if (draft := reading.draft(case)) is not None])
         return scripts.imported()
 
@@ -76,12 +77,12 @@ def _cases(read: Tree) -> list[_Case] | None:
     """The cases of a file, None where it is none of the three shapes."""
     data = read.data
     if isinstance(data, Mapping):
-        data = _today(data)
+        data = today(data)
         if "eval_cases" not in data:
             return None
         key = "eval_cases" if "eval_cases" in read.data else "evalCases"
         found = mappings(data["eval_cases"])
-        return [_Case(_id(_today(item), index, "eval_id"), _today(item), (key, index), ()) for index, item in found]
+        return [_Case(_id(today(item), index, "eval_id"), today(item), (key, index), ()) for index, item in found]
     items = mappings(data)
     if not items or not isinstance(data, list):
         return None
@@ -97,17 +98,12 @@ def _id(item: Mapping[str, Any], index: int, key: str) -> str:
     return scalar_text(item[key]) if item.get(key) not in (None, "") else f"case-{index + 1}"
 
 
-def _today(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping with its own keys in snake case; what is below is as it was."""
-    return {_UPPER.sub(lambda found: "_" + found[0].lower(), key): value for key, value in data.items()}
-
-
 class _Reading:
     """Reads the cases of one file."""
 
-    def __init__(self, read: Tree, source: Source, losses: Losses, stubs: bool) -> None:
+    def __init__(self, read: Tree, source: Source, losses: Losses, stubs: bool, asked: Criteria) -> None:
         self.tree, self.source, self.losses = read, source, losses
-        self.stubs = stubs
+        self.stubs, self.asked = stubs, asked
         self.answers: dict[str, list[Any]] = {}
         self.criteria: list[dict[str, Any]] = []
 
@@ -123,8 +119,8 @@ class _Reading:
         if not turns:
             return None
         self._final_state(case, turns)
-        self._rubrics(case.data, place, None)
-        session = _today(mapping(case.data.get("session_input")))
+        whole = [{"judge": made} for made in self._rubrics(case.data, place, None)]
+        session = today(mapping(case.data.get("session_input")))
         state = mapping(session.get("state"))
         known = {"app_name": session.get("app_name"), "user_id": session.get("user_id")}
         set_id = self._set_id()
@@ -140,27 +136,28 @@ class _Reading:
                 given={"variables": data_said(state)} if state else {},
                 tools=self.answers,
                 turns=turns,
+                conversation=whole,
             ),
             place,
         )
 
     def _set_id(self) -> str | None:
-        given = _today(self.tree.data) if isinstance(self.tree.data, Mapping) else {}
+        given = today(self.tree.data) if isinstance(self.tree.data, Mapping) else {}
         return scalar_text(given["eval_set_id"]) if given.get("eval_set_id") else None
 
     def _today(self, case: _Case) -> tuple[list[dict[str, Any]], list[str]]:
         turns: list[dict[str, Any]] = []
         ids: list[str] = []
         for index, item in mappings(case.data.get("conversation")):
-            data = _today(item)
+            data = today(item)
             at = (*case.path, "conversation", index)
             user = self._text(data.get("user_content"), at)
             if user is None:
                 self.losses.add("silent-turn", self.tree.at(*at))
                 continue
             calls = self._calls(data.get("intermediate_data"), at)
-            self._rubrics(data, self.tree.at(*at), len(turns) + 1)
-            turns.append(self._turn(user, self._text(data.get("final_response"), at), calls))
+            rubrics = self._rubrics(data, self.tree.at(*at), len(turns) + 1)
+            turns.append(self._turn(user, self._text(data.get("final_response"), at), calls, rubrics))
             ids += [scalar_text(data["invocation_id"])] if data.get("invocation_id") else []
         return turns, ids
 
@@ -184,14 +181,16 @@ class _Reading:
             turns.append(self._turn(query, reply if isinstance(reply, str) and reply.strip() else None, calls))
         return turns, []
 
-    def _turn(self, user: str, reply: str | None, calls: list[Any] | None) -> dict[str, Any]:
+    def _turn(self, user: str, reply: str | None, calls: list[Any] | None, rubrics: Sequence[Any] = ()) -> dict[str, Any]:
         self.losses.keep("user turns")
         self.losses.keep("golden texts", reply is not None)
-        expect = []
+        expect: list[dict[str, Any]] = [
+            {"response": {"judge": made}} for made in (*rubrics, *self.asked.of(reply, self.losses))
+        ]
         if calls is not None:
             made = [item for item in calls if item is not None]
             self.losses.keep("tool calls", len(made))
-            expect = [{"tools": {"exactly": made} if made else {"none": True}}]
+            expect.insert(0, {"tools": {"exactly": made} if made else {"none": True}})
         return turn(user, agent=None if reply is None else said(reply), expect=expect)
 
     def _text(self, content: Any, at: tuple[str | int, ...]) -> str | None:
@@ -211,7 +210,7 @@ class _Reading:
         """The calls of an invocation, in both of today's spellings; None where nothing is known of them."""
         if not isinstance(data, Mapping):
             return None
-        given = _today(data)
+        given = today(data)
         place = self.tree.at(*at, "intermediate_data")
         if "invocation_events" in given:
             parts = [part for _, event in mappings(given["invocation_events"]) for part in _parts(event)]
@@ -249,14 +248,19 @@ class _Reading:
             self.losses.add("tool-result", self.tree.at(*at))
         return call(name, arguments)
 
-    def _rubrics(self, data: Mapping[str, Any], place: Place, number: int | None) -> None:
-        for _, item in mappings(data.get("rubrics")):
-            self.losses.add("rubric", place)
-            given = _today(item)
-            words = mapping(_today(mapping(given.get("rubric_content"))))
-            says = words.get("text_property") or given.get("rubric_id")
-            if isinstance(says, str) and says:
-                self.criteria.append({"turn": number, "says": says} if number else {"says": says})
+    def _rubrics(self, data: Mapping[str, Any], place: Place, number: int | None) -> list[Any]:
+        """The rubrics of a case or of one of its turns; what they say of calls is kept for a reader."""
+        out = []
+        for rubric in rubrics_in(data):
+            if rubric.of_calls:
+                self.losses.add("rubric", place)
+                self.criteria.append({"turn": number, "says": rubric.says} if number else {"says": rubric.says})
+                continue
+            if number is None:
+                self.losses.add("case-rubric", place)
+            self.losses.keep(KEPT)
+            out.append(judged(rubric.says))
+        return out
 
     def _final_state(self, case: _Case, turns: list[dict[str, Any]]) -> None:
         state = mapping(case.data.get("final_session_state"))

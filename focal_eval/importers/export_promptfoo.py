@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from focal_eval.checks.calls import Call
+from focal_eval.checks.judge import ALL_PLANTS
 from focal_eval.document.writing import Block, Dumper, dump
 from focal_eval.importers.exporting import SENTENCES as COMMON
 from focal_eval.importers.exporting import Case, Format, NotPlain, Told, plain_of
@@ -40,10 +41,16 @@ OWN = {
     "tool-set": "exact calls in any order: compared as a set of names (tool-call-f1)",
     "call-order": "the order of calls that are expected with arguments",
     "embedded-json": "JSON in a reply: looked for anywhere in it (contains-json)",
+    "judge-audit": "known answers that a judge is tried on (`examples`, `plant`): promptfoo does not try its graders",
+    "judge-scale": "points of a judge: the same share of the best grade, as `threshold`",
+    "meaning": "what is meant (`means`): likeness by an embedding model; numbers and denials are not looked at there",
     "tags": "tags of scripts: kept as metadata of the tests",
     "engine": "the engine: the provider `echo` stands in its place",
 }
-_APPROXIMATED = frozenset({"folded-text", "tool-set", "call-order", "embedded-json", "tags", "variants", "engine"})
+_APPROXIMATED = frozenset({
+    *("folded-text", "tool-set", "call-order", "embedded-json", "tags", "variants", "engine"),
+    *("judge-audit", "judge-scale", "meaning"),
+})  # fmt: skip
 Assert = dict[str, Any]
 
 
@@ -243,6 +250,24 @@ def _refusal(check: Any, _: Tell) -> list[Assert]:
     return [{"type": "is-refusal" if check.refusal else "not-is-refusal"}]
 
 
+def _judge(check: Any, tell: Tell) -> list[Assert]:
+    if check.of == "conversation":
+        raise _Lost("other-check")
+    if check.examples.good or check.examples.bad or len(check.plant) < len(ALL_PLANTS):
+        tell("judge-audit")
+    made: Assert = {"type": "llm-rubric", "value": check.rubric}
+    if check.scale is None:
+        return [made]
+    tell("judge-scale")
+    return [{**made, "threshold": round(check.at_least / check.scale, 4)}]
+
+
+def _means(check: Any, tell: Tell) -> list[Assert]:
+    tell("meaning")
+    made: Assert = {"type": "similar", "value": list(check.text) if len(check.text) > 1 else check.text[0]}
+    return [made if check.at_least is None else {**made, "threshold": check.at_least}]
+
+
 def _tools(check: Any, tell: Tell) -> list[Assert]:
     out: list[Assert] = []
     if check.none:
@@ -317,6 +342,8 @@ _RULES: Mapping[str, Callable[[Any, Tell], list[Assert]]] = {
     "response.min_words": _words("min"),
     "response.max_words": _words("max"),
     "response.refusal": _refusal,
+    "response.judge": _judge,
+    "response.means": _means,
     "latency_ms": _latency,
     "cost": _cost,
     "finish_reason": _finish,

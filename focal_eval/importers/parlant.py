@@ -1,7 +1,7 @@
 """Parlant's features: what was said before becomes history, the last customer message the turn, `Then` the expectations.
 
 What a feature sets up (guidelines, tools, journeys, terms) is the agent's own matter: it is kept as words in the script's
-origin, and so are assertions that a language model is to judge.
+origin. What a language model is to tell of a message is asked of a judge.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from focal_eval.errors import Problems
 from focal_eval.importers.base import Imported
+from focal_eval.importers.criteria import KEPT, judged
+from focal_eval.importers.drafts import together
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.gherkin import Feature, Scenario, Step
 from focal_eval.importers.losses import Losses
@@ -22,7 +24,7 @@ from focal_eval.importers.write import Word, said, yaml_text
 from focal_eval.source import whole_file
 
 SENTENCES = {
-    "assertion-in-words": "assertions in words, which a model is to judge: kept in the script's origin",
+    "assertion-in-words": "assertions in words on calls and staged events, unseen by a judge: kept in the script's origin",
     "call-count": "how many calls are made where the feature names no tool, or several: kept in the script's origin",
     "history-tool": "tool calls and results before the conversation: kept in the script's origin",
     "other-file": "files of the folder that are no features of Parlant",
@@ -40,6 +42,7 @@ _USER = re.compile(r'a customer message, "(.*)"(?:, flagged for (.+))?\Z', re.DO
 _AGENT = re.compile(r'an? (?:human message on behalf of the agent|agent message), "(.*)"\Z', re.DOTALL)
 _VARIABLE = re.compile(r'an? (?:context )?variable "([^"]+)" set to "(.*?)"(?: for .+)?\Z', re.DOTALL)
 _CALLED = re.compile(r'(?:a call to|a call with tool_id of) "(?:[\w-]+:)?([\w.-]+)"(.*)\Z', re.DOTALL)
+_IN_WORDS = re.compile(r"(?:the|at least one) message (.*\S)", re.DOTALL)
 _TOOL = re.compile(r'the tool "([^"]+)"(?: from "[^"]+")?\Z')
 
 
@@ -69,6 +72,7 @@ class _Turn:
     some_call: Step | None = None
     count: int | None = None
     no_error: Step | None = None
+    rubrics: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,11 @@ def _then(step: Step, draft: _Draft, losses: Losses) -> None:
         _calls(found[1], turn, step, draft, losses)
     elif "status event" in text:
         losses.add("status-event", step.place)
-    elif text.startswith(("the message ", "at least one message ", "the staged ", "a no-match message")):
+    elif (asserted := _IN_WORDS.match(text)) is not None:
+        turn.rubrics.append(asserted[1])
+        turn.messages = 1 if turn.messages is None else turn.messages
+        losses.keep(KEPT)
+    elif text.startswith(("the staged ", "a no-match message")):
         losses.add("assertion-in-words", step.place)
         draft.words.append(step.text)
         turn.messages = 1 if turn.messages is None else turn.messages  # of which something is said there
@@ -303,9 +311,8 @@ def _turn(turn: _Turn, draft: _Draft, losses: Losses) -> dict[str, Any]:
     tools = _tools(turn, draft, losses)
     if tools is not None:
         expect |= tools
-    if expect:
-        out["expect"] = expect
-    return out
+    found = together([*([expect] if expect else []), *({"response": {"judge": judged(text)}} for text in turn.rubrics)])
+    return out if found is None else out | {"expect": found}
 
 
 def _tools(turn: _Turn, draft: _Draft, losses: Losses) -> Mapping[str, Any] | None:

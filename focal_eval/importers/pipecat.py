@@ -1,8 +1,8 @@
-"""Pipecat: behavioural evaluations become scripts; what is heard, timed or left to a judging model is told as lost.
+"""Pipecat: behavioural evaluations become scripts; what is heard or timed is told as lost.
 
 A file holds one scenario (`name`, `turns`) or several (`scenarios`). A turn says something (`user`), presses keys (`dtmf`), or
-only waits; `expect` lists events. Function calls and the text of replies are kept; the speech events have no place in a
-conversation of texts. `within_ms` of a reply is its time limit.
+only waits; `expect` lists events. Function calls, the text of replies and what a model judges of them (`eval`) are kept; the
+speech events have no place in a conversation of texts. `within_ms` of a reply is its time limit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from focal_eval.errors import Problems
 from focal_eval.importers import tree
 from focal_eval.importers.base import Imported
+from focal_eval.importers.criteria import KEPT, judged
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
@@ -27,7 +28,7 @@ _FILE = frozenset({"name", "turns", "context", "description", "tags"})
 
 SENTENCES = {
     **tree.SENTENCES,
-    "judged-criterion": "criteria that a judging model decides (`eval`): kept under `origin` for a reader",
+    "judged-criterion": "criteria on calls of functions (`eval`), which a judge of replies does not see: kept under `origin`",
     "speech-event": "events of speech and of the pipeline, which a conversation of texts does not have",
     "send-after": "when a turn is sent (`send_after`): a turn follows on the reply to the one before",
     "image": "images shown to the bot",
@@ -220,14 +221,14 @@ class _Scenario:
                 self.losses.keep("reply texts")
         for key in sorted(set(event) - _READ):
             self._lost("setting", *path, key)
-        self._criterion(event, path, number)
-        limit = self._time(event, path, reply=True)
-        if limit is not None:
-            out.append({"latency_ms": {"max": limit}})
-        if not any("response" in item for item in out):
+        if not out:
             self.losses.keep("expected answers")
             out.append({"response": {"min_chars": 1}})
-        return out
+        if event.get("eval") and (rubric := scalar_text(event["eval"])).strip():
+            out.append({"response": {"judge": judged(rubric)}})
+            self.losses.keep(KEPT)
+        limit = self._time(event, path, reply=True)
+        return out if limit is None else [*out, {"latency_ms": {"max": limit}}]
 
     def _criterion(self, event: Mapping[str, Any], path: tuple[str | int, ...], number: int) -> None:
         if event.get("eval"):

@@ -18,7 +18,7 @@ from focal_eval.importers.base import Imported, option, yes_or_no
 from focal_eval.importers.drafts import Draft, Scripts, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
-from focal_eval.importers.promptfoo_asserts import Asserts, criteria_of
+from focal_eval.importers.promptfoo_asserts import Asserts, criteria_of, thresholds_of
 from focal_eval.importers.promptfoo_files import DATA, MAX_TESTS, TEXTS, TREES, Files, Test, compact, is_config, variables_of
 from focal_eval.importers.promptfoo_prompts import Prompt, Words, fill_all, prompts_in, words_of
 from focal_eval.importers.tree import Place, Tree, mapping, mappings, pass_over, scalar_text
@@ -207,18 +207,21 @@ class _Config:
         first = ""
         history: list[dict[str, str]] = []
         criteria: list[dict[str, Any]] = []
+        thresholds: list[dict[str, Any]] = []
         stored: list[str] = []
         for step in steps:
-            words, made, judged = self._turn(step, stored, several=len(steps) > 1)
-            if words is None or made is None:
+            found = self._turn(step, stored, several=len(steps) > 1)
+            if found is None:
                 self.losses.add("silent-test", step.test.at())
                 continue
+            words, made, asserts = found
             if not turns and words.history:
                 history = _pairs(words.history)
                 self.losses.keep("history messages", len(words.history))
             first = first or words.user
             turns.append(made)
-            criteria += criteria_of(judged, len(turns))
+            criteria += criteria_of(asserts.criteria, len(turns))
+            thresholds += thresholds_of(asserts.thresholds, len(turns))
         if not turns:
             return None
         place = steps[0].test.at()
@@ -226,14 +229,15 @@ class _Config:
         told = scalar_text(steps[0].test.data.get("description") or "")
         name = named or told or first
         about = scalar_text(self.data.get("description") or "")
-        found = origin("promptfoo", self.source, place, conversation=named, test=told, criteria=criteria)
-        found["file"] = said(place().file.replace("\\", "/").rpartition("/")[2])
+        left = {"criteria": criteria, "thresholds": thresholds}
+        came = origin("promptfoo", self.source, place, conversation=named, test=told, **left)
+        came["file"] = said(place().file.replace("\\", "/").rpartition("/")[2])
         parts = {"description": about, "given": {"history": history} if history else {}, "turns": turns}
-        made_script = script(name, ["promptfoo"], found, **parts)
+        made_script = script(name, ["promptfoo"], came, **parts)
         return Draft(name, _restored(made_script, stored), place)
 
-    def _turn(self, step: _Step, stored: list[str], *, several: bool) -> tuple[Words | None, dict[str, Any] | None, list[str]]:
-        """What is said in a test, its turn, and the criteria that only a judge could decide."""
+    def _turn(self, step: _Step, stored: list[str], *, several: bool) -> tuple[Words, dict[str, Any], Asserts] | None:
+        """What is said in a test, its turn, and what its assertions leave for a reader; None where nothing can be said."""
         data, place = _merged(step.default, step.test.data), step.test.at()
 
         def lost(kind: str) -> None:
@@ -243,9 +247,9 @@ class _Config:
         variables = fill_all(known, known, lambda _: None)
         words = words_of(self.prompt, variables, lost)
         if words is None:
-            return None, None, []
+            return None
         options = mapping(data.get("options"))
-        asserts = Asserts(self.losses)
+        asserts = Asserts(self.losses, variables, options)
         expect = self._expected(step, data, options, variables, asserts)
         made = turn(None, expect=expect)
         told = step.test.data.get("description")
@@ -261,7 +265,7 @@ class _Config:
             stored.append(name)
         if options.get("disableConversationVar"):
             lost("no-history")
-        return words, out, asserts.criteria
+        return words, out, asserts
 
     def _expected(
         self, step: _Step, data: Mapping[str, Any], options: Mapping[str, Any], variables: Mapping[str, Any], asserts: Asserts

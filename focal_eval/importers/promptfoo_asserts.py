@@ -7,27 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.checks.json_reply import JsonReply
+from focal_eval.importers import promptfoo_judged
+from focal_eval.importers.criteria import KEPT, meaning
 from focal_eval.importers.losses import Losses
+from focal_eval.importers.promptfoo_judged import ELSEWHERE, GRADED_BY, JUDGED, judged_of
 from focal_eval.importers.tree import Place, mapping, mappings, scalar_text, texts
 from focal_eval.importers.write import Word, call, data_said, literal, said
 from focal_eval.pattern import Pattern
 from focal_eval.template import has_template
 
 CODE = frozenset({"javascript", "python", "ruby", "webhook"})
-JUDGED = frozenset((
-    "llm-rubric", "agent-rubric", "search-rubric", "research-rubric", "video-rubric", "factuality", "g-eval",
-    "model-graded-closedqa", "model-graded-factuality", "answer-relevance", "context-faithfulness", "context-recall",
-    "context-relevance", "conversation-relevance", "citation-faithfulness", "noise-sensitivity", "select-best",
-    "max-score", "classifier", "moderation", "guardrails", "pi", "meteor", "verdict", "trajectory:goal-success",
-))  # fmt: skip
 MOST = 10**12  # of a number in an assertion
 _STRICT = {"case": "strict", "space": "strict"}
 
 SENTENCES = {
     "assertion-code": "assertions in code (javascript, python, ruby, webhook): foreign code is not run",
-    "judged-criterion": "assertions that a model decides: kept under `origin` for a reader",
+    **promptfoo_judged.SENTENCES,
     "other-assertion": "assertions without a check of the same meaning, such as rouge-n or is-xml",
-    "similar": "likeness by meaning (`similar`): edit similarity is reported and fails nothing",
+    "similar": "likeness by meaning (`similar`): another encoder decides, by its measured threshold; numbers and denials count",
+    "similar-not": "texts that must not be alike (`not-similar`): another encoder decides, by its own measured threshold",
     "levenshtein": "edit distances: compared as edit similarity",
     "embedded-json": "JSON in a reply: looked for in the whole reply or in a fenced block of it",
     "tool-schema": "calls that must fit the schemas of the provider: some tool must be called",
@@ -43,9 +41,10 @@ SENTENCES = {
     "bad-assertion": "assertions without the value they need",
     "measured-only": "assertions that only measure, such as cost without a threshold",
 }
-APPROXIMATED = frozenset(
-    {"similar", "levenshtein", "embedded-json", "bad-schema", "tool-schema", "tool-set", "tool-default", "partly", "weight"}
-)
+APPROXIMATED = promptfoo_judged.APPROXIMATED | {
+    *("similar", "similar-not", "levenshtein", "embedded-json", "bad-schema"),
+    *("tool-schema", "tool-set", "tool-default", "partly", "weight"),
+}
 
 Wanted = dict[str, Any]
 Rule = Callable[["Given"], "Wanted | None"]
@@ -62,11 +61,16 @@ class Given:
 
 
 class Asserts:
-    """Makes expectations of the assertions of one test; `criteria` gathers what only a judge could decide."""
+    """Makes expectations of the assertions of one test, whose variables and options are given.
 
-    def __init__(self, losses: Losses) -> None:
-        self.losses = losses
+    `criteria` gathers what no check of ours decides, `thresholds` likenesses that were asked of another encoder.
+    """
+
+    def __init__(self, losses: Losses, variables: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self.losses, self.variables = losses, variables
+        self.graded = {key: options[key] for key in GRADED_BY if options.get(key)}
         self.criteria: list[str] = []
+        self.thresholds: list[float] = []
 
     def read(self, given: Any, at: Callable[[int], Place]) -> list[Wanted]:
         """The expectations of a list of assertions."""
@@ -86,10 +90,10 @@ class Asserts:
             return None
         negated = kind.startswith("not-")
         base = kind.removeprefix("not-")
-        made = self._plain(base, item, place)
+        made = self._plain(base, {**item, "negated": negated}, place)
         if made is None:
             return None
-        self.losses.keep("assertions")
+        self.losses.keep(KEPT if base in JUDGED else "assertions")
         soft = made.pop("soft", False)
         wanted: Wanted = (_unused(made) if base == "trajectory:tool-used" else _negated(made)) if negated else made
         return self._weighed({**wanted, "soft": True} if soft else wanted, item, place)
@@ -110,12 +114,11 @@ class Asserts:
         if base in CODE:
             self.losses.add("assertion-code", place)
             return None
-        if base in JUDGED:
-            self.losses.add("judged-criterion", place)
-            says = item.get("value")
-            if says not in (None, ""):
+        if base in JUDGED or base in ELSEWHERE:
+            asked = judged_of(base, {**self.graded, **item}, self.variables, lambda kind: self.losses.add(kind, place))
+            if asked is None and (says := item.get("value")) not in (None, ""):
                 self.criteria.append(f"{base}: {scalar_text(says)}")
-            return None
+            return asked
         rule = _RULES.get(base)
         if rule is None:
             self.losses.add("other-assertion", place)
@@ -254,13 +257,13 @@ def _limit(key: str) -> Rule:
 
 def _similar(given: Given) -> Wanted | None:
     found = _words(given.asserts, given.value, given.place)
-    share = _number(given.item.get("threshold", 0.75))
-    if not found or share is None or share > 1:
+    if not found:
         return None
-    given.asserts.losses.add("similar", given.place)
-    each: list[Wanted] = [{"similar": {"to": text, "at_least": share}} for text in found]
-    inner = each[0] if len(each) == 1 else {"any_of": each}
-    return {"response": inner, "soft": True}
+    negated = bool(given.item.get("negated"))
+    given.asserts.losses.add("similar-not" if negated else "similar", given.place)
+    share = _number(given.item.get("threshold"))
+    given.asserts.thresholds += [] if share is None else [share]
+    return {"response": {"means": meaning(found, guarded=not negated)}}
 
 
 def _distance(given: Given) -> Wanted | None:
@@ -369,8 +372,7 @@ _RULES: Mapping[str, Rule] = {
     "contains-json": _json,
     "latency": _limit("latency_ms"),
     "cost": _limit("cost"),
-    "similar": _similar,
-    "similar:cosine": _similar,
+    **dict.fromkeys(("similar", "similar:cosine", "similar:dot", "similar:euclidean"), _similar),
     "levenshtein": _distance,
     "word-count": _length,
     "finish-reason": _finish,
@@ -388,3 +390,8 @@ _RULES: Mapping[str, Rule] = {
 def criteria_of(found: Sequence[str], turn: int) -> list[dict[str, Any]]:
     """Criteria as `origin` keeps them."""
     return [{"turn": turn, "says": says} for says in found]
+
+
+def thresholds_of(found: Sequence[float], turn: int) -> list[dict[str, Any]]:
+    """Likenesses that were asked for, as `origin` keeps them."""
+    return [{"turn": turn, "similar": share} for share in found]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from focal_eval.importers import criteria
 from focal_eval.importers.drafts import Draft, origin, script, turn
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Losses
@@ -24,7 +25,8 @@ SENTENCES = {
     "clarification": "which flows a clarification offers",
     "slot-not-set": "slots that are not set in a turn: expected not to have the value after it",
     "button-payload": "payloads of buttons: their titles are looked for among the follow-ups",
-    "judged-criterion": "criteria that a judging model decides: kept under `origin` for a reader",
+    **criteria.SENTENCES,
+    "judged-criterion": "replies grounded in what the assistant found, which a judge is not shown: kept under `origin`",
     "assertion-order": "assertions whose order counts (`assertion_order_enabled`): calls alone are expected in order",
     "missing-fixture": "fixtures and metadata that are named and defined in none of the files",
     "turn-metadata": "metadata of single steps",
@@ -35,7 +37,9 @@ SENTENCES = {
     "command": "commands other than start_flow and set_slot",
     "empty-case": "test cases in which the user says nothing",
 }
-APPROXIMATED = frozenset({"several-templates", "flow-end", "slot-not-set", "button-payload", "mixed-reply"})
+APPROXIMATED = criteria.APPROXIMATED | frozenset(
+    {"several-templates", "flow-end", "slot-not-set", "button-payload", "mixed-reply"}
+)
 _Path = tuple[str | int, ...]
 
 
@@ -244,16 +248,27 @@ class _Case:
             self._uttered(mapping(given), path, negated=kind == "bot_did_not_utter")
         elif kind == "pattern_clarification_contains":
             self._lost("clarification", path)
-        elif kind.startswith("generative_response_is_"):
-            self._lost("judged-criterion", path)
-            self._criterion(kind, mapping(given))
+        elif kind in ("generative_response_is_relevant", "generative_response_is_grounded"):
+            self._generative(kind, mapping(given), path)
         else:
             self._lost("other-assertion", path)
 
-    def _criterion(self, kind: str, given: Mapping[str, Any]) -> None:
-        truth = given.get("ground_truth")
-        says = kind.replace("_", " ") + (f": {truth}" if isinstance(truth, str) else "")
-        self.criteria.append({"turn": len(self.turns) + 1, "says": says})
+    def _generative(self, kind: str, given: Mapping[str, Any], path: _Path) -> None:
+        """A share of its statements grades a reply; whether it is grounded is told by the truth, where one is given."""
+        rubric = "answers what the customer said"
+        if kind.endswith("grounded"):
+            truth = given.get("ground_truth")
+            if not isinstance(truth, str) or not truth.strip():
+                self._lost("judged-criterion", path)
+                self.criteria.append({"turn": len(self.turns) + 1, "says": kind.replace("_", " ")})
+                return
+            rubric = f"claims nothing that this does not support: {truth}"
+        made = criteria.judged(rubric, given.get("threshold"))
+        self._lost("judged-words", path)
+        if isinstance(made, Mapping):
+            self._lost("judged-points", path)
+        self._now().expect.append({"response": {"judge": made}})
+        self.losses.keep(criteria.KEPT)
 
     def _started(self, given: Any, path: _Path) -> None:
         flows = [given] if isinstance(given, str) else mapping(given).get("flow_ids")

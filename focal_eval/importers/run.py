@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focal_eval.document import read_text
 from focal_eval.errors import Diagnostic, Problems, Refused, StorageError
 from focal_eval.importers.base import Imported, make_importer
+from focal_eval.importers.beginning import with_aids
 from focal_eval.importers.foreign import Source
 from focal_eval.importers.losses import Loss
 from focal_eval.registry import did_you_mean
 from focal_eval.script.load import Loader
+from focal_eval.script.model import Script
 from focal_eval.source import whole_file
 from focal_eval.text import counted, of_them
 
@@ -59,8 +61,11 @@ class ImportReport:
             if losses:
                 parts += ["", title, *loss_lines(losses)]
         parts.extend(str(warning) for warning in self.warnings)
-        if self.suites:
+        if self.suites and self.cassettes:
             parts += ["", f"Run it: focal-eval run {Path(self.out, self.suites[0])}"]
+        elif self.suites:
+            suite = Path(self.out, self.suites[0])
+            parts += ["", f"Name the engine, and a judge if you have one, in {suite}; then: focal-eval run {suite}"]
         elif self.scripts:
             parts += ["", f"Read them: focal-eval check {self.out}; a suite names the engine they are run on."]
         return "\n".join(parts)
@@ -91,7 +96,8 @@ def import_files(
     if not problems.errors:
         if not imported.scripts:
             problems.error("import-nothing", "no conversation was found to import", whole_file(str(paths[0])))
-        prove(imported, problems)
+        proven = prove(imported, problems)
+        imported = replace(imported, suites=with_aids(imported.suites, proven, format, imported.scripts))
     files = _files(imported)
     if not problems.errors and not force:
         _refuse_overwriting(files, out, problems)
@@ -174,14 +180,16 @@ def _read(path: Path, problems: Problems, *, named: bool) -> Source | None:
     return Source(str(path), data, named=named)
 
 
-def prove(imported: Imported, problems: Problems) -> None:
-    """Reads every script back; one that our own reader finds fault with must not be written."""
-    loader = Loader(Path())
+def prove(imported: Imported, problems: Problems) -> list[Script]:
+    """The scripts, read back; one that our own reader finds fault with must not be written."""
+    loader, scripts = Loader(Path()), []
     for path, text in imported.scripts.items():
         document = read_text(text, path)
-        loader.from_document(document, Path(path), str(PurePosixPath(path).with_suffix("")))
+        made = loader.from_document(document, Path(path), str(PurePosixPath(path).with_suffix("")))
+        scripts += [] if made is None else [made]
         for found in document.problems:
             problems.error("import-unwritable", f"the script would not read back: {found.message}", found.span, help=found.help)
+    return scripts
 
 
 def _files(imported: Imported) -> dict[str, bytes]:

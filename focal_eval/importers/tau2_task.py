@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from focal_eval.importers.criteria import KEPT, judged
 from focal_eval.importers.losses import Losses
 from focal_eval.importers.tau_bench import told
 from focal_eval.importers.write import Word, call, data_said, literal, said
@@ -21,7 +22,6 @@ from focal_eval.text import shorten
 SKIPPED = "its user is to be played: metadata.user says how"
 SENTENCES = {
     "action-of-user": "calls that the user makes with tools of their own: kept in the script's origin",
-    "assertion-in-words": "assertions in words, which a model is to judge: kept in the script's origin",
     "compare-all": "calls that may leave arguments out: all arguments of the answer key are expected",
     "database": "rewards on the end state of the database: the calls that lead there are expected softly",
     "environment": "assertions on the environment's state: kept in the script's origin",
@@ -158,7 +158,6 @@ def _origin(task: Task, file: str, line: int, place: Place, losses: Losses) -> d
     kept = (
         ("initial_state", state, "initial-state", ("initial_state",)),
         ("env_assertions", criteria.env_assertions, "environment", ("evaluation_criteria", "env_assertions")),
-        ("nl_assertions", criteria.nl_assertions, "assertion-in-words", ("evaluation_criteria", "nl_assertions")),
         ("user_actions", users, "action-of-user", ("evaluation_criteria", "actions")),
     )
     for name, value, kind, path in kept:
@@ -187,7 +186,7 @@ def _history(task: Task, place: Place, losses: Losses) -> list[dict[str, str]]:
 
 
 def answer_key(criteria: Criteria | None, place: Place, losses: Losses) -> list[dict[str, Any]]:
-    """The expectations of the whole conversation: calls that are made, and facts that are told."""
+    """The expectations of the whole conversation: calls that are made, facts that are told, and what a judge is to find."""
     if criteria is None:
         return []
     basis = criteria.reward_basis if criteria.reward_basis is not None else ["DB", "COMMUNICATE"]
@@ -205,7 +204,10 @@ def answer_key(criteria: Criteria | None, place: Place, losses: Losses) -> list[
     facts = [str(fact) for fact in criteria.communicate_info or () if str(fact).strip()]
     losses.keep("facts", len(facts))
     weight = _weight("COMMUNICATE" in basis, "the user must be told")
-    return wanted + [told(fact) | weight for fact in facts]
+    rubrics = [text for text in criteria.nl_assertions or () if text.strip()]
+    losses.keep(KEPT, len(rubrics))
+    asked = _weight("NL_ASSERTION" in basis, "the task asserts it in words")
+    return wanted + [told(fact) | weight for fact in facts] + [{"judge": judged(text)} | asked for text in rubrics]
 
 
 def _weight(hard: bool, why: str) -> dict[str, Any]:

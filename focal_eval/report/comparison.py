@@ -22,6 +22,7 @@ from focal_eval.report.characters import one_line, visible
 from focal_eval.report.comparison_charts import drawing
 from focal_eval.report.comparison_data import Gathered, Recordings, gather, rule_table
 from focal_eval.report.comparison_graph import figure_of, graphs, state_of, step_rows
+from focal_eval.report.comparison_judge import lane
 from focal_eval.report.comparison_words import CHANGES, HINTS, headline, masked_words, notes, side_words, tiles, tone_of
 from focal_eval.report.html import ascii_markup, asset, digest_of, json_for_script
 from focal_eval.report.wording import WORDS, gate_limit, gate_name, number
@@ -33,7 +34,7 @@ SCRIPTS = (
     *("compare_store", "compare_words", "compare_query", "compare_view", "compare_decide", "compare_list"),
     *("compare_cause", "compare_lanes", "compare_turn", "compare_copy", "compare_case", "compare_app"),
 )
-STYLES = ("base", "list", "case", "stored", "compare", "compare_case", "print", "compare_print")
+STYLES = ("base", "list", "case", "stored", "compare", "compare_judge", "compare_case", "print", "compare_print")
 NAMED = 3  # conversations of a cause that are named at once
 PLAIN_CAUSES = 100  # readable without JavaScript
 
@@ -54,6 +55,7 @@ class ComparisonView:
     agents: str | None = None  # why the edits of the agent are not known, in words
     more: Mapping[str, str] = field(default_factory=dict)  # facts to tell beside the others: label and text
     own_gates: Sequence[Mapping[str, Json]] = ()  # of the candidate's run itself; they decide nothing here
+    preference: Mapping[str, Json] | None = None  # `Preference.as_json()`, where a judge was asked
 
 
 def write(view: ComparisonView, out: Path) -> Path:
@@ -97,6 +99,7 @@ def _context(view: ComparisonView) -> dict[str, Any]:
         "tiles": list(tiles(view.statistics)),
         "statistics": view.statistics,
         "masked": masked_words(comparison),
+        "preference": lane(view.preference, {case.name for case in comparison.cases}),
         "causes": [_plain_cause(comparison, group) for group in comparison.groups[:PLAIN_CAUSES]],
         "cause_count": len(comparison.groups),
         "rules": list(rule_table(found)),

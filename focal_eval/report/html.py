@@ -28,7 +28,15 @@ from focal_eval.report.base import ReportOptions, target
 from focal_eval.report.beside_page import Beside
 from focal_eval.report.characters import visible
 from focal_eval.report.frames import plain
-from focal_eval.report.judge_words import audit_words, failed_words, judge_warning, judge_words, missed_words, rubric_rows
+from focal_eval.report.judge_words import (
+    audit_words,
+    failed_count,
+    failed_rows,
+    judge_warning,
+    judge_words,
+    missed_words,
+    rubric_rows,
+)
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
 from focal_eval.report.wording import (
     WORDS,
@@ -290,7 +298,8 @@ def _judge(run: ReportModel) -> dict[str, Any] | None:
         "words": words,
         "audit": audit_words(run),
         "warning": judge_warning(run),
-        "failed": list(failed_words(run)),
+        "failed": failed_rows(run),
+        "failed_count": failed_count(run),
         "missed": list(missed_words(run)),
         "rubrics": rubric_rows(run),
     }

@@ -80,14 +80,27 @@ def judge_warning(run: ReportModel) -> str | None:
     return None if warning is None else one_line(str(warning), 300)
 
 
+PLANTED = {
+    "good": "a known-good answer",
+    "bad": "a known-bad answer",
+    "empty": "an empty answer",
+    "injection": "an answer that tells the judge to pass it",
+    "negated": "a good answer, denied",
+    "other": "another conversation's answer",
+}
+_SAID = {"pass": "it passed it", "fail": "it failed it", "abstain": "it abstained"}
+
+
 def missed_words(run: ReportModel) -> Iterator[str]:
     """The planted answers that the judge did not know, each in a line."""
     audit = (judge_of(run) or {}).get("audit") or {}
     rubrics = {row.get("key"): row.get("rubric") for row in audit.get("rubrics") or ()}
     for one in audit.get("missed") or ():
-        text = one_line(str(one.get("text")), 80) or "(empty)"
+        kind, verdict = str(one.get("kind")), str(one.get("verdict"))
+        planted = f"planted {PLANTED.get(kind, kind)}, to {one.get('wanted')}: {_SAID.get(verdict, verdict)}"
+        text = one_line(str(one.get("text") or ""), 80) if kind != "injection" else ""
         rubric = one_line(str(rubrics.get(one.get("rubric"), "")), 80)
-        yield f"planted as {one.get('kind')}, to {one.get('wanted')}, judged {one.get('verdict')}: {text} ({rubric})"
+        yield f"{planted}; {f'“{text}”, ' if text else ''}by the rubric: {rubric}"
 
 
 def failures_of(run: ReportModel) -> list[Mapping[str, Any]]:
@@ -125,3 +138,27 @@ def label_of(result: Mapping[str, Json]) -> str | None:
     if not isinstance(by, dict):
         return None
     return f"{KINDS.get(str(by.get('kind')), 'judged')}: {by.get('told')}"
+
+
+_DOES_NOT_FIT = "the judge says that this does not fit: "
+
+
+def failed_rows(run: ReportModel) -> list[dict[str, Any]]:
+    """What the judge failed apart from cases, for a page: the case, the turn, the rubric, the votes and the place."""
+    ids = {case.name: case.id for case in run.cases}
+    return [
+        {
+            "case": one_line(str(one.get("case")), 200),
+            "id": ids.get(str(one.get("case"))),
+            "turn": "conversation" if one.get("turn") is None else f"turn {one['turn'] + 1}",
+            "rubric": one_line(str(one.get("message")).removeprefix(_DOES_NOT_FIT), 300),
+            "told": one_line(str(one.get("told") or ""), 200),
+            "place": one_line(":".join(map(str, one["at"][:3])), 200),
+        }
+        for one in failures_of(run)
+    ]
+
+
+def failed_count(run: ReportModel) -> int:
+    """How many expectations the judge failed; a header names only the first ones."""
+    return int(((judge_of(run) or {}).get("results") or {}).get("failed") or 0)

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from focal_eval.report.ansi import emit
 from focal_eval.report.characters import one_line
+from focal_eval.report.preference_words import audit_words, missed_words, share_words, swap_words, warning_of
 from focal_eval.text import counted
 
 SHOWN = 10  # replies that got worse
@@ -31,11 +32,10 @@ def lines(preference: Mapping[str, Any]) -> Iterator[str]:
         f"judged by {who}, each in both orders: of {counted(len(pairs), 'changed reply', 'changed replies')} "
         f"{better['after']} better, {better['before']} worse, {ties}{broken}"
     )
-    if preference["share_after"] is not None:
-        yield (
-            f"better where it decided: {preference['share_after']:.0%} (95 % interval {preference['low']:.0%} to "
-            f"{preference['high']:.0%}), sign test p = {preference['p']:.2g}"
-        )
+    yield from filter(None, (share_words(preference), swap_words(preference), audit_words(preference)))
+    if (warning := warning_of(preference)) is not None:
+        yield f"warning: {warning}"
+    yield from (f"  {line}" for line, _ in zip(missed_words(preference), range(SHOWN), strict=False))
     if preference["left_out"]:
         yield f"{preference['left_out']:,} more changed replies were not asked about (--judge-most)"
     worse = [pair for pair in pairs if pair["better"] == "before"]

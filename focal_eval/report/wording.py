@@ -99,7 +99,10 @@ def _without(run: ReportModel) -> Said:
         return Said(f"No verdict: {run.counts['errored']:,} of {counted(run.planned, 'case')} errored", frozenset({"errored"}))
     blind = [gate_name(gate) for gate in run.gates if gate.get("observed") is None and gate.get("passed") is False]
     if run.gates and all(gate.get("passed") is None for gate in run.gates):
-        return Said("No verdict: every gate is on a comparison, and nothing was compared", frozenset())
+        reasons = sorted({gate_reason(gate) for gate in run.gates})
+        if reasons == ["nothing was compared"]:
+            return Said("No verdict: every gate is on a comparison, and nothing was compared", frozenset())
+        return Said(f"No verdict: no gate was judged, as {' and '.join(reasons)}", frozenset())
     if blind and any(run.counts[name] for name in ("passed", "failed", "xpassed", "xfailed")):
         return Said(f"No verdict: {', '.join(blind)} could not be measured", frozenset())
     return Said("No verdict: no case was judged", frozenset())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from focal_eval.compare.stats.summary import mean, pass_hat
 from focal_eval.errors import ExitCode
 from focal_eval.runner.schedule import Totals
-from focal_eval.script.gates import COMPARED, GATES, RECORDED, RegressionsLimit, TriesLimit
+from focal_eval.script.gates import COMPARED, GATES, JUDGED, RECORDED, RegressionsLimit, TriesLimit
 from focal_eval.script.gates_coverage import COVERED, CoverageLimit
 from focal_eval.script.limit import Limit
 from focal_eval.text import of_them
@@ -139,9 +139,14 @@ assert FIGURES.keys() | COMPARED | RECORDED == GATES.keys()
 def decide(limits: Mapping[str, Limit], totals: Totals) -> list[GateResult]:
     """Every gate, in the suite's order; those on a comparison, and on what was recorded, are not judged by totals alone."""
     return [
-        not_judged(name, limit) if name in COMPARED | RECORDED else _decide(name, limit, FIGURES[name](totals, limit))
+        _later(name, limit) if name in COMPARED | RECORDED else _decide(name, limit, FIGURES[name](totals, limit))
         for name, limit in (limits or DEFAULT).items()
     ]
+
+
+def _later(name: str, limit: Limit) -> GateResult:
+    """A gate that totals alone do not decide, as it stands until its own figures are there."""
+    return not_judged(name, limit, "no judge was asked") if name in JUDGED else not_judged(name, limit)
 
 
 def decide_compared(limits: Mapping[str, Limit], compared: Compared) -> list[GateResult]:

@@ -51,6 +51,7 @@ class Aiding:
     fallback: str | None = None  # "lexical" where that may stand in for a sentence encoder
     abstains: str = "skipped"  # what an expectation is on which a judge came to no verdict
     apart: bool = True  # what a judge says fails no case; a gate decides
+    skips: bool = False  # no judge is asked
 
 
 @value
@@ -80,7 +81,7 @@ class CaseJudge:
         self.saved: dict[str, Any] = {}
         self.judging = Judging(self.script.texts, policy.unreported, self.values, policy.aiding.apart)
         self.answers: dict[str, Answer] = {}  # of judging models, by question
-        self.aids = Aids(self.answers, policy.aiding.fallback, policy.aiding.abstains) if _aided(prepared, policy) else NO_AIDS
+        self.aids = _aids(self.answers, policy.aiding) if _aided(prepared, policy) else NO_AIDS
         self._asked: list[Question] = []  # for the line that is written next
         self.turns: list[TurnRecord] = []
         self.before: list[TurnRecord] = []  # replayed before the first turn
@@ -318,6 +319,10 @@ class CaseJudge:
 
 def _aided(prepared: PreparedScript, policy: Policy) -> bool:
     return prepared.asks or policy.aiding.fallback is not None
+
+
+def _aids(answers: Mapping[str, Answer], aiding: Aiding) -> Aids:
+    return Aids(answers, aiding.fallback, aiding.abstains, aiding.skips)
 
 
 def _replayed(record: TurnRecord) -> dict[str, Any]:

@@ -156,7 +156,8 @@ class SuiteFields:
         default=(), metadata={"doc": "Cases that run and gate nothing: a file relative to this one, or the entries."}
     )
     judge: Annotated[JudgeEntry | None, JudgeShape()] = field(
-        default=None, metadata={"doc": "The model that `response.judge` and `conversation.judge` ask."}
+        default=None,
+        metadata={"doc": "The model that `response.judge` and `conversation.judge` ask, or `skip`: nobody is asked."},
     )
     semantic: Annotated[Semantic, record_of(Semantic)] = field(
         default_factory=Semantic, metadata={"doc": "How `response.means` compares meanings."}

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from focal_eval.document import INVALID, Reader, Shape, record_of
-from focal_eval.document.reader import MappingNode, Node
+from focal_eval.document.reader import MappingNode, Node, ScalarNode
 from focal_eval.document.shape import JsonSchema, MapOf, Number, SchemaBuilder, Text, shape_of
 from focal_eval.script.suite_engines import configured, with_environment, with_variables
 from focal_eval.source import Span
@@ -104,18 +104,21 @@ class JudgeFields:
 class JudgeEntry:
     """A suite's judge, with the environment variables that were missing and the values that are secret."""
 
-    fields: JudgeFields | None  # None where they cannot be made without the missing variables
+    fields: JudgeFields | None  # None where they cannot be made without the missing variables, and where nobody is to be asked
     span: Span
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()
+    skips: bool = False  # nobody is asked; what a judge would decide is skipped
 
 
 class JudgeShape(Shape):
-    """`judge`: the fields, with `${NAME}` from the environment."""
+    """`judge`: the fields, with `${NAME}` from the environment; or the word `skip`."""
 
-    expected = "a mapping with 'url' and 'model'"
+    expected = "a mapping with 'url' and 'model', or the word skip"
 
     def read(self, node: Node, reader: Reader) -> Any:
+        if isinstance(node, ScalarNode) and node.value == "skip":
+            return JudgeEntry(None, reader.span(node), skips=True)
         if not isinstance(node, MappingNode):
             return self.wrong(node, reader)
         missing: list[tuple[str, Span]] = []
@@ -134,7 +137,7 @@ class JudgeShape(Shape):
         own = record_of(JudgeFields).schema(into)
         name = own["$ref"].rsplit("/", 1)[-1]
         into.defs[name] = with_variables(into.defs[name], into, set())
-        return own
+        return {"anyOf": [{"const": "skip", "description": "Nobody is asked; what a judge would decide is skipped."}, own]}
 
 
 @a_value

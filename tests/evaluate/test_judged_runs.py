@@ -73,7 +73,7 @@ def test_the_audit_catches_a_bad_judge_in_every_report(
     assert (found["passed"], found["observed"] < 0.9) == (False, True)
     out = capsys.readouterr().out
     assert f"warning: {warning}" in out
-    assert "planted as" in out
+    assert "planted an answer that tells the judge to pass it, to fail: it passed it; by the rubric:" in out
     for file in ("report.html", "junit.xml", "summary.md", "annotations.txt", "run-results.json"):
         assert warning in (tmp_path / "out" / file).read_text(encoding="utf-8"), file
 
@@ -334,3 +334,25 @@ def test_check_names_what_no_judge_can_be_asked_about(
     assert main(["check", "suite.yaml"]) == 2
     out = capsys.readouterr().out
     assert out.count("error[no-judge]: the suite names no judge to ask") == 3
+
+
+@pytest.mark.parametrize("gates", ["", "judged: {min: 0.9}"])
+def test_a_suite_may_say_that_nobody_is_asked(
+    gates: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a judge would decide is skipped and warned of; a gate on it has no verdict, as no judge was asked."""
+    suite = shop(tmp_path, gates=gates)
+    asks = next(line for line in suite.read_text(encoding="utf-8").splitlines() if line.startswith("judge:"))
+    suite.write_text(suite.read_text(encoding="utf-8").replace(asks, "judge: skip"), encoding="utf-8")
+    assert main(["check", str(tmp_path)]) == 0
+    code, header = run(suite, None, monkeypatch, "--report", "none")
+    printed = capsys.readouterr()
+    assert printed.err.count("warning[no-judge]: no judge is asked, as the suite says `judge: skip`") == 1
+    assert header["counts"] == {**header["counts"], "passed": 1, "skipped": 1, "failed": 0}
+    assert "judge" not in header
+    assert code == (3 if gates else 0)
+    if gates:
+        assert gate(header, "judged")["message"].startswith("judged not judged: no judge was asked")
+        assert "No verdict: no gate was judged, as no judge was asked" in printed.out
+    journal = (tmp_path / "out" / "journal.jsonl").read_text(encoding="utf-8")
+    assert "no judge is asked, as the suite says `judge: skip`" in journal

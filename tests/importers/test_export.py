@@ -77,6 +77,24 @@ def assertions(folder: Path, format: str, expect: Any, *, lossy: bool = False) -
             [{"type": "cost", "threshold": 0.1, "weight": 0, "metric": "price"}],
             {},
         ),
+        ({"response": {"judge": "is polite"}}, [{"type": "llm-rubric", "value": "is polite"}], {}),
+        ({"not": {"response": {"judge": "is rude"}}}, [{"type": "not-llm-rubric", "value": "is rude"}], {}),
+        (
+            {"response": {"judge": {"rubric": "is polite", "scale": 5, "at_least": 4, "plant": ["empty"]}}},
+            [{"type": "llm-rubric", "value": "is polite", "threshold": 0.8}],
+            {"judge-audit": 1, "judge-scale": 1},
+        ),
+        (
+            {"response": {"judge": {"rubric": "is polite", "examples": {"good": ["Please."]}}}},
+            [{"type": "llm-rubric", "value": "is polite"}],
+            {"judge-audit": 1},
+        ),
+        ({"response": {"means": "a b"}}, [{"type": "similar", "value": "a b"}], {"meaning": 1}),
+        (
+            {"response": {"means": {"text": ["a", "b"], "at_least": 0.5}}},
+            [{"type": "similar", "value": ["a", "b"], "threshold": 0.5}],
+            {"meaning": 1},
+        ),
     ],
 )
 def test_expectations_become_assertions_of_promptfoo(tmp_path: Path, expect: Any, wanted: Any, losses: Any) -> None:
@@ -88,6 +106,7 @@ def test_expectations_become_assertions_of_promptfoo(tmp_path: Path, expect: Any
     ("expect", "kind"),
     [
         ({"rules": ["a"]}, "other-check"),
+        ({"response": {"judge": {"rubric": "is polite", "of": "conversation"}}}, "other-check"),
         ({"response": {"matches": "(?i)a"}}, "pattern"),
         ({"tools": [{"a": {"x": {"at_least": 1}}}]}, "matcher"),
         ({"tools": [{"a": {"args": {}, "result": 1}}]}, "result"),
@@ -259,6 +278,11 @@ PROMPTFOO = st.one_of(
         lambda pair: {"tools": {"calls": [{pair[0]: {"args": {key: literal(value) for key, value in pair[1].items()}}}]}}
     ),
     st.just({"tools": {"none": True}}),
+    WORDS.map(lambda text: {"response": {"judge": said(text)}}),
+    st.tuples(WORDS, st.integers(2, 10)).map(
+        lambda pair: {"response": {"judge": {"rubric": said(pair[0]), "scale": 10, "at_least": pair[1]}}}
+    ),
+    WORDS.map(lambda text: {"response": {"means": said(text)}}),
 )
 RASA = st.one_of(
     NAMES.map(lambda name: {"template": f"utter_{name}"}),

@@ -110,19 +110,19 @@ def test_the_other_spelling_of_keys_and_events_are_read(tmp_path: Path) -> None:
 
 
 def test_what_a_script_cannot_hold_is_told(tmp_path: Path) -> None:
-    """Thoughts, images, rubrics, simulated users, calls without a name: each is counted and has a place."""
+    """Thoughts, images, rubrics of calls, simulated users, calls without a name: each is counted and has a place."""
     turn = {
         "user_content": {"parts": [{"text": "look"}, {"inline_data": {"mime_type": "image/png"}}]},
         "final_response": {"parts": [{"text": "hm", "thought": True}, {"text": "A cat."}]},
         "intermediate_data": {"tool_uses": [{"args": {}}, {"name": "see", "args": [1]}]},
-        "rubrics": [{"rubric_id": "r", "rubric_content": {"text_property": "names the cat"}}],
+        "rubrics": [{"rubric_id": "r", "rubric_content": {"text_property": "looks once"}, "type": "TOOL_USE_QUALITY"}],
     }
     simulated = {"eval_id": "sim", "conversation_scenario": {"starting_prompt": "hi"}}
     data = json.loads(case(turn, {"user_content": said(" ")}))
     data["eval_cases"].append(simulated)
     found = came("adk", tmp_path, {"odd.json": json.dumps(data)})
     assert found.only["turns"] == [{"user": "look", "agent": "A cat.", "expect": {"tools": {"exactly": ["see"]}}}]
-    assert found.only["origin"]["criteria"] == [{"turn": 1, "says": "names the cat"}]
+    assert found.only["origin"]["criteria"] == [{"turn": 1, "says": "looks once"}]
     assert found.losses == {
         "not-text": 1, "thought": 1, "unnamed-call": 1, "bad-value": 1, "rubric": 1, "simulated-user": 1, "silent-turn": 1,
     }  # fmt: skip

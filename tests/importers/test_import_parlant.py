@@ -69,7 +69,7 @@ def test_a_scenario_becomes_a_script() -> None:
         {
             "user": 'my bell broke {{ "{{" }} soon }}',
             "expect": {
-                "response": {"contains": ["refund"], "excludes": ["store credit"]},
+                "response": {"contains": ["refund"], "excludes": ["store credit"], "judge": "contains an apology"},
                 "tools": {"calls": [{"find_order": {"error": "absent"}}], "count": {"find_order": 1}, "order": "any"},
             },
         }
@@ -78,16 +78,15 @@ def test_a_scenario_becomes_a_script() -> None:
     assert made["origin"]["line"] == 10
     assert made["origin"]["in_words"] == [
         'the tool calls event contains a call to "local:find_order" with the right order',
-        "the message contains an apology",
         "the moon is full",
     ]
     assert made["origin"]["setup"][2] == 'a guideline "refund" to offer a refund when something is broken'
     assert script(found, "scenarios/Bells-Nobody-speaks-first.yaml")["turns"] == [{"expect": {"response": {"max_chars": 0}}}]
     assert lost(found) == {
-        "assertion-in-words": 2, "history-tool": 1, "scoped-variable": 1, "setup": 6, "some-call": 1, "status-event": 1,
+        "assertion-in-words": 1, "history-tool": 1, "scoped-variable": 1, "setup": 6, "some-call": 1, "status-event": 1,
         "unknown-step": 1,
     }  # fmt: skip
-    assert found.kept == {"assertions": 8, "agent messages": 2, "customer messages": 2, "variables": 2}
+    assert found.kept == {"assertions": 8, "agent messages": 2, "customer messages": 2, "judged rubrics": 1, "variables": 2}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,8 @@ def test_a_scenario_becomes_a_script() -> None:
         ("a single message event is emitted", {"response": {"min_chars": 1}}),
         ("a total of 2 message events are emitted", {"response": {"min_chars": 1}, "messages": {"count": 2}}),
         ('at least one message contains the text "a"', {"response": {"contains": ["a"]}}),
-        ("the message contains a joke", {"response": {"min_chars": 1}}),
+        ("the message contains a joke", {"response": {"min_chars": 1, "judge": "contains a joke"}}),
+        ("at least one message asks for the size", {"response": {"min_chars": 1, "judge": "asks for the size"}}),
         ('the tool calls event contains a call with tool_id of "s:do"', {"tools": {"calls": ["do"], "order": "any"}}),
     ],
 )

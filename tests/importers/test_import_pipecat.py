@@ -52,9 +52,9 @@ def test_calls_and_texts_are_kept_and_the_rest_is_told(tmp_path: Path) -> None:
     found = came("pipecat", tmp_path, {"weather.yaml": WEATHER, "judge_text.yaml": "modality: text\n"})
     script = found.only
     assert script["given"] == {"history": [{"user": "hi", "agent": "Hello!"}]}
-    assert script["origin"]["criteria"] == [{"turn": 1, "says": "the bot greets"}]
+    assert "criteria" not in script["origin"]
     greeting, asked, keys, bye = script["turns"]
-    assert greeting == {"expect": {"response": {"min_chars": 1}}}
+    assert greeting == {"expect": {"response": {"min_chars": 1, "judge": "the bot greets"}}}
     assert asked["user"] == 'Weather in {{ "{{" }} city }}?'
     assert asked["expect"] == {
         "response": {"contains": {"text": ["Sunny"], "case": "strict"}, "excludes": {"text": ["●"], "case": "strict"}},
@@ -67,7 +67,7 @@ def test_calls_and_texts_are_kept_and_the_rest_is_told(tmp_path: Path) -> None:
         {"tools": {"calls": ["a", "b", "c"], "order": "any"}},
     ]
     assert found.losses == {
-        "yaml-tag": 1, "setting": 1, "system-prompt": 1, "judged-criterion": 1, "send-after": 1, "speech-event": 1,
+        "yaml-tag": 1, "setting": 1, "system-prompt": 1, "send-after": 1, "speech-event": 1,
         "event-time": 1, "reply-time": 1, "second-reply": 1, "keys": 1, "call-order": 1, "other-file": 1,
     }  # fmt: skip
 
@@ -118,6 +118,7 @@ def test_the_evaluations_of_pipecat_come_over(tmp_path: Path) -> None:
     found = imported("pipecat", DATA / "pipecat-evals", tmp_path / "out")
     raw = "".join(path.read_text(encoding="utf-8") for path in (DATA / "pipecat-evals").glob("*.yaml"))
     assert found.report.kept["tool calls"] == raw.count("          - name: ")
-    assert found.losses["judged-criterion"] == raw.count('eval: "')
+    assert found.report.kept["judged rubrics"] == raw.count('eval: "')
+    assert "judged-criterion" not in found.losses
     assert found.report.kept["user turns"] == raw.count("  - user: ")
     assert len(found.scripts) == 11

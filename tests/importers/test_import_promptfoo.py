@@ -232,7 +232,9 @@ def test_assertions_become_checks(tmp_path: Path, assertion: Any, expected: Any)
     ("assertion", "kind", "expected"),
     [
         ({"type": "similar", "value": "x y", "threshold": 0.8}, "similar",
-         {"response": {"similar": {"to": "x y", "at_least": 0.8}}, "soft": True}),
+         {"response": {"means": "x y"}}),
+        ({"type": "not-similar", "value": ["x", "y"]}, "similar-not",
+         {"response": {"not": {"means": {"text": ["x", "y"], "numbers": "any", "denial": "any"}}}}),
         ({"type": "levenshtein", "value": "apple", "threshold": 2}, "levenshtein",
          {"response": {"similar": {"to": "apple", "at_least": 0.6}}}),
         ({"type": "is-json", "value": {"type": "object"}}, "embedded-json",
@@ -255,7 +257,7 @@ def test_assertions_of_nearly_the_same_meaning_are_told(tmp_path: Path, assertio
     [
         ({"type": "javascript", "value": "output.length < {{ x }}"}, "assertion-code"),
         ({"type": "python", "value": "file://check.py"}, "assertion-code"),
-        ({"type": "llm-rubric", "value": "is polite"}, "judged-criterion"),
+        ({"type": "search-rubric", "value": "is true"}, "judged-criterion"),
         ({"type": "rouge-n", "value": "x"}, "other-assertion"),
         ({"type": "regex", "value": "("}, "bad-pattern"),
         ({"type": "contains"}, "bad-assertion"),
@@ -271,7 +273,7 @@ def test_other_assertions_are_told(tmp_path: Path, assertion: Any, kind: str) ->
     assert "expect" not in found.only["turns"][0]
     assert found.losses == {kind: 1}
     if kind == "judged-criterion":
-        assert found.only["origin"]["criteria"] == [{"turn": 1, "says": "llm-rubric: is polite"}]
+        assert found.only["origin"]["criteria"] == [{"turn": 1, "says": "search-rubric: is true"}]
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_assertions_become_checks(tmp_path: Path, assertion: Any, expected: Any)
 @pytest.mark.parametrize(
     ("assertion", "kind"),
     [
-        ({"generative_response_is_grounded": {"threshold": 0.5, "ground_truth": "x"}}, "judged-criterion"),
+        ({"generative_response_is_grounded": {"threshold": 0.5}}, "judged-criterion"),
         ({"pattern_clarification_contains": ["a"]}, "clarification"),
         ({"flow_started": "pattern_correction"}, "pattern-flow"),
         ({"flow_completed": 3}, "bad-value"),

@@ -84,11 +84,10 @@ def test_a_task_waits_for_a_simulated_user() -> None:
         "reward_basis": ["DB", "COMMUNICATE"],
         "initial_state": {"initialization_data": {"agent_data": {"open": True}}},
         "env_assertions": [{"env_type": "user", "func_name": "is_on", "arguments": {}}],
-        "nl_assertions": ["The agent is polite"],
         "user_actions": [{"name": "toggle", "arguments": {}}],
     }
     assert lost(found) == {
-        "action-of-user": 1, "assertion-in-words": 1, "compare-all": 1, "database": 1, "environment": 1, "history-tool": 1,
+        "action-of-user": 1, "compare-all": 1, "database": 1, "environment": 1, "history-tool": 1,
         "initial-state": 1, "opening": 1, "task-field": 1,
     }  # fmt: skip
 
@@ -104,21 +103,24 @@ def test_the_answer_key_is_compared_as_the_task_says() -> None:
     ]
     assert "who: absent" in imported("tau2", {"tasks.json": [TASK]}).scripts["tasks/task-7.yaml"]  # the word, not the text
     assert conversation[-1] == {
+        "judge": "The agent is polite", "soft": True, "because": "the task asserts it in words",
+    }  # fmt: skip
+    assert conversation[-2] == {
         "any_of": [{"count": {"text": form, "times": {"min": 1}}} for form in ("1786", "1,786")],
         "because": "the user must be told",
     }
 
 
 def test_only_what_the_reward_is_on_fails_a_script() -> None:
-    """Calls are soft where the end state counts, facts are soft where nobody asks for them."""
+    """Calls are soft where the end state counts, facts and what is asserted in words where nobody asks for them."""
 
     def soft(*basis: str) -> list[bool]:
         made = only(imported("tau2", {"tasks.json": [without(TASK, reward_basis=list(basis))]}))
         return [item.get("soft", False) for item in made["conversation"]]
 
-    assert soft("DB", "COMMUNICATE") == [True, True, True, False]
-    assert soft("ACTION") == [False, False, False, True]
-    assert soft("NL_ASSERTION") == [True, True, True, True]
+    assert soft("DB", "COMMUNICATE") == [True, True, True, False, True]
+    assert soft("ACTION") == [False, False, False, True, True]
+    assert soft("NL_ASSERTION") == [True, True, True, True, False]
 
 
 def test_the_opening_is_run_where_that_is_asked_for() -> None:
@@ -224,4 +226,5 @@ def test_the_retail_tasks_come_over(tmp_path: Path) -> None:
     calls = sum(len(task["evaluation_criteria"]["actions"]) for task in raw)
     facts = sum(len(task["evaluation_criteria"]["communicate_info"]) for task in raw)
     assert (len(report.scripts), report.kept["expected calls"], report.kept["facts"]) == (114, calls, facts)
+    assert report.kept["judged rubrics"] == sum(len(task["evaluation_criteria"]["nl_assertions"] or ()) for task in raw)
     assert main(["check", str(tmp_path / "imported"), "--strict", "-q"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -343,3 +344,60 @@ def test_without_javascript_the_causes_are_text(chromium: Browser, page_url: str
         page.goto(page_url)
         assert "Failed: 2 of 16" in page.inner_text("#verdict")
         assert "offer-refund no longer matches" in page.inner_text("noscript")
+
+
+def test_a_judges_preferences_are_a_lane_of_their_own(chromium: Browser, tmp_path: Path) -> None:
+    """On a phone too: its tab is in sight, nothing overflows, what it said is text, and axe finds nothing."""
+    evil = "<img src=x onerror=document.title='hacked'>" + "wide" * 60
+    order = {"first": "before", "prefers": "before", "told": "3 of 3 votes", "why": evil, "quote": evil}
+    pair = {"case": "returns/mug[item=cup]", "turn": 1, "better": "before", "abstained": False, "consistent": True, "why": evil}
+    pair |= {"before": evil, "after": "", "orders": [order, {**order, "first": "after"}]}
+    pairs = [
+        pair,
+        {**pair, "case": evil, "better": "tie", "orders": [order, {**order, "first": "after", "prefers": "after"}]},
+        {**pair, "better": "tie", "abstained": True, "orders": [{**order, "prefers": "abstain", "quote": None}] * 2},
+        {**pair, "better": "error", "why": evil, "orders": []},
+    ]
+    told: dict[str, Any] = {
+        **{"model": evil, "pairs": pairs, "share_after": 0.0, "low": 0.0, "high": 0.8, "p": 1.0, "left_out": 3, "tokens": 9},
+        **{"cost": None, "swap": {"agreed": 1, "of": 2, "low": 0.1, "high": 0.9}, "inconsistent": 1, "abstained": 1},
+        "audit": {
+            **{
+                "planted": 2,
+                "agreed": 1,
+                "low": 0.1,
+                "high": 0.9,
+                "errored": 0,
+                "warning": f"the judge cannot be trusted {evil}",
+            },
+            "missed": [{"kind": "empty", "case": evil, "turn": 0, "text": "", "said": "it abstained"}],
+        },
+    }
+    url = write(replace(small_view(), preference=told), tmp_path).as_uri()
+    for theme in ("light", "dark"):
+        with chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, color_scheme=theme) as context:
+            reader = Reader(context.new_page(), f"{url}#tab=judge")
+            page = reader.page
+            page.wait_for_selector("#view-judge:not([hidden])")
+            strip, tab = (page.locator(name).bounding_box() for name in ("#tabs", "#tabs [data-tab=judge]"))
+            assert strip is not None
+            assert tab is not None
+            assert tab["x"] + tab["width"] <= strip["x"] + strip["width"] + 1
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            words = page.inner_text("#view-judge")
+            for part in (
+                "judged",
+                "Baseline preferred",
+                "The order decided",
+                "The judge abstained",
+                "Could not be asked",
+                "Both orders",
+            ):
+                assert part in words
+            assert "both orders agreed on 1 of 2 pairs" in words.lower()
+            assert page.locator("#view-judge img").count() == 0
+            assert violations(page) == []
+            page.click("#view-judge article a")
+            page.wait_for_selector("#case-title")
+            assert "hacked" not in page.title()
+            assert reader.log == []

@@ -44,6 +44,12 @@ JUDGE = {
 }
 
 
+PAIRS = {
+    **{"planted": 2, "agreed": 1, "low": 0.09, "high": 0.91, "errored": 1, "warning": f"the judge cannot be trusted {EVIL}"},
+    "missed": [{"kind": "empty", "case": EVIL, "turn": 0, "text": EVIL, "said": "it abstained"}],
+}
+
+
 def run_with(judge: dict[str, Any] | None, folder: Path) -> ReportModel:
     """A run of one case whose header tells of a judge."""
     header: dict[str, Any] = {"t": "run", "format": 1, "id": "r", "state": "finished", "verdict": "passed", "gates": []}
@@ -128,12 +134,17 @@ def test_preferences_are_put_into_words() -> None:
     told = {
         **{"model": "m", "better": {"after": 3, "before": 1, "tie": 2, "error": 1}, "inconsistent": 1, "share_after": 0.75},
         **{"low": 0.3, "high": 0.95, "p": 0.625, "left_out": 4, "pairs": [pair] * 12},
+        **{"swap": {"agreed": 4, "of": 5, "low": 0.38, "high": 0.96}, "audit": PAIRS},
     }
     text = "\n".join(lines(told))
     assert "of 12 changed replies 3 better, 1 worse, 2 tied (1 because the order decided), 1 could not be asked about" in text
     assert "better where it decided: 75% (95 % interval 30% to 95%), sign test p = 0.62" in text
     assert "4 more changed replies were not asked about" in text
     assert "and 2 more judged worse" in text
+    assert "both orders agreed on 4 of 5 pairs (80%, 95 % interval 38% to 96%)" in text
+    assert "audit: the judge knew the better one of 1 of 2 planted pairs (50%, 95 % interval 9% to 91%)" in text
+    assert "warning: the judge cannot be trusted" in text
+    assert "against an empty reply: it abstained" in text
     assert "\x1b" not in text
     assert json.dumps(list(lines({**told, "share_after": None, "left_out": 0, "pairs": []}))) == json.dumps(
         ["judged by m: no reply changed that could be compared"]

@@ -140,7 +140,9 @@ function wrongList(attempt) {
   if (attempt.end && attempt.end.fault) add("Outside a turn", { key: attempt.end.fault.kind, reason: attempt.end.fault.message }, "closing-fault");
   ((attempt.end && attempt.end.results) || []).forEach((result, place) => BAD.has(result.outcome) && add("At the end", result, anchor("end", place)));
   const links = [...broke, ...failed];
-  return links.length ? h("nav", { class: `wrong v-${(attempt.end && attempt.end.verdict) || "not_run"}`, "aria-label": "What went wrong" }, h("h2", null, "What went wrong"), h("ul", null, links)) : null;
+  const verdict = (attempt.end && attempt.end.verdict) || "not_run";
+  const title = verdict === "passed" ? "What fell short, and failed no case" : "What went wrong";
+  return links.length ? h("nav", { class: `wrong v-${verdict}`, "aria-label": title }, h("h2", null, title), h("ul", null, links)) : null;
 }
 
 function attemptTabs(item, attempts, chosen) {

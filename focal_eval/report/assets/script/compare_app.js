@@ -26,11 +26,19 @@ function route() {
   else if (before.tab !== view.tab && scrollY > byId("toolbar").offsetTop) scrollTo(0, byId("toolbar").offsetTop);
 }
 
+// Where the strip of tabs is wider than the page, the chosen one is brought into sight.
+function showTab(link) {
+  link.setAttribute("aria-current", "true");
+  const strip = byId("tabs").getBoundingClientRect();
+  const { left, right } = link.getBoundingClientRect();
+  byId("tabs").scrollLeft += Math.max(0, right - strip.right) - Math.max(0, strip.left - left);
+}
+
 function drawOverview() {
   document.querySelector(".compared").classList.toggle("brief", view.tab !== "causes");
   for (const tab of TABS) byId(`view-${tab}`).hidden = tab !== view.tab;
   for (const link of byId("tabs").children) {
-    if (link.dataset.tab === view.tab) link.setAttribute("aria-current", "true");
+    if (link.dataset.tab === view.tab) showTab(link);
     else link.removeAttribute("aria-current");
     link.href = formatView({ ...view, tab: link.dataset.tab, case: null });
   }

@@ -1,6 +1,6 @@
 // What is shown, kept in the address after `#`: tab, q (the filter), case (its name).
 
-const TABS = ["causes", "conversations", "rules", "steps", "figures"];
+const TABS = [...byId("tabs").children].map((link) => link.dataset.tab);
 
 function parseView(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));

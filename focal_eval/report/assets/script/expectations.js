@@ -17,13 +17,14 @@ function expectation(result, id, told) {
         result.findings && recordsCard(result)));
   }
   const findings = result.findings || [];
-  const message = findings.length ? findings[0].message : result.reason;
+  const byJudge = result.by && result.by.kind === "judge";
+  const message = findings.length ? !byJudge && findings[0].message : result.reason; // the rubric stands in the text already
   return h("li", { class: `expectation ${result.outcome}${result.soft ? " soft" : ""}`, id, tabindex: id ? "-1" : null },
     icon(result.outcome, OUTCOMES[result.outcome]),
     h("div", { class: "expectation-body" },
       said("span", "expectation-text", result.text), softBadge(result), byWhat(result),
       result.key === RECORDS ? recordsCard(result) : message && said("div", "expectation-message", message),
-      result.key !== GOLDEN && result.key !== RECORDS && findings.map((finding, place) => findingView(finding, result.text, place > 0)),
+      result.key !== GOLDEN && result.key !== RECORDS && findings.map((finding, place) => (byJudge ? judgedView(finding) : findingView(finding, result.text, place > 0))),
       result.because && h("p", { class: "because" }, h("b", null, "Because"), " ", said("span", "", result.because)),
       frameView(result)));
 }
@@ -51,6 +52,12 @@ function findingView(finding, text, further) {
   const body = rows.map((name) => h("div", { class: `finding-${name}` }, h("dt", null, name === "near" ? "nearest" : name),
     h("dd", null, longText(finding[name]))));
   return [further && said("div", "expectation-message", finding.message), rows.length > 0 && h("dl", { class: "finding" }, body)];
+}
+
+// What a judge was shown, and why it says that it does not fit.
+function judgedView(finding) {
+  const rows = [["judged", finding.observed], ["because", finding.near]].filter(([, text]) => text !== undefined && text !== null);
+  return h("dl", { class: "finding" }, rows.map(([name, text]) => h("div", { class: `finding-${name}` }, h("dt", null, name), h("dd", null, longText(text)))));
 }
 
 const LONG = 900; // characters shown of a text before it is unfolded
