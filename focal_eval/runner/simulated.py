@@ -1,0 +1,94 @@
+"""Simulated users: what one gets to see, what it gives, and the stop rules that hold for each of them.
+
+A simulated user sees what was said and observed, never what is expected of it, so that it cannot help the engine to pass. It
+gives ordinary turns, one at a time, which are sent, judged and written down as those of a script are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any, Protocol
+
+from focal_eval.records import UNKNOWN, Json, TurnRecord
+from focal_eval.script.model import ENDS, Simulator, Turn
+from focal_eval.text import counted
+from focal_eval.value import value
+
+NO_EDGE, UNKNOWN_FACT, MAX_TURNS, TOO_OFTEN, STUCK, UNSAYABLE, BROKE, ENGINE_BROKE = (
+    "no-edge", "unknown-fact", "max-turns", "too-often", "stuck", "unsayable", "broke", "engine-broke",
+)  # fmt: skip
+
+
+@value
+class SoFar:
+    """What a simulated user knows when it is its turn."""
+
+    turns: Sequence[TurnRecord]  # in order; the last one is the answer to what it said last
+    values: Mapping[str, Any]  # for templates: given variables, what it knows, params, and what was saved
+
+
+@value
+class Says:
+    """What the user says next: a turn with one text, numbered by the conversation, and what is expected of the answer."""
+
+    turn: Turn  # `state` is set; `user` holds one text
+    note: Mapping[str, Json] = field(default_factory=dict)  # how it came by the text; kept in the journal's turn line
+
+
+@value
+class Ends:
+    """That the user says no more: a word of `script.model.ENDS`, or the stop rule that ended it."""
+
+    end: str
+    why: str  # in words
+    state: str | None = None
+    note: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the simulation was stopped, so that it came to no answer."""
+        return self.end not in ENDS
+
+
+Move = Says | Ends
+
+
+class SimulatedUser(Protocol):
+    """Says what comes next. It may ask a model, and so is waited for; it never raises but on cancellation."""
+
+    async def move(self, seen: SoFar) -> Move:
+        """The next message, or the end with its reason."""
+        ...
+
+
+class Deciding(Protocol):
+    """A simulated user that needs nobody: the graph, and any whose moves were recorded. Recorded runs are judged with it."""
+
+    def decide(self, seen: SoFar) -> Move:
+        """The next message, or the end with its reason."""
+        ...
+
+
+def stopped(simulator: Simulator, seen: SoFar) -> Ends | None:
+    """The end that a stop rule of every user gives to the conversation, before the user is asked again."""
+    stuck = simulator.stuck
+    if stuck is not None and (same := _same_replies(seen.turns)) >= stuck.times:
+        why = f"the agent gave the same reply {counted(same, 'time')} in a row"
+        return Ends(STUCK if stuck.to is None else stuck.to, why)
+    most = simulator.max_turns
+    if len(seen.turns) >= most.times:
+        return Ends(MAX_TURNS if most.to is None else most.to, f"{counted(most.times, 'turn')} were said, and no more may be")
+    return None
+
+
+def _same_replies(turns: Sequence[TurnRecord]) -> int:
+    """How many replies at the end are the same text; a text that is not known is the same as none."""
+    last: Any = UNKNOWN
+    count = 0
+    for turn in reversed(turns):
+        text = UNKNOWN if turn.reply is None else turn.reply.response
+        if text is UNKNOWN or (count and text != last):
+            break
+        last, count = text, count + 1
+    return count
