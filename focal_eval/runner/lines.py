@@ -33,8 +33,10 @@ def case_lines(case: Case, channel: str) -> tuple[bytes, ...]:
         "params": dict(case.row),
         "repeat": case.repeat,
         "channel": script.channel or channel,
-        "turns": len(script.turns),
+        "turns": case.turns,
     }
+    if script.simulator is not None:
+        data["simulated"] = True
     marks = {name: mark.reason for name, mark in (("xfail", script.xfail), ("skip", script.skip)) if mark is not None}
     if marks:
         data["marks"] = marks

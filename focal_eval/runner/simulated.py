@@ -11,7 +11,8 @@ from dataclasses import field
 from typing import Any, Protocol
 
 from focal_eval.records import UNKNOWN, Json, TurnRecord
-from focal_eval.script.model import ENDS, Simulator, Turn
+from focal_eval.script.model import ENDS, Limit, Simulator, Turn
+from focal_eval.source import Span
 from focal_eval.text import counted
 from focal_eval.value import value
 
@@ -44,6 +45,7 @@ class Ends:
     why: str  # in words
     state: str | None = None
     note: Mapping[str, Json] = field(default_factory=dict)
+    span: Span | None = None  # where the script says so
 
     @property
     def stopped(self) -> bool:
@@ -70,16 +72,19 @@ class Deciding(Protocol):
         ...
 
 
-def stopped(simulator: Simulator, seen: SoFar) -> Ends | None:
-    """The end that a stop rule of every user gives to the conversation, before the user is asked again."""
-    stuck = simulator.stuck
+def stop_rule(simulator: Simulator, seen: SoFar) -> Ends | None:
+    """The end that a stop rule of every user gives to a conversation in which the user would say more."""
+    stuck, most = simulator.stuck, simulator.max_turns
     if stuck is not None and (same := _same_replies(seen.turns)) >= stuck.times:
-        why = f"the agent gave the same reply {counted(same, 'time')} in a row"
-        return Ends(STUCK if stuck.to is None else stuck.to, why)
-    most = simulator.max_turns
+        return limited(stuck, STUCK, f"the agent gave the same reply {counted(same, 'time')} in a row")
     if len(seen.turns) >= most.times:
-        return Ends(MAX_TURNS if most.to is None else most.to, f"{counted(most.times, 'turn')} were said, and no more may be")
+        return limited(most, MAX_TURNS, f"the user said {counted(most.times, 'message')}, and may say no more")
     return None
+
+
+def limited(limit: Limit, rule: str, why: str, state: str | None = None) -> Ends:
+    """The end of a stop rule that names no state: its own, or the end it leads to."""
+    return Ends(rule if limit.to is None else limit.to, why, state, span=limit.span)
 
 
 def _same_replies(turns: Sequence[TurnRecord]) -> int:

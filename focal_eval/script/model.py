@@ -191,3 +191,18 @@ class Script:
     origin: Mapping[str, Any] = field(default_factory=dict)  # where an imported script came from
     texts: Mapping[str, str] = field(default_factory=dict)  # every file it came from, for frames
     simulator: Simulator | None = None
+
+    @property
+    def authored(self) -> tuple[Turn, ...]:
+        """Every turn that somebody wrote: those of the conversation, or what a simulated user may say in each state."""
+        return self.turns if self.simulator is None else tuple([state.turn for state in self.simulator.states])
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The values that names have in all cases: the session's variables, and what a simulated user knows."""
+        return self.given.variables if self.simulator is None else {**self.given.variables, **self.simulator.knows}
+
+    @property
+    def closing(self) -> tuple[Expectation, ...]:
+        """What is expected of the conversation as a whole: of any, and where a simulated user is done."""
+        return self.conversation if self.simulator is None else (*self.conversation, *self.simulator.goal)
