@@ -24,13 +24,14 @@ class Ending:
     end: str
     why: str  # in words, for people
     state: str | None = None  # in which the user was
+    turns: int = 0  # how many the conversation had
     path: tuple[str, ...] = ()  # states in the order they were visited; empty where the user has none
     blame: Blame | None = None  # None where nobody is
 
 
 def ending_to_json(ending: Ending) -> dict[str, Any]:
     """An ending as the journal holds it."""
-    out: dict[str, Any] = {"end": ending.end, "why": ending.why}
+    out: dict[str, Any] = {"end": ending.end, "why": ending.why, "turns": ending.turns}
     if ending.state is not None:
         out["state"] = ending.state
     if ending.path:
@@ -42,10 +43,10 @@ def ending_to_json(ending: Ending) -> dict[str, Any]:
 
 def ending_from_json(data: Mapping[str, Any]) -> Ending:
     """The ending that `ending_to_json` wrote. Raises ValueError where it has another shape."""
-    path, blame, state = data.get("path") or [], data.get("blame"), data.get("state")
+    path, blame, state, turns = data.get("path") or [], data.get("blame"), data.get("state"), data.get("turns")
     texts = [data.get("end"), data.get("why"), *path, *(() if state is None else (state,))]
-    if not isinstance(path, list) or not all(isinstance(text, str) for text in texts):
+    if not isinstance(path, list) or not isinstance(turns, int) or not all(isinstance(text, str) for text in texts):
         raise ValueError("the ending of a simulated conversation is not what it should be")
     if blame not in (None, "engine", "simulator"):
         raise ValueError(f"nobody is called '{blame}' who could be to blame")
-    return Ending(data["end"], data["why"], state, tuple(path), blame)
+    return Ending(data["end"], data["why"], state, turns, tuple(path), blame)

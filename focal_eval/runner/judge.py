@@ -57,7 +57,7 @@ class PreparedScript:
             self.edges[state.name] = tuple([None if edge.when is None else tuple(map(Ready, edge.when)) for edge in state.then])
         self.goal = tuple(map(Ready, simulator.goal))
 
-    def of(self, turn: Turn) -> tuple[Ready, ...]:
+    def of(self, turn: Turn | TurnRecord) -> tuple[Ready, ...]:
         """What is expected of the answer to a turn: of the script, or of a simulated user in a state."""
         return self.turns[turn.index] if turn.state is None else self.states.get(turn.state, ())
 
@@ -151,7 +151,7 @@ class CaseJudge:
         """
         elapsed = None if elapsed is None else round(elapsed, 3)
         first = None if first is None else round(first, 3)
-        self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first))
+        self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first, state=turn.state))
         policy = self.policy
         readies = self.prepared.of(turn)
         moment = Moment(self.turns, said[1], self.saved, policy.prices, policy.root, self.aids)
@@ -164,7 +164,7 @@ class CaseJudge:
 
     def questions(self, turn: Turn, said: Said, reply: Reply) -> list[Question]:
         """What is to be asked before the turn is `answered` with that reply."""
-        seen = [*self.turns, TurnRecord(turn.index, said[0], reply)]
+        seen = [*self.turns, TurnRecord(turn.index, said[0], reply, state=turn.state)]
         policy = self.policy
         moment = Moment(seen, said[1], self.saved, policy.prices, policy.root, self.aids)
         return self.judging.questions(self.prepared.of(turn), moment)
@@ -180,13 +180,13 @@ class CaseJudge:
         """Notes a turn in which the engine broke; nothing more of the case is judged."""
         self.fault = fault
         elapsed = None if elapsed is None else round(elapsed, 3)
-        self.turns.append(TurnRecord(turn.index, said[0], fault=fault, elapsed_ms=elapsed))
+        self.turns.append(TurnRecord(turn.index, said[0], fault=fault, elapsed_ms=elapsed, state=turn.state))
         self._not_judged(self.prepared.of(turn), f"the engine broke: {fault.message}")
         self._write_turn(turn, said)
 
     def skip(self, turn: Turn, user: str | None, why: str) -> None:
         """Notes a turn that was not sent."""
-        self.turns.append(TurnRecord(turn.index, user, skipped=why))
+        self.turns.append(TurnRecord(turn.index, user, skipped=why, state=turn.state))
         self._not_judged(self.prepared.of(turn), why)
         shown = user if user is not None or not turn.user else turn.user[self.case.pick % len(turn.user)].text
         self._write_turn(turn, (shown, None if turn.agent is None else turn.agent.text))

@@ -16,6 +16,7 @@ from focal_eval.source import Span
 from focal_eval.text import counted
 from focal_eval.value import value
 
+DONE, GIVES_UP, LEAVES = ENDS
 NO_EDGE, UNKNOWN_FACT, MAX_TURNS, TOO_OFTEN, STUCK, UNSAYABLE, BROKE, ENGINE_BROKE = (
     "no-edge", "unknown-fact", "max-turns", "too-often", "stuck", "unsayable", "broke", "engine-broke",
 )  # fmt: skip

@@ -10,7 +10,19 @@ from focal_eval.errors import StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Json, Outcome, TurnRecord
 from focal_eval.records.simulated import SIMULATOR, Blame, Ending, ending_to_json
 from focal_eval.runner.graph_user import GraphUser
-from focal_eval.runner.simulated import BROKE, ENGINE_BROKE, Deciding, Ends, Move, Says, SimulatedUser, SoFar, stop_rule
+from focal_eval.runner.simulated import (
+    BROKE,
+    DONE,
+    ENGINE_BROKE,
+    GIVES_UP,
+    Deciding,
+    Ends,
+    Move,
+    Says,
+    SimulatedUser,
+    SoFar,
+    stop_rule,
+)
 from focal_eval.script.model import Turn
 from focal_eval.source import excerpt
 from focal_eval.text import shorten
@@ -79,7 +91,7 @@ class Simulation:
         fault = self._judge.fault
         end = self.end or Ends(ENGINE_BROKE, f"the engine broke: {fault.message}" if fault is not None else "it did not begin")
         state = end.state if end.state is not None or not self.path else self.path[-1]
-        out = ending_to_json(Ending(end.end, end.why, state, tuple(self.path), self._blame(end)))
+        out = ending_to_json(Ending(end.end, end.why, state, len(self._judge.turns), tuple(self.path), self._blame(end)))
         return {**out, "note": dict(end.note)} if end.note else out
 
     def _blame(self, end: Ends) -> Blame | None:
@@ -94,11 +106,11 @@ class Simulation:
         """Why the goal is not judged, None where it is: only a user who is done says that they have it."""
         if self.end is None:
             return "not judged: the conversation did not begin"
-        return None if self.end.end == "done" else f"not judged: the user was never done: {self.end.why}"
+        return None if self.end.end == DONE else f"not judged: the user was never done: {self.end.why}"
 
     def gave_up(self) -> CheckResult | None:
         """The result that says that the user gave up; None where they did not."""
-        if self.end is None or self.end.end != "gives_up":
+        if self.end is None or self.end.end != GIVES_UP:
             return None
         span = self.end.span or self.simulator.span
         lines = excerpt(self._judge.script.texts.get(span.file, ""), span.line)

@@ -197,6 +197,12 @@ class Script:
         """Every turn that somebody wrote: those of the conversation, or what a simulated user may say in each state."""
         return self.turns if self.simulator is None else tuple([state.turn for state in self.simulator.states])
 
+    def turn_at(self, index: int, state: str | None) -> Turn | None:
+        """The authored turn of a record, by its place or by the state it was said in; None where there is none any more."""
+        if state is None:
+            return self.turns[index] if index < len(self.turns) else None
+        return next((turn for turn in self.authored if turn.state == state), None)
+
     @property
     def named(self) -> Mapping[str, Any]:
         """The values that names have in all cases: the session's variables, and what a simulated user knows."""
