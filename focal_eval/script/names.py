@@ -87,7 +87,7 @@ class KnownNames:
 
 
 def expectations_of(script: Script) -> Iterator[Expectation]:
-    """Every expectation of a script, groups flattened."""
+    """Every expectation of a script, and every condition of a turn or an edge; groups flattened."""
     stack = [*reversed(script.closing)]
     if script.simulator is not None:
         for state in reversed(script.simulator.states):
@@ -96,6 +96,17 @@ def expectations_of(script: Script) -> Iterator[Expectation]:
     for turn in reversed(script.turns):
         stack.extend(reversed(turn.expect))
         stack.extend(reversed(turn.when or ()))
+    yield from _flat(stack)
+
+
+def edges_of(script: Script) -> Iterator[Expectation]:
+    """The conditions of a simulated user's edges, which expect nothing; groups flattened."""
+    states = () if script.simulator is None else script.simulator.states
+    yield from _flat([item for state in states for edge in state.then for item in edge.when or ()])
+
+
+def _flat(stack: list[Expectation]) -> Iterator[Expectation]:
+    """The expectations on a stack, the last one first, each group in its place."""
     while stack:
         here = stack.pop()
         if here.children:

@@ -155,7 +155,8 @@ class StatesShape(Shape):
             return reader.error("reserved-name", f"no state can be called '{name}'", key, help=fix)
         if found is INVALID:
             return INVALID
-        turn = Turn(index, found.says, reader.span(node), found.expect, save=found.save, timeout_s=found.timeout_s, state=name)
+        place, limit = reader.span(node), found.timeout_s
+        turn = Turn(index, found.says, place, found.expect, save=found.save, timeout_s=limit, name=name, state=name)
         return State(name, reader.span(key), turn, found.then, found.at_most)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
