@@ -197,7 +197,10 @@ def _agent(model: ReportModel, opened: Opened) -> tuple[Playable, str, bool]:
 
 
 def _simulated(version: Version, case: PlannedCase) -> Replay | None:
-    """The conversation that a simulated user has on that agent, None for a script. Raises UsageError where none of it failed."""
+    """The conversation that a simulated user has on that agent, None for a script.
+
+    Raises UsageError where none of its expectations failed.
+    """
     if case.script.simulator is None:
         return None
     replay = version.play_case(case)

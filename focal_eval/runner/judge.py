@@ -349,7 +349,8 @@ class CaseJudge:
         line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
         if self.reason is not None:
             line += b',"reason":' + dumps(self.reason)
-        if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
+        stranded = self.fault is not None and self.fault.kind == SIMULATOR and self.verdict is not Verdict.ERRORED
+        if self.fault is not None and not stranded and not any(turn.fault is not None for turn in self.turns):
             line += b',"fault":' + dumps(fault_to_json(self.fault))
         if self.simulation is not None and (self.fault is None or self.fault.kind != CHANGED):
             line += b',"ending":' + dumps(self.simulation.ending())

@@ -83,7 +83,7 @@ class Simulation:
             return move.turn
         self.end = move
         if move.stopped and move.end != ENGINE_BROKE:
-            self._judge.fault = Fault(SIMULATOR, move.why, move.end)
+            self._judge.fault = Fault(SIMULATOR, move.why, self._where(move))
         return None
 
     def ending(self) -> dict[str, Json]:
@@ -108,15 +108,23 @@ class Simulation:
             return "not judged: the conversation did not begin"
         return None if self.end.end == DONE else f"not judged: the user was never done: {self.end.why}"
 
+    def _where(self, end: Ends) -> str | None:
+        """The place in the script and what the agent said there, for whoever repairs the user."""
+        span, last = end.span, self._last_reply()
+        told = [None if span is None else f"{span.file}:{span.line}:{span.column}", last and f"the agent said: {last}"]
+        return "\n".join(filter(None, told)) or None
+
+    def _last_reply(self) -> str | None:
+        reply = self._judge.turns[-1].reply if self._judge.turns else None
+        return None if reply is None or reply.response is UNKNOWN else shorten(reply.response, 200)
+
     def gave_up(self) -> CheckResult | None:
         """The result that says that the user gave up; None where they did not."""
         if self.end is None or self.end.end != GIVES_UP:
             return None
         span = self.end.span or self.simulator.span
         lines = excerpt(self._judge.script.texts.get(span.file, ""), span.line)
-        reply = self._judge.turns[-1].reply if self._judge.turns else None
-        last = None if reply is None or reply.response is UNKNOWN else shorten(reply.response, 200)
-        finding = Finding(f"the user gave up: {self.end.why}", observed=last)
+        finding = Finding(f"the user gave up: {self.end.why}", observed=self._last_reply())
         return CheckResult(GOAL, "the user does not give up", Outcome.FAILED, span, (finding,), excerpt=lines)
 
 
