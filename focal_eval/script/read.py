@@ -330,19 +330,20 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
     )
 
 
-_USERS = ("turns", "simulator")
+USERS = ("turns", "simulator")
+"""The keys of which a script has one: what its user says."""
 
 
 def _one_user(root: MappingNode, reader: Reader) -> bool:
     """Whether the script says who speaks: its turns or a simulated user, and not both."""
     keys = {name: key for name, key, _ in reader.pairs(root)}
     known = record_of(ScriptFields).entries
-    said = [name for name in _USERS if name in keys]
+    said = [name for name in USERS if name in keys]
     if len(said) > 1:
         label = Label(reader.span(keys[said[0]]), "what the user says stands here")
         text, fix = "a script has turns or a simulated user, not both", "drop one of the two"
         reader.error("two-users", text, keys[said[1]], help=fix, labels=(label,))
-    elif not said and not any(nearest(name, known) in _USERS for name in keys if name not in known):
+    elif not said and not any(nearest(name, known) in USERS for name in keys if name not in known):
         reader.error("missing-key", "the key 'turns' is missing", root)
     return len(said) == 1
 
