@@ -14,6 +14,7 @@ from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubA
 from focal_eval.engines.base import Coming, Foreseen
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, TurnRecord
+from focal_eval.runner.foreseeing import says_after
 from focal_eval.runner.judge import Aiding, Policy
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
@@ -109,8 +110,6 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
     script = case.script
     replayed = () if "history" in terms.engine.abilities.seeds else script.given.history
     coming = [Coming(None if user is None else filler.said(user)) for user, _ in replayed]
-    if script.simulator is not None:
-        coming += [Coming(UNKNOWN, sure=False)] * script.simulator.max_turns.times
     for turn in script.turns:
         said = turn.user[case.pick % len(turn.user)] if turn.user else None
         try:
@@ -120,7 +119,8 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         else:
             coming.append(Coming(text, sure=turn.when is None))
     stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
-    return Foreseen(_told_apart(case), stubs or None, tuple(coming))
+    says = None if script.simulator is None else says_after(case, terms.policy)
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
 
 
 def _told_apart(case: Case) -> str:
