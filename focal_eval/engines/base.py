@@ -6,7 +6,7 @@ Refused by the factory before the run starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,8 @@ class Foreseen:
     name: str  # of the case; one in a run
     stubs: Json = None  # what the script's tools answer, as data
     coming: tuple[Coming, ...] = ()
+    says: Callable[[Sequence[Reply]], str | None] | None = field(default=None, compare=False)
+    """Of a simulated user: the message that comes, behind those of `coming`, after these replies; None where none does."""
 
 
 @value

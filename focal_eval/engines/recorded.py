@@ -151,6 +151,8 @@ class Beginning:
     def _fits(self, recorded: RecordedConversation) -> bool:
         """Whether all that is going to be said was recorded, and no more."""
         coming = self.seen.coming
+        if self.seen.says is not None:
+            return self._would_say(recorded, len(coming))
         at = 0
         for turn in recorded.turns:
             while at < len(coming) and not self._same(coming[at], turn.user):
@@ -161,6 +163,22 @@ class Beginning:
                 return False
             at += 1
         return not any(message.sure for message in coming[at:])
+
+    def _would_say(self, recorded: RecordedConversation, first: int) -> bool:
+        """Whether a simulated user would hold the recorded conversation, behind its first turns, and end it there."""
+        assert self.seen.says is not None
+        replies: list[Reply] = []
+        before = recorded.turns[:first]
+        if len(before) < first:
+            return False
+        if not all(self._same(message, turn.user) for message, turn in zip(self.seen.coming, before, strict=True)):
+            return False
+        for turn in recorded.turns[first:]:
+            said = self.seen.says(replies)
+            if said is None or not self._same(Coming(said), turn.user):
+                return False
+            replies.append(turn.reply)
+        return self.seen.says(replies) is None
 
     def _same(self, message: Coming, said: str | None) -> bool:
         text = message.text

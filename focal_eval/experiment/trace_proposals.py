@@ -18,7 +18,7 @@ from focal_eval.document.reader import MappingNode
 from focal_eval.document.writing import Dumper, dump
 from focal_eval.experiment.trace_mutants import Altered
 from focal_eval.experiment.trace_words import sentences
-from focal_eval.records import UNKNOWN, Outcome, Reply, ToolCall
+from focal_eval.records import UNKNOWN, Outcome, Reply, ToolCall, TurnRecord
 from focal_eval.runner.ready import Ready
 from focal_eval.runner.standing import Standing
 from focal_eval.script.expectations import BLOCKS, CONVERSATION
@@ -70,9 +70,18 @@ def _kills(readies: tuple[Ready, ...], altered: Altered, standing: Standing) -> 
 
 def _holds(readies: tuple[Ready, ...], altered: Altered, standing: Standing) -> bool:
     """Whether it holds as recorded; a turn that was not answered has nothing to hold of."""
-    if altered.index is not None and standing.turns[altered.index].reply is None:
-        return True
-    return standing.holds(readies, altered.index, None, standing.messages) is Outcome.PASSED
+    places = [None] if altered.index is None else _places(altered.index, altered.turn, standing)
+    return all(standing.holds(readies, place, None, standing.messages) is Outcome.PASSED for place in places)
+
+
+def _places(index: int, turn: TurnRecord | None, standing: Standing) -> list[int | None]:
+    """Where in a conversation that turn was answered; of a simulated user every time that they were in its state."""
+    state = None if turn is None else turn.state
+    return [
+        place
+        for place, other in enumerate(standing.turns)
+        if other.reply is not None and (place == index if state is None else other.state == state)
+    ]
 
 
 def _written(data: Mapping[str, Any]) -> str | None:

@@ -58,6 +58,8 @@ def export_files(format: str, paths: Sequence[Path], out: Path, *, lossy: bool =
     chosen = FORMATS[format]
     losses = Losses(chosen.sentences, chosen.approximated)
     cases = [case for script in load_scripts(paths) for case in cases_of(script, losses, chosen.template)]
+    if not cases and losses.listed():
+        raise Refused("nothing was exported: what simulated users would say is not known before they say it")
     if not cases:
         raise Refused("nothing was exported: there are no scripts in " + ", ".join(map(str, paths)))
     files = chosen.write(cases, losses)

@@ -14,6 +14,7 @@ from focal_eval.engines import Engine, HistoryTurn, Session, SessionStart, StubA
 from focal_eval.engines.base import Coming, Foreseen
 from focal_eval.errors import EngineError, EngineTimeout, StorageError, told
 from focal_eval.records import UNKNOWN, Fault, TurnRecord
+from focal_eval.runner.foreseeing import says_after
 from focal_eval.runner.judge import Aiding, Policy
 from focal_eval.runner.limits import within
 from focal_eval.runner.plan import Case
@@ -49,7 +50,7 @@ class Terms:
     @property
     def policy(self) -> Policy:
         """What judging needs of it."""
-        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding)
+        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding, self.seed)
 
 
 async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:
@@ -118,7 +119,8 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         else:
             coming.append(Coming(text, sure=turn.when is None))
     stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
-    return Foreseen(_told_apart(case), stubs or None, tuple(coming))
+    says = None if script.simulator is None else says_after(case, terms.policy)
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
 
 
 def _told_apart(case: Case) -> str:
