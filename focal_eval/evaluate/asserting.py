@@ -60,7 +60,7 @@ class Asserting:
         if standing.judged.verdict is Verdict.ERRORED:
             errored = case.verdict == Verdict.ERRORED.value
             return self._not("it errored" if errored else "its script would have another conversation now")
-        return asserted_in(standing, rejudge.prepared), refuted_in(standing, rejudge.prepared, self._names)
+        return asserted_in(standing), refuted_in(standing, self._names)
 
     def _not(self, why: str) -> tuple[Checked, Checked] | None:
         self.why[why] += 1

@@ -25,7 +25,7 @@ from focal_eval.script.names import KnownNames
 from focal_eval.script.quarantine import looks_like_quarantine, read_quarantine
 from focal_eval.script.suite import Suite, looks_like_agent, looks_like_suite, read_suite
 
-_SCRIPT_KEYS = frozenset({"turns", "title", "expect", "conversation", "given", "params"})
+_SCRIPT_KEYS = frozenset({"turns", "simulator", "title", "expect", "conversation", "given", "params"})
 
 
 @dataclass(slots=True)

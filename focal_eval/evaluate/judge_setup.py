@@ -107,10 +107,13 @@ def without_judge(script: Script, fields: SuiteFields) -> Iterator[Diagnostic]:
                 fix = "add `judge: {url: …, model: …}` to the suite"
                 yield Diagnostic("no-judge", "the suite names no judge to ask", item.span, help=fix)
         return
-    for turn in script.turns:
-        for item in _flat(turn.when or ()):
+    decided = [(turn.when, "'when' is decided before anything is sent") for turn in script.turns]
+    for state in () if script.simulator is None else script.simulator.states:
+        decided += [(edge.when, "'when' of an edge decides what is said next") for edge in state.then]
+    for when, why in decided:
+        for item in _flat(when or ()):
             if _aid(item) == "judge":
-                said = "'when' is decided before anything is sent, and no judge is asked for it"
+                said = f"{why}, and no judge is asked for it"
                 yield Diagnostic("no-judge", said, item.span, help="look at rules, tools or words instead")
 
 

@@ -20,7 +20,7 @@ from focal_eval.evaluate.laboratory import Opened, open_lab
 from focal_eval.evaluate.recordings import request_of
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.evaluate.versions import version_in
-from focal_eval.experiment.lab import Lab, Version
+from focal_eval.experiment.lab import Lab, Replay, Version
 from focal_eval.experiment.minimise import Minimal, Size, minimise, needed_of
 from focal_eval.experiment.scripted import read_back, scripted, written
 from focal_eval.registry import did_you_mean
@@ -29,6 +29,7 @@ from focal_eval.report.model import Case, ReportModel
 from focal_eval.runner.journal import AGENT
 from focal_eval.runner.plan import Case as PlannedCase
 from focal_eval.runner.plan import cases_of
+from focal_eval.runner.simulating import GOAL
 from focal_eval.script.load import shown
 from focal_eval.script.model import Script
 from focal_eval.value import value
@@ -116,9 +117,9 @@ def find(request: MinimiseRequest, told: Told = lambda _: None) -> Minimised:
     opened = open_lab(_request(model, request, recorded))
     case = _today(opened, model, recorded)
     playable, agent, own = _agent(model, opened)
-    data = _with_origin(case, model)
-    good = _good(request, opened, replace(case, script=_script(written(data), case), row={}, pick=0))
     version = opened.lab.on(playable)
+    data = _with_origin(case, model, _simulated(version, case))
+    good = _good(request, opened, replace(case, script=_script(written(data), case), row={}, pick=0))
     minimal = minimise(version, case, data, told, good=None if good is None else good[0])
     if minimal is None:
         raise UsageError(f"{case.name} passes on {agent}: it is repaired, or it does not fail every time")
@@ -195,8 +196,22 @@ def _agent(model: ReportModel, opened: Opened) -> tuple[Playable, str, bool]:
     return version_in(opened, copy), shown(copy), True
 
 
-def _with_origin(case: PlannedCase, model: ReportModel) -> dict[str, Any]:
-    data = scripted(case)
+def _simulated(version: Version, case: PlannedCase) -> Replay | None:
+    """The conversation that a simulated user has on that agent, None for a script.
+
+    Raises UsageError where none of its expectations failed.
+    """
+    if case.script.simulator is None:
+        return None
+    replay = version.play_case(case)
+    if replay.good or all(mark.key == GOAL for mark in replay.marks):
+        ended = "passes" if replay.good else f"has a simulated user who did not come to an end: {replay.reason}"
+        raise UsageError(f"{case.name} {ended}; only expectations that fail can be minimised")
+    return replay
+
+
+def _with_origin(case: PlannedCase, model: ReportModel, replay: Replay | None) -> dict[str, Any]:
+    data = scripted(case, replay)
     return {**data, "origin": {"script": case.script.file, "case": case.name, "run": str(model.header.get("id") or "")}}
 
 

@@ -89,6 +89,7 @@ def open_recording(
         tolerated=frozenset(fields.tolerate),
         masks=fields.mask,
         aiding=aiding_of(fields),
+        seed=fields.seed,
     )
     return Recording(model, found, fields, policy, {case.id: case for case in plan.cases})
 

@@ -303,7 +303,7 @@ class _Again:
         """The recorded run's header, with what is new: when and by what it was judged, and today's suite."""
         suite = self.recording.collected.suite
         source = self.model.header
-        turns = sum(len(today.script.turns) for _, today in self.found.pairs)
+        turns = sum(today.turns for _, today in self.found.pairs)
         cases = len(self.found.pairs) + len(self.found.unfinished)
         return {
             **{key: source.get(key) for key in ("engine", "options")},

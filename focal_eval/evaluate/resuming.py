@@ -148,14 +148,20 @@ def _finished(model: ReportModel) -> dict[str, Entry]:
     Where the engine was given up, those it had not answered are played again.
     """
     lost = model.header.get("state") == "given-up"
-    over = [case for case in model.cases if case.last.over and _whole(case)]
+    over = [case for case in model.cases if case.last.over and _whole(model, case)]
     return {case.id: case for case in over if not (lost and case.verdict == "errored")}
 
 
-def _whole(case: Entry) -> bool:
-    """Whether an attempt is closed, and none of its turns was damaged; one that broke or was skipped at its start has none."""
+def _whole(model: ReportModel, case: Entry) -> bool:
+    """Whether an attempt is closed, and none of its turns was damaged; one that broke or was skipped at its start has none.
+
+    How many turns a simulated user had is known at its end.
+    """
     last = case.last
-    return last.count == case.planned or (not last.count and last.verdict in ("errored", "skipped"))
+    if last.count == case.planned or (not last.count and last.verdict in ("errored", "skipped")):
+        return True
+    ending = None if last.end is None else model.document(last.end).get("ending")
+    return isinstance(ending, Mapping) and ending.get("turns") == last.count
 
 
 def add_finished(found: Continued, plan: Plan, totals: Totals, repeats: Repeats, prices: Mapping[str, float]) -> None:

@@ -18,7 +18,6 @@ from focal_eval.coverage import Key
 from focal_eval.coverage.trace import Place, edge_taken, templates_of
 from focal_eval.experiment.trace_mutants import mirrored
 from focal_eval.records import UNKNOWN, Reply, RuleMatch, ScenarioState, ToolCall, Transition, TurnRecord
-from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.ready import Ready
 from focal_eval.runner.standing import Standing
 
@@ -31,10 +30,10 @@ STRANGER = "none of the agent's"
 _NAME = re.compile(r"[\w.-]+")
 
 
-def asserted_in(standing: Standing, prepared: PreparedScript) -> Found:
+def asserted_in(standing: Standing) -> Found:
     """The items of a recorded case with the positions of the turns in which an expectation would miss them."""
     out: dict[Key, list[int]] = {}
-    noticing = _Noticing(standing, prepared)
+    noticing = _Noticing(standing)
     before: Place | None = None
     for index, turn in enumerate(standing.turns):
         if turn.reply is None:
@@ -48,10 +47,10 @@ def asserted_in(standing: Standing, prepared: PreparedScript) -> Found:
     return {key: tuple(places) for key, places in out.items()}
 
 
-def refuted_in(standing: Standing, prepared: PreparedScript, names: Mapping[str, Collection[str]]) -> Found:
+def refuted_in(standing: Standing, names: Mapping[str, Collection[str]]) -> Found:
     """The rules and tools, of those named, with the turns in which an expectation notices that they are not there."""
     out: dict[Key, list[int]] = {}
-    noticing = _Noticing(standing, prepared)
+    noticing = _Noticing(standing)
     for index, turn in enumerate(standing.turns):
         if turn.reply is None:
             continue
@@ -77,10 +76,10 @@ def _call(name: str) -> ToolCall:
 class _Noticing:
     """Whether an expectation of a case notices a change of one turn; those that fail anyhow, and soft ones, do not count."""
 
-    def __init__(self, standing: Standing, prepared: PreparedScript) -> None:
+    def __init__(self, standing: Standing) -> None:
         self._standing = standing
-        self._turns = [self._counting(readies, index) for index, readies in enumerate(prepared.turns)]
-        self._closing = self._counting(prepared.closing, None)
+        self._turns = [self._counting(readies, index) for index, readies in enumerate(standing.expected)]
+        self._closing = self._counting(standing.closing, None)
         self._named: dict[int | None, frozenset[str]] = {}
 
     def _counting(self, readies: Sequence[Ready], index: int | None) -> list[Counting]:

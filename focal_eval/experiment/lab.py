@@ -43,6 +43,7 @@ class Replay:
     reason: str | None
     turns: tuple[TurnRecord, ...]
     bad: tuple[tuple[int | None, CheckResult], ...] = ()  # what failed or crashed it, with the turn's index
+    end: str | None = None  # how a simulated user ended it
 
     @property
     def good(self) -> bool:
@@ -144,7 +145,9 @@ class Version:
             return Replay(position, Verdict.SKIPPED, case.script.skip.reason, ())
         attempt = Attempt(_unhurried(case), self.lab.prepared(case), self.terms, None)
         verdict = self.lab.drive(attempt.play)
-        return Replay(position, verdict, attempt.reason, tuple(attempt.turns), tuple(attempt.bad))
+        simulation = attempt.simulation
+        end = None if simulation is None or simulation.end is None else simulation.end.end
+        return Replay(position, verdict, attempt.reason, tuple(attempt.turns), tuple(attempt.bad), end)
 
 
 def _unhurried(case: Case) -> Case:

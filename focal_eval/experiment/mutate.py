@@ -16,6 +16,7 @@ from focal_eval.experiment.mutants import Fate, Killer, Mutant, Tried
 from focal_eval.experiment.reach import Change, Difference, Reach
 from focal_eval.experiment.unnoticed import proposal_for, seen_in
 from focal_eval.records import Verdict
+from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem, compile_template, has_template
 
 
@@ -84,10 +85,10 @@ def _looked_at(change: Change, found: Difference) -> bool:
     """Whether the first turn that differs is asked about what differs in it; a turn that breaks always is."""
     if found.old is None or found.new is None:
         return True
-    turns = change.reach.lab.cases[found.case].script.turns
-    if found.exchange >= len(turns):
+    turn = turn_of(change, found.case, found.exchange)
+    if turn is None:
         return False
-    asked = {item.key.partition(".")[0] for item in turns[found.exchange].expect}
+    asked = {item.key.partition(".")[0] for item in turn.expect}
     return any(key in asked for key, field in _FIELDS if getattr(found.old, field) != getattr(found.new, field))
 
 
@@ -107,10 +108,17 @@ def _survived(change: Change, mutant: Mutant, differing: list[Replay], probes: i
     case = cases[first.case]
     seen = seen_in(base, first)
     assert seen is not None
-    script = case.script
-    at = (script.span.file, script.turns[seen.turn].span.line) if seen.turn < len(script.turns) else None
+    turn = turn_of(change, first.case, seen.turn)
+    at = None if turn is None else (turn.span.file, turn.span.line)
     weak = f"in {case.name}, turn {seen.turn + 1}, {seen.text}; no expectation looks at it"
     return Tried(mutant, Fate.SURVIVED, covered=names, probes=probes, weak=weak, proposal=proposal_for(seen), at=at)
+
+
+def turn_of(change: Change, case: int, index: int) -> Turn | None:
+    """What the script says at a turn of a case, as the agent plays it; None where it says nothing there."""
+    said = change.reach.cases[case].replay.turns
+    state = said[index].state if index < len(said) else None
+    return change.reach.lab.cases[case].script.turn_at(index, state)
 
 
 def differ(base: Replay, replay: Replay) -> bool:

@@ -63,8 +63,8 @@ class Reach:
 def _eagerness(lab: Lab, position: int) -> tuple[float, int]:
     """Sorts cases by how soon they notice a change: expectations for each message to play, most first."""
     script = lab.cases[position].script
-    expected = sum(len(turn.expect) for turn in script.turns) + len(script.conversation)
-    return -expected / max(1, len(script.turns)), position
+    expected = sum(len(turn.expect) for turn in script.authored) + len(script.closing)
+    return -expected / max(1, len(script.authored)), position
 
 
 class Change:

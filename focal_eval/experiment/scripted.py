@@ -8,7 +8,10 @@ from typing import Any
 from focal_eval.document import INVALID, Reader, plain, read_text
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.writing import Block, Dumper, Word, dump
+from focal_eval.experiment.lab import Replay
+from focal_eval.records import TurnRecord
 from focal_eval.runner.plan import Case
+from focal_eval.runner.simulated import DONE
 from focal_eval.script.model import Script, Turn
 from focal_eval.script.read import read_script
 from focal_eval.script.templates import Filler
@@ -25,17 +28,22 @@ class _Wide(Dumper):
     one_line = 100
 
 
-def scripted(case: Case) -> Data:
-    """The case as the data of a script without params and fragments. What later turns save stays a template."""
-    data = _data(case, texts=False)
-    return data if read_back(written(data), case.script) is not None else _data(case, texts=True)
+def scripted(case: Case, replay: Replay | None = None) -> Data:
+    """The case as the data of a script without params and fragments. What later turns save stays a template.
+
+    Of a simulated user it holds the conversation of `replay`: what was said, with what the states expect.
+    """
+    data = _data(case, replay, texts=False)
+    return data if read_back(written(data), case.script) is not None else _data(case, replay, texts=True)
 
 
-def _data(case: Case, *, texts: bool) -> Data:
+def _data(case: Case, replay: Replay | None, *, texts: bool) -> Data:
     """With `texts`, whatever a template gives below `response` is text: a number that is said stands between quotes."""
     script = case.script
     places = _Places(script, texts)
     filler = Filler({**script.given.variables, **case.row})
+    if script.simulator is not None:
+        filler = Filler({**filler.values, **filler.data(dict(script.simulator.knows))})
     data: Data = {"title": script.title}
     root = places.root(script.file)
     for key in ("channel", "metadata", "given", "conversation"):
@@ -44,7 +52,12 @@ def _data(case: Case, *, texts: bool) -> Data:
     if script.stubs:
         answers = ((stub.tool, stub.answers) for stub in script.stubs)
         data["tools"] = {tool: [places.at(answer.span, filler) for answer in several] for tool, several in answers}
-    data["turns"] = [_turn(turn, case, places, filler) for turn in script.turns]
+    if script.simulator is None:
+        data["turns"] = [_turn(turn, case, places, filler) for turn in script.turns]
+    else:
+        data["turns"] = [] if replay is None else [_said(turn, script, places, filler) for turn in replay.turns]
+        goal = places.root(script.file)["simulator"] if replay is not None and replay.end == DONE else None
+        data |= _closing(data.get("conversation"), None if goal is None else places.data(goal, filler).get("goal"))
     return {key: data[key] for key in ORDER if key in data}
 
 
@@ -72,8 +85,24 @@ def tools_of(case: Case, said: Callable[[str], str]) -> dict[str, list[Any]]:
     if not script.stubs:
         return {}
     places = _Places(script, texts=False)
-    filler = Filler({**script.given.variables, **case.row})
+    filler = Filler({**script.named, **case.row})
     return {stub.tool: [places.worded(answer.span, filler, said) for answer in stub.answers] for stub in script.stubs}
+
+
+def _closing(*found: Any) -> Data:
+    """What is expected of the conversation, the goal of a user who was done with it."""
+    parts = [part for one in found if one is not None for part in (one if isinstance(one, list) else [one])]
+    return {"conversation": parts} if parts else {}
+
+
+def _said(turn: TurnRecord, script: Script, places: _Places, filler: Filler) -> Data:
+    """What a simulated user said, with what is expected of the answer in its state."""
+    state = script.turn_at(turn.index, turn.state)
+    out: Data = {} if turn.user is None else {"user": turn.user}
+    if state is not None:
+        rest = places.data(places.node(state.span), filler)
+        out |= {key: rest[key] for key in ("expect", "save", "timeout_s") if key in rest}
+    return out
 
 
 def _turn(turn: Turn, case: Case, places: _Places, filler: Filler) -> Data:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from focal_eval.registry import find
-from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.ready import Ready, fill_expectation
+from focal_eval.runner.standing import Standing
 from focal_eval.text import listed, shorten
 
 WORDS: Mapping[str, str] = {
@@ -29,14 +29,14 @@ WORDS: Mapping[str, str] = {
 _STORED = "messages_stored"
 
 
-def lookers(prepared: PreparedScript, lane: str, index: int | None, values: Mapping[str, Any]) -> tuple[str, ...]:
+def lookers(standing: Standing, lane: str, index: int | None) -> tuple[str, ...]:
     """The expectations, in words, that read a lane: those of one turn and those of the conversation.
 
     Their templates are filled with the case's values.
     """
-    readies: Sequence[Ready] = prepared.closing if index is None else (*prepared.turns[index], *prepared.closing)
+    readies: Sequence[Ready] = standing.closing if index is None else (*standing.expected[index], *standing.closing)
     field = _STORED if lane == "messages" else lane
-    texts = prepared.script.texts
+    texts, values = standing.texts, standing.values
     found = [_filled(ready, values, texts) for ready in readies]
     return tuple(dict.fromkeys(ready.text for ready in found if field in set(_read(ready, values, texts))))
 

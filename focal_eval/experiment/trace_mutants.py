@@ -91,7 +91,9 @@ def altered(script: Script, turns: Sequence[TurnRecord], messages: Messages, kno
 
 
 def _of_turn(script: Script, index: int, record: TurnRecord, name: str, operator: Operator, scene: Scene) -> Iterator[Altered]:
-    turn = script.turns[index]
+    turn = script.turn_at(index, record.state)
+    assert turn is not None, "the record was judged with this script"
+    place = str(index) if record.state is None else f"{index} {record.state}"
     seen: dict[tuple[str, str, str], int] = {}
     for draft in operator.make(scene):
         if all(_same(getattr(scene.reply, field), new) for field, new in draft.changes.items()):
@@ -100,7 +102,7 @@ def _of_turn(script: Script, index: int, record: TurnRecord, name: str, operator
         mark = draft.what, draft.before, draft.after
         number = seen[mark] = seen.get(mark, -1) + 1
         mutant = Mutant(
-            id=mutant_id(name, draft.what, script.id, str(index), draft.before, draft.after, str(number)),
+            id=mutant_id(name, draft.what, script.id, place, draft.before, draft.after, str(number)),
             tier="trace",
             operator=name,
             what=draft.what,

@@ -41,7 +41,7 @@ def judged(talk: Talk, altered: Altered) -> Judged:
 def _stored(talk: Talk, altered: Altered) -> Messages:
     """The stored messages altered like the turn; as they are where nobody looks at the conversation."""
     standing = talk.standing
-    if altered.index is None or altered.turn is None or not talk.prepared.closing:
+    if altered.index is None or altered.turn is None or not talk.standing.closing:
         return standing.messages
     reply, changed = standing.turns[altered.index].reply, altered.turn.reply
     assert reply is not None
@@ -58,7 +58,7 @@ def tried(found: Sequence[tuple[Talk, Altered]], siblings: Iterable[Talk] = ()) 
             return Tried(altered.mutant, Fate.KILLED, Killer(talk.name, result.text, turn), probes=count)
     talk, altered = found[0]
     others = [other.standing for other in siblings if other is not talk]
-    looking = lookers(talk.prepared, altered.lane, altered.index, talk.standing.values)
+    looking = lookers(talk.standing, altered.lane, altered.index)
     return Tried(
         altered.mutant,
         Fate.SURVIVED,

@@ -37,6 +37,7 @@ SENTENCES = {
     "result": "results and errors of calls that are expected",
     "saved": "values that turns save",
     "setting": "channel, metadata and time limits",
+    "simulated-user": "scripts with a simulated user",
     "start": "where the conversation starts: scenario, history or variables",
     "stubs": "what tools answer (`tools`)",
     "unfilled": "templates that have no value before the conversation is held",
@@ -111,6 +112,9 @@ def _file(path: Path, top: Path, found: dict[Path, tuple[str, Path]], problems: 
 def cases_of(script: Script, losses: Losses, template: str | None) -> Iterator[Case]:
     """The cases of a script; what a format says nothing of is counted."""
     _beside(script, losses)
+    if script.simulator is not None:
+        losses.add("simulated-user", script.simulator.span)
+        return
     saved = {
         item.name: template.format(item.name) for turn in script.turns for item in turn.save if template and _text(item.source)
     }

@@ -85,7 +85,7 @@ def local_at(project: Project, path: Path, line: int, column: int) -> Span | Non
     name = word.partition(".")[0]
     if name in script.param_spans:
         return script.param_spans[name]
-    saved = [entry.span for turn in script.turns for entry in turn.save if entry.name == name]
+    saved = [entry.span for turn in script.authored for entry in turn.save if entry.name == name]
     given = [mention.span for mention in project.mentions(path) if mention.key == ("variable", name) and not mention.code]
     return next(iter([*saved, *given]), None)
 

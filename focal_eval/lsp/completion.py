@@ -152,8 +152,8 @@ def _local_names(project: Project, path: Path) -> list[str]:
     """Names that a script's params, given variables and saves have, read off the nodes or, half-typed, off the text."""
     script = project.script(path).script if project.files.kind(path) == "script" else None
     if script is not None:
-        saved = [entry.name for turn in script.turns for entry in turn.save]
-        return list(dict.fromkeys([*script.param_spans, *script.given.variables, *saved]))
+        saved = [entry.name for turn in script.authored for entry in turn.save]
+        return list(dict.fromkeys([*script.param_spans, *script.named, *saved]))
     lines = project.files.lines(path)
     found: dict[str, None] = {}
     block: tuple[str, int] | None = None
@@ -166,7 +166,7 @@ def _local_names(project: Project, path: Path) -> list[str]:
             block = None
         if block is not None and _LOCAL.match(key):
             found[key] = None
-        elif key in ("params", "variables", "save", "rows") and stripped[len(key) :].startswith(":"):
+        elif key in ("params", "variables", "knows", "save", "rows") and stripped[len(key) :].startswith(":"):
             block = (key, indent if block is None else block[1])
             for word in re.findall(r"[{,]\s*([A-Za-z_]\w*)\s*:", stripped):
                 found[word] = None

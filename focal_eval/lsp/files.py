@@ -132,7 +132,7 @@ class Files:
 def kind_of_text(text: str) -> str:
     """What a text that cannot be read is most likely meant as, by the keys at the beginning of its lines."""
     keys = {line.partition(":")[0] for line in text.splitlines() if line[:1].isalpha()}
-    if "turns" in keys:
+    if keys & {"turns", "simulator"}:
         return "script"
     if keys & {"scripts", "engine"}:
         return "suite"

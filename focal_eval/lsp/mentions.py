@@ -14,7 +14,7 @@ from focal_eval.agent.references import uses
 from focal_eval.agent.walk import expressions, values
 from focal_eval.document.reader import MappingNode, Node, ScalarNode
 from focal_eval.script.model import Script
-from focal_eval.script.names import expectations_of
+from focal_eval.script.names import edges_of, expectations_of
 from focal_eval.script.places import place
 from focal_eval.script.previews import previews
 from focal_eval.source import Span
@@ -33,7 +33,7 @@ class Mention:
     name: str
     span: Span
     defines: bool = False
-    absent: bool = False  # expected not to be seen
+    absent: bool = False  # expected not to be seen, or asked for without expecting it
     code: bool = False
 
     @property
@@ -53,13 +53,14 @@ def word_of(kind: str, name: str) -> str:
 
 def in_script(script: Script) -> Iterator[Mention]:
     """What a script names; an expectation with `{{ }}` names what it is filled with."""
+    asked = {id(item) for item in edges_of(script)}
     for item in expectations_of(script):
         text = script.texts.get(item.value_span.file, "")
         for made in (item,) if item.check is not None else previews(item, script):
             for ref in made.check.refs():
                 if not has_template(ref.name):
                     span = place(made, ref.path, text, word=ref.name.rpartition(".")[2])
-                    yield from _named(ref.kind, ref.name, span, absent=ref.absent)
+                    yield from _named(ref.kind, ref.name, span, absent=ref.absent or id(item) in asked)
     for stub in script.stubs:
         yield Mention("tool", stub.tool, stub.span)
         for answer in stub.answers:

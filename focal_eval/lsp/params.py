@@ -22,7 +22,7 @@ def in_params(project: Project, path: Path, mention: Mention) -> list[tuple[int,
     names = _names(lines.text[start:end])
     if script is None or not names:
         return []
-    if any(names & _names(said.text) for turn in script.turns for said in turn.user):
+    if any(names & _names(said.text) for turn in script.authored for said in turn.user):
         return []
     document = project.files.document(path)
     out: dict[tuple[int, int], None] = {}

@@ -24,7 +24,7 @@ from focal_eval.script.suite import looks_like_suite, read_suite
 
 MOST_LOOKED_AT = 20_000  # entries of folders, in search of suites
 _SUITE = re.compile(rb"^(?:scripts|engine)[ \t]*:", re.MULTILINE)
-_SCRIPT = re.compile(rb"^turns[ \t]*:", re.MULTILINE)
+_SCRIPT = re.compile(rb"^(?:turns|simulator)[ \t]*:", re.MULTILINE)
 _HIDDEN = frozenset({"node_modules", "__pycache__", "reports"})
 
 

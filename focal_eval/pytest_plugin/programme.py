@@ -25,7 +25,7 @@ from focal_eval.value import value
 
 FOLDER = "evals"
 _HEAD = 65_536  # bytes of a file that are looked at to tell whether it is a script
-_TURNS = re.compile(rb"^turns[ \t]*:", re.MULTILINE).search
+_TURNS = re.compile(rb"^(?:turns|simulator)[ \t]*:", re.MULTILINE).search
 _MOST_NAME = 300  # characters of an item's name
 
 
@@ -227,7 +227,7 @@ class Programme:
 
 
 def looks_like_script(path: Path) -> bool:
-    """Whether a file has `turns:` at its left edge: enough to tell scripts from other YAML, without reading it as YAML."""
+    """Whether a file has `turns:` or `simulator:` at its left edge: enough to tell scripts from other YAML, unread."""
     try:
         with path.open("rb") as stream:
             return _TURNS(stream.read(_HEAD)) is not None

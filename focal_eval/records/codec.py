@@ -286,6 +286,7 @@ def turn_from_json(data: Mapping[str, Json]) -> TurnRecord:
         skipped=data.get("skipped"),
         elapsed_ms=data.get("elapsed_ms"),
         first_token_ms=data.get("first_token_ms"),
+        state=data.get("state"),
     )
 
 

@@ -166,6 +166,7 @@ class TurnRecord:
     skipped: str | None = None  # why the turn was not sent
     elapsed_ms: float | None = None  # as we measured it
     first_token_ms: float | None = None
+    state: str | None = None  # of the simulated user who said it
 
 
 @value

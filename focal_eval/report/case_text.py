@@ -11,6 +11,7 @@ from focal_eval.report.ansi import Paint
 from focal_eval.report.characters import one_line
 from focal_eval.report.frames import describe
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
+from focal_eval.report.simulated_words import ending_of, ending_words
 from focal_eval.report.terminal import painted
 from focal_eval.report.wording import MARKS, WORDS
 from focal_eval.text import counted
@@ -23,9 +24,11 @@ def conversation_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[s
     """The case's last attempt, turn by turn; attempts before it are named."""
     head = f"{MARKS[case.verdict]} {WORDS[case.verdict].upper()}"
     yield f"{paint.verdict(head, case.verdict)}  {paint(one_line(case.name, 200), 'bold')}  {one_line(case.title, 100)}"
-    yield paint(f"{case.file}:{case.line} · {counted(case.planned, 'turn')} · {case.elapsed_ms:.0f} ms · case {case.id}", "dim")
+    yield paint(f"{case.file}:{case.line} · {counted(_turns(case), 'turn')} · {case.elapsed_ms:.0f} ms · case {case.id}", "dim")
     if case.message and case.verdict != "passed":
         yield f"{one_line(case.message, 400)}"
+    if (ending := ending_of(run, case)) is not None:
+        yield paint(f"simulated user: {one_line(ending_words(ending), SHOWN)}", "dim")
     yield from _given(run.document(case.place).get("given") or {}, paint)
     failures: dict[int | None, list[Failure]] = {}
     for failure in run.failures(case):
@@ -36,6 +39,11 @@ def conversation_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[s
         yield from _turn(turn, paint)
         yield from _wrong(failures.get(turn["i"], ()), paint)
     yield from _end(run, case.last, failures.get(None, ()), paint)
+
+
+def _turns(case: Case) -> int:
+    """How many turns the case has; of a simulated user, those that it came to."""
+    return case.last.count if "simulated" in case.marks else case.planned
 
 
 def _given(given: Mapping[str, Any], paint: Paint) -> Iterator[str]:

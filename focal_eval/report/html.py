@@ -60,7 +60,7 @@ PLAIN_CASES = 200  # failing cases readable without JavaScript
 PLAIN_CHARACTERS = 1_000_000
 SCRIPTS = (
     *("dom", "store", "view", "beside", "list", "diff", "pairing"),
-    *("expectations", "more", "stored", "lanes", "case", "app"),
+    *("expectations", "more", "stored", "lanes", "simulated", "case", "app"),
 )
 STYLES = ("base", "list", "beside", "case", "stored", "print")
 LIVE = "live"  # the script of a page whose cases are still to come

@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from focal_eval.records import Json
+from focal_eval.records.simulated import ending_to_json
 from focal_eval.report.base import ReportOptions, save, save_parts, target
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
+from focal_eval.report.simulated_words import ending_of
 from focal_eval.report.wording import verdict_words
 
 NAME = "run.jsonl"
@@ -79,6 +81,8 @@ def case_json(run: ReportModel, case: Case) -> dict[str, Any]:
         out["attempts"] = [_attempt_json(attempt) for attempt in case.attempts]
     if case.message is not None:
         out["message"] = case.message
+    if (ending := ending_of(run, case)) is not None:
+        out["ending"] = ending_to_json(ending)
     if last.failed or last.soft:
         out["failures"] = [_failure_json(failure) for failure in run.failures(case)]
     if last.tolerated:

@@ -17,6 +17,7 @@ from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.judge_words import audit_words, judge_warning, judge_words
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
+from focal_eval.report.simulated_words import ending_of, ending_words
 from focal_eval.report.wording import facts, partial_note, quarantine_words, verdict_words
 from focal_eval.runner.reading import first_message
 from focal_eval.text import counted
@@ -206,6 +207,8 @@ def _conversation(run: ReportModel, case: Case) -> Iterator[str]:
             yield f"{begin} fault: {turn['fault'].get('kind')}: {turn['fault'].get('message')}"
         else:
             yield f"{begin} not sent: {turn.get('skipped')}"
+    if (ending := ending_of(run, case)) is not None:
+        yield f"simulated user: {ending_words(ending)}"
 
 
 def _unfinished(run: ReportModel) -> str:

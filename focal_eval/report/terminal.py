@@ -19,6 +19,7 @@ from focal_eval.report.frames import Line, describe, labelled
 from focal_eval.report.judge_words import SHOWN, audit_words, failed_words, judge_warning, judge_words, missed_words
 from focal_eval.report.model import WORST_FIRST, Case, Failure, ReportModel
 from focal_eval.report.progress import Observer, progress
+from focal_eval.report.simulated_words import ending_of, ending_words
 from focal_eval.report.statistics import repeats_lines
 from focal_eval.report.wording import (
     MARKS,
@@ -107,6 +108,8 @@ def case_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[str]:
     yield f"{paint.verdict(head, case.verdict)}  {paint(one_line(case.name, 160), 'bold')}  {one_line(case.title, 100)}"
     if (entry := run.quarantine_of(case)) is not None:
         yield paint(f"  {quarantine_words(entry)}", "yellow")
+    if (ending := ending_of(run, case)) is not None:
+        yield paint(f"  simulated user: {one_line(ending_words(ending), 300)}", "dim")
     failures = list(run.failures(case))
     if not failures and case.message:
         yield f"  {one_line(case.message, 300)}"

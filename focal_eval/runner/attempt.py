@@ -13,6 +13,8 @@ from focal_eval.runner.limits import Watch
 from focal_eval.runner.lines import case_lines, kept_messages
 from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
+from focal_eval.runner.simulated import SimulatedUser
+from focal_eval.runner.simulating import user_of
 from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
 
@@ -41,8 +43,10 @@ class Attempt(CaseJudge):
         lines = b""
         session: Session | None = None
         try:
+            user = user_of(self) if self.simulate() is not None else None
             session = await open_session(self.case, self.terms, self.values, self.number, self.before)
-            for turn in self.script.turns:
+            coming = iter(self.script.turns)
+            while (turn := next(coming, None) or await self._simulated(user)) is not None:
                 await self._turn(turn, session, deadline)
             messages, lines = await self._stored(session)
         except (EngineError, TemplateProblem) as problem:
@@ -58,6 +62,10 @@ class Attempt(CaseJudge):
         if self.write is not None:
             self.write(self.attempt_line(lines))
         return self.verdict
+
+    async def _simulated(self, user: SimulatedUser | None) -> Turn | None:
+        """What a simulated user says next; None where they say no more, or there is none."""
+        return None if user is None or self.simulation is None else await self.simulation.next(user)
 
     async def _turn(self, turn: Turn, session: Session, deadline: float | None) -> None:
         if self.fault is not None:

@@ -229,7 +229,8 @@ class Case:
         """What broke or failed first, in one sentence, else why the case was skipped or cut off."""
         last, verdict = self.last, self.verdict
         if verdict == "not_run":
-            return f"cut off after {last.count} of {self.planned} turns"
+            most = "at most " if "simulated" in self.marks else ""
+            return f"cut off after {last.count} of {most}{self.planned} turns"
         if verdict == "xpassed":
             return last.reason or f"expected to fail ({self.marks.get('xfail', 'no reason given')}), but passed"
         return last.message or last.reason

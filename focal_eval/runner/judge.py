@@ -10,12 +10,14 @@ from typing import Any
 from focal_eval.checks.base import NO_AIDS, Aids, Conversation, Moment
 from focal_eval.records import Answer, CheckResult, Fault, Finding, Outcome, Question, Reply, TurnRecord, Verdict
 from focal_eval.records.codec import asked_to_json, fault_to_json, reply_to_json
+from focal_eval.records.simulated import SIMULATOR
 from focal_eval.runner.journal import dumps
 from focal_eval.runner.plan import Case
 from focal_eval.runner.ready import Judging, Ready
 from focal_eval.runner.scope import NothingThere, read_source, sources
 from focal_eval.runner.shared import LARGE, set_apart
-from focal_eval.script.model import Expectation, Script, Turn
+from focal_eval.runner.simulating import Simulation
+from focal_eval.script.model import Expectation, Script, Simulator, Turn
 from focal_eval.script.templates import Filler
 from focal_eval.source import excerpt
 from focal_eval.value import value
@@ -34,14 +36,30 @@ Said = tuple[str | None, str | None]  # by the user, and the golden reply
 class PreparedScript:
     """A script's expectations made ready once for all its cases."""
 
-    __slots__ = ("asks", "closing", "script", "turns", "whens")
+    __slots__ = ("asks", "closing", "edges", "goal", "script", "states", "turns", "whens")
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.turns = tuple([tuple(map(Ready, turn.expect)) for turn in script.turns])
         self.whens = tuple([None if turn.when is None else tuple(map(Ready, turn.when)) for turn in script.turns])
         self.closing = tuple(map(Ready, script.conversation))
-        self.asks = any(ready.asks for readies in (*self.turns, self.closing) for ready in readies)
+        self.states: dict[str, tuple[Ready, ...]] = {}
+        self.edges: dict[str, tuple[tuple[Ready, ...] | None, ...]] = {}
+        self.goal: tuple[Ready, ...] = ()
+        if script.simulator is not None:
+            self._simulated(script.simulator)
+        expected = (*self.turns, *self.states.values(), self.closing, self.goal)
+        self.asks = any(ready.asks for readies in expected for ready in readies)
+
+    def _simulated(self, simulator: Simulator) -> None:
+        for state in simulator.states:
+            self.states[state.name] = tuple(map(Ready, state.turn.expect))
+            self.edges[state.name] = tuple([None if edge.when is None else tuple(map(Ready, edge.when)) for edge in state.then])
+        self.goal = tuple(map(Ready, simulator.goal))
+
+    def of(self, turn: Turn | TurnRecord) -> tuple[Ready, ...]:
+        """What is expected of the answer to a turn: of the script, or of a simulated user in a state."""
+        return self.turns[turn.index] if turn.state is None else self.states.get(turn.state, ())
 
 
 @value
@@ -63,6 +81,7 @@ class Policy:
     tolerated: frozenset[str] = frozenset()  # names of findings that the suite lives with
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
     aiding: Aiding = Aiding()
+    seed: int = 0  # of what simulated users say
 
 
 class CaseJudge:
@@ -86,10 +105,19 @@ class CaseJudge:
         self.before: list[TurnRecord] = []  # replayed before the first turn
         self.bad: list[tuple[int | None, CheckResult]] = []  # what failed or crashed the attempt, with the turn's index
         self.fault: Fault | None = None
+        self.simulation: Simulation | None = None  # where the user is simulated, once the conversation begins
         self.elapsed_ms = 0.0
         self.verdict = Verdict.PASSED
         self.reason: str | None = None
         self._head = b'{"t":"turn","case":"' + case.id.encode() + b'","attempt":%d,"i":' % number
+
+    def simulate(self) -> Simulation | None:
+        """The user's simulation, where the script has one. Raises TemplateProblem where what they know cannot be filled."""
+        simulator = self.script.simulator
+        if simulator is not None:
+            self.values.update(self.filler.data(dict(simulator.knows)))
+            self.simulation = Simulation(self)
+        return self.simulation
 
     def user_of(self, turn: Turn) -> str | None:
         """What the user says, its template filled; None where the agent speaks first. Raises TemplateProblem."""
@@ -101,7 +129,7 @@ class CaseJudge:
 
     def withheld(self, turn: Turn) -> str | None:
         """Why a turn with `when` is not sent, None where it is."""
-        readies = self.prepared.whens[turn.index]
+        readies = None if turn.when is None else self.prepared.whens[turn.index]
         if readies is None:
             return None
         answered = [record for record in self.turns if record.reply is not None]
@@ -123,9 +151,9 @@ class CaseJudge:
         """
         elapsed = None if elapsed is None else round(elapsed, 3)
         first = None if first is None else round(first, 3)
-        self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first))
+        self.turns.append(TurnRecord(turn.index, said[0], reply, elapsed_ms=elapsed, first_token_ms=first, state=turn.state))
         policy = self.policy
-        readies = self.prepared.turns[turn.index]
+        readies = self.prepared.of(turn)
         moment = Moment(self.turns, said[1], self.saved, policy.prices, policy.root, self.aids)
         if readies:
             if self.prepared.asks:
@@ -136,27 +164,30 @@ class CaseJudge:
 
     def questions(self, turn: Turn, said: Said, reply: Reply) -> list[Question]:
         """What is to be asked before the turn is `answered` with that reply."""
-        seen = [*self.turns, TurnRecord(turn.index, said[0], reply)]
+        seen = [*self.turns, TurnRecord(turn.index, said[0], reply, state=turn.state)]
         policy = self.policy
         moment = Moment(seen, said[1], self.saved, policy.prices, policy.root, self.aids)
-        return self.judging.questions(self.prepared.turns[turn.index], moment)
+        return self.judging.questions(self.prepared.of(turn), moment)
 
     def last_questions(self, messages: Any) -> list[Question]:
         """What is to be asked before the conversation is concluded; nothing where it came to a fault."""
-        return [] if self.fault is not None else self.judging.questions(self.prepared.closing, self.conversation(messages))
+        if self.fault is not None:
+            return []
+        goal = self.prepared.goal if self._withheld_goal() is None else ()
+        return self.judging.questions((*self.prepared.closing, *goal), self.conversation(messages))
 
     def broke(self, turn: Turn, said: Said, fault: Fault, elapsed: float | None) -> None:
         """Notes a turn in which the engine broke; nothing more of the case is judged."""
         self.fault = fault
         elapsed = None if elapsed is None else round(elapsed, 3)
-        self.turns.append(TurnRecord(turn.index, said[0], fault=fault, elapsed_ms=elapsed))
-        self._not_judged(self.prepared.turns[turn.index], f"the engine broke: {fault.message}")
+        self.turns.append(TurnRecord(turn.index, said[0], fault=fault, elapsed_ms=elapsed, state=turn.state))
+        self._not_judged(self.prepared.of(turn), f"the engine broke: {fault.message}")
         self._write_turn(turn, said)
 
     def skip(self, turn: Turn, user: str | None, why: str) -> None:
         """Notes a turn that was not sent."""
-        self.turns.append(TurnRecord(turn.index, user, skipped=why))
-        self._not_judged(self.prepared.turns[turn.index], why)
+        self.turns.append(TurnRecord(turn.index, user, skipped=why, state=turn.state))
+        self._not_judged(self.prepared.of(turn), why)
         shown = user if user is not None or not turn.user else turn.user[self.case.pick % len(turn.user)].text
         self._write_turn(turn, (shown, None if turn.agent is None else turn.agent.text))
 
@@ -201,6 +232,10 @@ class CaseJudge:
             line += b',"agent":' + dumps(golden)
         if turn.name is not None:
             line += b',"name":' + dumps(turn.name)
+        if self.simulation is not None and turn.state is not None:
+            line += b',"state":' + dumps(turn.state)
+            if self.simulation.note:
+                line += b',"simulator":' + dumps(self.simulation.note)
         observed, names = self._observed(record)
         line += b"," + observed
         if record.elapsed_ms is not None:
@@ -248,12 +283,22 @@ class CaseJudge:
             self.bad.extend((index, result) for result in tally.bad)
             tally.bad.clear()
 
+    def _withheld_goal(self) -> str | None:
+        """Why the goal of a simulated user is not judged, None where it is or there is none."""
+        return None if self.simulation is None else self.simulation.withheld
+
     def _judge_whole(self, messages: Any) -> None:
-        closing = self.prepared.closing
-        if not closing:
-            return
+        closing, goal = self.prepared.closing, self.prepared.goal
         if self.fault is not None:
-            self._not_judged(closing, self._ended())
+            self._not_judged((*closing, *goal), self._ended())
+            return
+        if (why := self._withheld_goal()) is None:
+            closing = (*closing, *goal)
+        else:
+            self._not_judged(goal, why)
+        if self.simulation is not None and (gave_up := self.simulation.gave_up()) is not None:
+            self.judging.note(gave_up)
+        if not closing:
             return
         seen = self.conversation(messages)
         if self.prepared.asks:
@@ -279,11 +324,11 @@ class CaseJudge:
         """Why the conversation as a whole is not judged, where it came to a fault."""
         assert self.fault is not None
         told = self.fault.message
-        return f"not judged: {told}" if self.fault.kind == CHANGED else f"the engine broke: {told}"
+        return f"not judged: {told}" if self.fault.kind in (CHANGED, SIMULATOR) else f"the engine broke: {told}"
 
     def _decide(self) -> None:
         tally = self.judging.tally
-        if self.fault is not None:
+        if self.fault is not None and not (self.fault.kind == SIMULATOR and tally.failed):
             self.verdict, self.reason = Verdict.ERRORED, self.fault.message
         elif tally.errored:
             self.verdict, self.reason = Verdict.ERRORED, tally.crash
@@ -304,8 +349,11 @@ class CaseJudge:
         line += self.verdict.value.encode() + b'","elapsed_ms":%.3f' % self.elapsed_ms
         if self.reason is not None:
             line += b',"reason":' + dumps(self.reason)
-        if self.fault is not None and not any(turn.fault is not None for turn in self.turns):
+        stranded = self.fault is not None and self.fault.kind == SIMULATOR and self.verdict is not Verdict.ERRORED
+        if self.fault is not None and not stranded and not any(turn.fault is not None for turn in self.turns):
             line += b',"fault":' + dumps(fault_to_json(self.fault))
+        if self.simulation is not None and (self.fault is None or self.fault.kind != CHANGED):
+            line += b',"ending":' + dumps(self.simulation.ending())
         line += self._votes()
         plain = self.verdict is Verdict.PASSED and not self.judging.tally.telling
         line += b',"results":[' + self.judging.tally.take() + b"]"

@@ -12,6 +12,7 @@ from focal_eval.runner.plan import Case
 from focal_eval.runner.shared import NAMES, set_apart
 from focal_eval.script.templates import Filler
 from focal_eval.template import TemplateProblem
+from focal_eval.text import counted
 
 MAX_MESSAGES = 10_000  # stored messages of one conversation
 MAX_MESSAGES_BYTES = 16_000_000  # of their JSON; more breaks the engine's contract
@@ -33,9 +34,11 @@ def case_lines(case: Case, channel: str) -> tuple[bytes, ...]:
         "params": dict(case.row),
         "repeat": case.repeat,
         "channel": script.channel or channel,
-        "turns": len(script.turns),
+        "turns": case.turns,
     }
     marks = {name: mark.reason for name, mark in (("xfail", script.xfail), ("skip", script.skip)) if mark is not None}
+    if script.simulator is not None:
+        marks["simulated"] = f"a user of {counted(len(script.simulator.states), 'state')}"
     if marks:
         data["marks"] = marks
     if given := _given(case):

@@ -49,7 +49,7 @@ class Terms:
     @property
     def policy(self) -> Policy:
         """What judging needs of it."""
-        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding)
+        return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding, self.seed)
 
 
 async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:
@@ -109,6 +109,8 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
     script = case.script
     replayed = () if "history" in terms.engine.abilities.seeds else script.given.history
     coming = [Coming(None if user is None else filler.said(user)) for user, _ in replayed]
+    if script.simulator is not None:
+        coming += [Coming(UNKNOWN, sure=False)] * script.simulator.max_turns.times
     for turn in script.turns:
         said = turn.user[case.pick % len(turn.user)] if turn.user else None
         try:

@@ -7,16 +7,20 @@ the answer to something else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
 from focal_eval.compare.align import Said, align_turns
 from focal_eval.records import UNKNOWN, Answer, CheckResult, Fault, MessageRecord, TurnRecord, UnknownType, Verdict
 from focal_eval.records.codec import asked_from_json, fault_from_json, message_from_json, turn_from_json
+from focal_eval.records.simulated import SIMULATOR, Ending, ending_from_json
 from focal_eval.runner.judge import CHANGED, CaseJudge, Policy, PreparedScript, Write
+from focal_eval.runner.opening import fault_of
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import MARK
+from focal_eval.runner.simulating import Simulation, user_of
+from focal_eval.script.model import Said as Text
 from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
 from focal_eval.text import shorten
@@ -34,6 +38,8 @@ class Recorded:
     names: tuple[str | None, ...] = ()  # of the turns
     elapsed_ms: float = 0.0
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of judging models, by question
+    states: tuple[str | None, ...] = ()  # of the simulated user who said the turns
+    ending: Ending | None = None  # of a conversation with a simulated user
 
 
 def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str, Any]) -> Recorded:
@@ -50,6 +56,8 @@ def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str,
         names=tuple(turn.get("name") for turn in turns),
         elapsed_ms=closing.get("elapsed_ms") or 0.0,
         answers=_answers([*turns, closing]),
+        states=tuple(turn.get("state") for turn in turns),
+        ending=None if closing.get("ending") is None else ending_from_json(closing["ending"]),
     )
 
 
@@ -89,14 +97,17 @@ class Rejudge:
         judge.before.extend(recorded.before)
         judge.answers.update(recorded.answers)
         judge.elapsed_ms = recorded.elapsed_ms
-        if recorded.fault is None or recorded.turns:
+        if recorded.fault is None or recorded.fault.kind == SIMULATOR or recorded.turns:
             try:
                 self._walk(judge, recorded)
             except Unfit as problem:
                 judge.fault = Fault(CHANGED, str(problem))
                 for turn in self.case.script.turns[len(judge.turns) :]:
                     judge.skip(turn, None, f"not judged: {problem}")
-        judge.fault = judge.fault or recorded.fault
+            except TemplateProblem as problem:
+                judge.fault = fault_of(problem)
+        if recorded.fault is not None and recorded.fault.kind != SIMULATOR:
+            judge.fault = judge.fault or recorded.fault
         judge.conclude(recorded.messages)
         return judge
 
@@ -108,7 +119,7 @@ class Rejudge:
         """Goes through today's turns and takes the recorded answer to each that would be sent."""
         sent = [record for record in recorded.turns if record.skipped is None]
         taken = 0
-        for turn in self.case.script.turns:
+        for turn in self._coming(judge):
             if judge.fault is not None:
                 judge.skip(turn, None, "not sent: the engine broke before")
                 continue
@@ -134,8 +145,18 @@ class Rejudge:
         if taken < len(sent):
             raise Unfit(self._difference(judge, recorded))
 
+    def _coming(self, judge: CaseJudge) -> Iterator[Turn]:
+        """What the script says today, or a simulated user as the replies come. Raises TemplateProblem, as `simulate` does."""
+        yield from self.case.script.turns
+        simulation = judge.simulate()
+        user = None if simulation is None else user_of(judge)
+        while simulation is not None and user is not None and (turn := simulation.decided(user)) is not None:
+            yield turn
+
     def _difference(self, judge: CaseJudge, recorded: Recorded) -> str:
         """The first thing that differs, where turns are matched as a comparison of two runs matches them."""
+        if judge.simulation is not None:
+            return _went_elsewhere(judge, judge.simulation, recorded)
         names = recorded.names or (None,) * len(recorded.turns)
         sent = [(record, name) for record, name in zip(recorded.turns, names, strict=True) if record.skipped is None]
         before = [Said(name, record.user) for record, name in sent]
@@ -153,6 +174,18 @@ class Rejudge:
         return "the turns stand in another order now"
 
 
+def _went_elsewhere(judge: CaseJudge, simulation: Simulation, recorded: Recorded) -> str:
+    """Where today's simulated user leaves the recorded conversation."""
+    place = len(judge.turns)
+    sent = [record for record in recorded.turns if record.skipped is None]
+    if simulation.end is not None:
+        return f"the simulated user ends the conversation before turn {place + 1} now: {simulation.end.why}"
+    now = f"the simulated user is in the state '{simulation.path[-1]}' at turn {place + 1} now"
+    if place >= len(sent):
+        return f"{now}, and the recording ends before"
+    return f"{now}, and the recording answers {_shown(sent[place].user)}"
+
+
 def _was_skipped(judge: CaseJudge, turn: Turn) -> bool:
     return turn.index < len(judge.turns) and judge.turns[turn.index].skipped is not None
 
@@ -163,13 +196,21 @@ def _fits(judge: CaseJudge, turn: Turn, user: str | None, record: TurnRecord) ->
         return user is record.user
     if _same(record.user, user):
         return True
-    for said in turn.user:
+    for said in _wordings(judge, turn):
         try:
             if _same(record.user, judge.filler.said(said)):
                 return True
         except TemplateProblem:
             continue
     return False
+
+
+def _wordings(judge: CaseJudge, turn: Turn) -> tuple[Text, ...]:
+    """All that a turn may say, or a simulated user in its state."""
+    simulator = judge.script.simulator
+    if simulator is None or turn.state is None:
+        return turn.user
+    return next((state.turn.user for state in simulator.states if state.name == turn.state), turn.user)
 
 
 def _same(recorded: str, said: str) -> bool:

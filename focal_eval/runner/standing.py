@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from focal_eval.checks.base import Moment
@@ -13,6 +14,8 @@ from focal_eval.registry import find
 from focal_eval.runner.judge import CaseJudge
 from focal_eval.runner.ready import Ready
 from focal_eval.runner.rejudge import Judged, Recorded, Rejudge, concluded
+from focal_eval.runner.simulated import DONE, Ends
+from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
 
 _BAD = frozenset({Outcome.FAILED, Outcome.ERRORED})
@@ -33,12 +36,19 @@ class Standing:
         if judged is None:
             judge = rejudge.judge(recorded)
             self.turns, self.judged = tuple(judge.turns), concluded(judge)
+            self._end = None if judge.simulation is None else judge.simulation.end
         else:
             self.turns, self.judged = recorded.turns, judged
-        self._foreign = [any(map(_looks_back, readies)) for readies in rejudge.prepared.turns]
+            ending = recorded.ending
+            self._end = None if ending is None else Ends(ending.end, ending.why, ending.state)
+        prepared = rejudge.prepared
+        self.expected = tuple([prepared.of(turn) for turn in self.turns])
+        done = self._end is not None and self._end.end == DONE
+        self.closing = (*prepared.closing, *(prepared.goal if done else ()))
+        self._foreign = [any(map(_looks_back, readies)) for readies in self.expected]
         self._kept: dict[tuple[tuple[Ready, ...], int | None], Outcome] = {}
         self._saved: list[dict[str, Any]] = []  # what was saved before each turn, and at the end
-        if any(turn.save for turn in self._script.turns):
+        if any(turn.save for turn in self._script.authored):
             judge = self._judge()
             for index, record in enumerate(self.turns):
                 self._saved.append(dict(judge.saved))
@@ -46,10 +56,15 @@ class Standing:
             self._saved.append(dict(judge.saved))
 
     @property
+    def texts(self) -> Mapping[str, str]:
+        """The files that the script came from."""
+        return self._script.texts
+
+    @property
     def values(self) -> Mapping[str, Any]:
         """What templates are filled with at the end of the conversation."""
         case = self._rejudge.case
-        return {**case.script.given.variables, **case.row, **(self._saved[-1] if self._saved else {})}
+        return {**case.script.named, **case.row, **(self._saved[-1] if self._saved else {})}
 
     def altered(self, index: int, turn: TurnRecord, messages: tuple[MessageRecord, ...] | UnknownType | None = None) -> Judged:
         """The judgement with one turn replaced, of what it can change; with other stored messages too where they are given."""
@@ -57,7 +72,7 @@ class Standing:
         self._know(judge, index)
         judge.turns.extend(self.turns[:index])
         self._again(judge, index, turn)
-        saves = bool(self._script.turns[index].save)
+        saves = bool(self._turn(index).save)
         for later in range(index + 1, len(self.turns)):
             if saves or self._foreign[later]:
                 self._again(judge, later, self.turns[later])
@@ -107,7 +122,7 @@ class Standing:
 
         Looks no further than the first. Where later turns may come out otherwise too, all that fails anew counts.
         """
-        if self._script.turns[index].save or any(self._foreign[index + 1 :]):
+        if self._turn(index).save or any(self._foreign[index + 1 :]):
             before, after = (
                 Counter((place, result.key) for place, result in bad)
                 for bad in (self.judged.bad, self.altered(index, turn, messages).bad)
@@ -116,7 +131,7 @@ class Standing:
         judge = self._judge()
         self._know(judge, index)
         try:
-            golden = judge.golden_of(self._script.turns[index])
+            golden = judge.golden_of(self._turn(index))
         except TemplateProblem:
             golden = None
         policy = self._rejudge.policy
@@ -140,10 +155,18 @@ class Standing:
         judge = CaseJudge(self._rejudge.case, self._rejudge.prepared, self._rejudge.policy, None)
         judge.before.extend(self._recorded.before)
         judge.answers.update(self._recorded.answers)
+        if self._end is not None and (simulation := judge.simulate()) is not None:
+            simulation.end = self._end
         return judge
 
+    def _turn(self, index: int) -> Turn:
+        """What the script says at a turn: its own, or that of the state in which a simulated user was."""
+        found = self._script.turn_at(index, self.turns[index].state)
+        assert found is not None, "it was judged with this script"
+        return found if found.state is None else replace(found, index=index)
+
     def _again(self, judge: CaseJudge, index: int, record: TurnRecord) -> None:
-        turn = self._script.turns[index]
+        turn = self._turn(index)
         if record.reply is None:
             judge.turns.append(record)
             return

@@ -26,7 +26,9 @@ class Facts:
 
 def facts_of(script: Script) -> Facts | None:
     """The facts about a script; None where it has to be looked at itself."""
-    if script.rows != ({},) or script.param_spans or script.skip is not None or any(turn.agent for turn in script.turns):
+    if script.rows != ({},) or script.param_spans or script.skip is not None or script.simulator is not None:
+        return None
+    if any(turn.agent for turn in script.turns):
         return None
     if check_idle(script):
         return None

@@ -62,6 +62,7 @@ class Turn:
     when: tuple[Expectation, ...] | None = None  # sent only if all of these hold of the turns so far
     timeout_s: float | None = None
     name: str | None = None
+    state: str | None = None  # of the simulated user who says this; None where the script says it
 
 
 @value
@@ -115,8 +116,60 @@ class Mark:
 
 
 @value
+class Edge:
+    """Where a simulated user goes from a state: the first edge whose facts hold is taken."""
+
+    to: str  # a state, or one of `ENDS`
+    span: Span  # of that word
+    when: tuple[Expectation, ...] | None = None  # facts of the turn that was just answered; None: in any case
+
+
+@value
+class Limit:
+    """A stop rule: what comes after so many times, `to` None where the simulation then has no answer."""
+
+    times: int
+    span: Span
+    to: str | None = None
+
+
+@value
+class State:
+    """One thing a simulated user may say, what is expected of the answer, and where the user goes from there.
+
+    `turn` holds the texts, expectations and savings; its index is the state's number.
+    """
+
+    name: str
+    span: Span  # of the name
+    turn: Turn
+    then: tuple[Edge, ...]
+    at_most: Limit | None = None  # visits
+
+
+ENDS = ("done", "gives_up", "leaves")
+"""How a simulated user ends a conversation: with what they came for, because the agent did not help, of their own accord."""
+
+
+@value
+class Simulator:
+    """A simulated user: a graph of states instead of turns."""
+
+    span: Span
+    states: tuple[State, ...]
+    start: str  # a state
+    max_turns: Limit
+    stuck: Limit | None = None  # replies in a row that are the same
+    knows: Mapping[str, Any] = field(default_factory=dict)  # for `{{ }}`, in what it says and what is expected
+    goal: tuple[Expectation, ...] = ()  # of the whole conversation, judged where the user is `done`
+
+
+@value
 class Script:
-    """A conversation as authored. `id` is its path below the scripts' root without the suffix."""
+    """A conversation as authored. `id` is its path below the scripts' root without the suffix.
+
+    Where a user is simulated, `turns` is empty: what will be said is not known before it is said.
+    """
 
     id: str
     file: str
@@ -137,3 +190,25 @@ class Script:
     timeout_s: float | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)  # where an imported script came from
     texts: Mapping[str, str] = field(default_factory=dict)  # every file it came from, for frames
+    simulator: Simulator | None = None
+
+    @property
+    def authored(self) -> tuple[Turn, ...]:
+        """Every turn that somebody wrote: those of the conversation, or what a simulated user may say in each state."""
+        return self.turns if self.simulator is None else tuple([state.turn for state in self.simulator.states])
+
+    def turn_at(self, index: int, state: str | None) -> Turn | None:
+        """The authored turn of a record, by its place or by the state it was said in; None where there is none any more."""
+        if state is None:
+            return self.turns[index] if index < len(self.turns) else None
+        return next((turn for turn in self.authored if turn.state == state), None)
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The values that names have in all cases: the session's variables, and what a simulated user knows."""
+        return self.given.variables if self.simulator is None else {**self.given.variables, **self.simulator.knows}
+
+    @property
+    def closing(self) -> tuple[Expectation, ...]:
+        """What is expected of the conversation as a whole: of any, and where a simulated user is done."""
+        return self.conversation if self.simulator is None else (*self.conversation, *self.simulator.goal)

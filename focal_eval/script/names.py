@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,26 +29,35 @@ def check_names(reader: Reader) -> None:
     """Reports names used in `{{ }}` before they have a value, sources nobody knows, and params nobody uses."""
     trail, problems = Trail.of(reader), reader.problems
     params: Mapping[str, Span] | None = reader.scratch.get("params", {})
-    if not (params or trail.uses or trail.closing or trail.sources or any(uses for uses, _ in trail.turns)):
+    if not (params or trail.uses or trail.closing or trail.sources or trail.knows or trail.placed or _used(trail)):
         return
     closed = params is not None and "open" not in reader.scratch
     known: set[str] = set(params or ()) | set(reader.scratch.get("variables", ()))
     later = {name: span for _, saved in reversed(trail.turns) for name, span in saved.items()}
     used: set[str] = set()
 
-    def look(uses: Iterable[Use]) -> None:
+    def look(uses: Iterable[Use], saved: Collection[str] = ()) -> None:
         for name, span in uses:
             used.add(name)
-            if name not in known and closed:
+            if name not in known and name not in saved and closed:
                 labels = (Label(later[name], "saved here, after this use"),) if name in later else ()
+                if name in trail.saved:
+                    labels = (Label(trail.saved[name], "saved here, but not on every way that leads to this use"),)
                 fix = None if labels else did_you_mean(name, known)
                 problems.error("undefined-name", f"'{name}' has no value here", span, help=fix, labels=labels)
 
     look(trail.uses)
+    for name, span in trail.knows.items():
+        if name in known:
+            problems.error("duplicate-key", f"'{name}' has a value already, of a param or a variable", span)
+    known.update(trail.knows)
     for uses, saved in trail.turns:
         look(uses)
         known.update(saved)
-    look(trail.closing)
+    for placed in trail.placed:
+        look(placed.uses, placed.saved)
+    look(trail.closing, trail.at_end)
+    known.update(trail.saved)
     for name, span in trail.sources:
         used.add(name)
         if name not in SAVE_SOURCES and name not in known:
@@ -58,6 +67,10 @@ def check_names(reader: Reader) -> None:
         if name not in used:
             fix = f"write {{{{ {name} }}}} somewhere, or drop it"
             problems.warning("unused-param", f"the param '{name}' is never used", span, help=fix)
+
+
+def _used(trail: Trail) -> bool:
+    return any(uses for uses, _ in trail.turns)
 
 
 @value
@@ -74,11 +87,26 @@ class KnownNames:
 
 
 def expectations_of(script: Script) -> Iterator[Expectation]:
-    """Every expectation of a script, groups flattened."""
-    stack = [*reversed(script.conversation)]
+    """Every expectation of a script, and every condition of a turn or an edge; groups flattened."""
+    stack = [*reversed(script.closing)]
+    if script.simulator is not None:
+        for state in reversed(script.simulator.states):
+            stack.extend(item for edge in reversed(state.then) for item in reversed(edge.when or ()))
+            stack.extend(reversed(state.turn.expect))
     for turn in reversed(script.turns):
         stack.extend(reversed(turn.expect))
         stack.extend(reversed(turn.when or ()))
+    yield from _flat(stack)
+
+
+def edges_of(script: Script) -> Iterator[Expectation]:
+    """The conditions of a simulated user's edges, which expect nothing; groups flattened."""
+    states = () if script.simulator is None else script.simulator.states
+    yield from _flat([item for state in states for edge in state.then for item in edge.when or ()])
+
+
+def _flat(stack: list[Expectation]) -> Iterator[Expectation]:
+    """The expectations on a stack, the last one first, each group in its place."""
     while stack:
         here = stack.pop()
         if here.children:
@@ -207,8 +235,8 @@ def _missing_tool(name: str, tools: Mapping[str, frozenset[str] | None], *, argu
 def check_idle(script: Script, sound: Sound | None = None) -> list[Diagnostic]:
     """Warnings for expectations that cannot fail, and for a first turn that is never sent; `sound` as above."""
     problems = Problems()
-    first = script.turns[0]
-    if first.when:
+    first = script.turns[0] if script.turns else None
+    if first is not None and first.when:
         text = "this turn is never sent: 'when' looks at earlier turns, and there is none"
         problems.warning("never-sent", text, first.when[0].span, help="drop 'when'")
     sound = {} if sound is None else sound

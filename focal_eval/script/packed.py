@@ -38,8 +38,8 @@ def packed(script: Script, known: Known | None = None) -> list[Any]:
 
     `known` holds what checks that many scripts share were packed as.
     """
-    if script.rows != ({},) or script.param_spans or set(script.texts) != {script.file}:
-        raise NotPlain("params or fragments")
+    if script.rows != ({},) or script.param_spans or set(script.texts) != {script.file} or script.simulator is not None:
+        raise NotPlain("params, fragments or a simulated user")
     pack = _Packing(script.file, {} if known is None else known)
     rest = {name: pack.value(value) for name in _REST if (value := getattr(script, name)) != _USUAL[name]}
     return [script.id, script.title, pack.span(script.span), [pack.turn(turn) for turn in script.turns], rest or None]

@@ -39,9 +39,9 @@ def check_fillings(script: Script) -> list[Diagnostic]:
 
     Turns that may be skipped are left to the run.
     """
-    certain = [turn for turn in script.turns if turn.when is None]
+    certain = [turn for turn in script.authored if turn.when is None]
     texts = [said for turn in certain for said in turn.user if said.template]
-    items = [*_templated(item for turn in certain for item in turn.expect), *_templated(script.conversation)]
+    items = [*_templated(item for turn in certain for item in turn.expect), *_templated(script.closing)]
     answers = [answer for stub in script.stubs for answer in stub.answers if answer.node is not None]
     problems = Problems()
     for values in rows_of(script) if texts or items or answers else ():
@@ -64,8 +64,8 @@ def _templated(items: Iterable[Expectation]) -> Iterator[Expectation]:
 
 def rows_of(script: Script) -> list[Values]:
     """What is known of names before a run: each row's params and the variables that are given, without what turns save."""
-    saved = {entry.name for turn in script.turns for entry in turn.save}
-    plain = {name: value for name, value in script.given.variables.items() if not has_template(str(value))}
+    saved = {entry.name for turn in script.authored for entry in turn.save}
+    plain = {name: value for name, value in script.named.items() if not has_template(str(value))}
     rows = [{**plain, **row} for row in script.rows[:MOST_ROWS]]
     return [{name: value for name, value in row.items() if name not in saved} for row in rows]
 

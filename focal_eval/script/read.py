@@ -9,11 +9,14 @@ from typing import Annotated, Any
 from focal_eval.document import INVALID, Document, Reader, Shape, plain, record_of
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import JsonSchema, ListOf, Number, Record, SchemaBuilder, Text
+from focal_eval.errors import Label
+from focal_eval.registry import nearest
 from focal_eval.script.expectations import CONVERSATION, Block
-from focal_eval.script.model import Given, Mark, Said, Script, Turn
+from focal_eval.script.model import Given, Mark, Said, Script, Simulator, Turn
 from focal_eval.script.names import check_names
 from focal_eval.script.params import Params, ParamsShape
 from focal_eval.script.saving import SaveShape
+from focal_eval.script.simulator_shapes import SimulatorShape
 from focal_eval.script.stubs import StubsShape
 from focal_eval.script.templates import SaidText, Trail, note_templates
 from focal_eval.source import Span, whole_file
@@ -254,7 +257,10 @@ _TAGS = ListOf(Text(may_be_empty=False))
 class ScriptFields:
     """A conversation: what a user says turn by turn, and what must be observed."""
 
-    turns: Annotated[Any, TurnsShape()] = field(metadata={"doc": "The conversation, turn by turn."})
+    turns: Annotated[Any, TurnsShape()] = field(default=None, metadata={"doc": "The conversation, turn by turn."})
+    simulator: Annotated[Simulator | None, SimulatorShape()] = field(
+        default=None, metadata={"doc": "A simulated user, instead of turns."}
+    )
     title: Annotated[str | None, Text(may_be_empty=False)] = field(
         default=None, metadata={"doc": "What this conversation shows."}
     )
@@ -295,10 +301,11 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
         reader.error("wrong-type", "expected a script: a mapping with 'turns:'", root)
         return None
     value = record_of(ScriptFields).read(root, reader)
+    clear = _one_user(root, reader)
     check_names(reader)
-    if value is INVALID:
+    if value is INVALID or not clear:
         return None
-    turns = tuple(turn if turn.index == index else replace(turn, index=index) for index, turn in enumerate(value.turns))
+    turns = tuple(turn if turn.index == index else replace(turn, index=index) for index, turn in enumerate(value.turns or ()))
     return Script(
         id=id,
         file=document.file,
@@ -319,7 +326,25 @@ def read_script(document: Document, id: str, reader: Reader) -> Script | None:
         timeout_s=value.timeout_s,
         origin=value.origin,
         texts={document.file: document.text, **reader.scratch.get("texts", {})},
+        simulator=value.simulator,
     )
+
+
+_USERS = ("turns", "simulator")
+
+
+def _one_user(root: MappingNode, reader: Reader) -> bool:
+    """Whether the script says who speaks: its turns or a simulated user, and not both."""
+    keys = {name: key for name, key, _ in reader.pairs(root)}
+    known = record_of(ScriptFields).entries
+    said = [name for name in _USERS if name in keys]
+    if len(said) > 1:
+        label = Label(reader.span(keys[said[0]]), "what the user says stands here")
+        text, fix = "a script has turns or a simulated user, not both", "drop one of the two"
+        reader.error("two-users", text, keys[said[1]], help=fix, labels=(label,))
+    elif not said and not any(nearest(name, known) in _USERS for name in keys if name not in known):
+        reader.error("missing-key", "the key 'turns' is missing", root)
+    return len(said) == 1
 
 
 def _merged(own: tuple[Any, ...], reader: Reader) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ class Shelf:
             return
         wordings = wordings_of(script)
         skip, rows = script.skip, script.rows
-        filed = Filed(self, script.id, script.file, script.digest, script.tags, rows, skip, len(script.turns), wordings)
+        filed = Filed(self, script.id, script.file, script.digest, script.tags, rows, skip, turns_of(script), wordings)
         self._scripts.append(filed)
 
     def put(self, cached: Cached, facts: Facts) -> None:
@@ -127,12 +127,14 @@ def opened(script: Script) -> Script:
 
 
 def turns_of(script: Script) -> int:
-    """How many turns a script has."""
-    return script.count if isinstance(script, Filed) else len(script.turns)
+    """How many turns a script has; of a simulated user, the most that it may have."""
+    if isinstance(script, Filed):
+        return script.count
+    return len(script.turns) if script.simulator is None else script.simulator.max_turns.times
 
 
 def wordings_of(script: Script) -> int:
     """How many cases the wordings of its turns make, where each is tried."""
     if isinstance(script, Filed):
         return script.wordings
-    return max((len(turn.user) for turn in script.turns), default=1) or 1
+    return max((len(turn.user) for turn in script.authored), default=1) or 1

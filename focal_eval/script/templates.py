@@ -18,6 +18,14 @@ from focal_eval.value import value
 Uses = list[tuple[str, Span]]
 
 
+@value
+class Placed:
+    """Uses of names at a place of a simulated user's graph, with what surely was saved before."""
+
+    uses: Uses
+    saved: frozenset[str]
+
+
 @dataclass(slots=True)
 class Trail:
     """Which names one file's templates need and save, turn by turn; kept beside the values, so that broken ones count too."""
@@ -26,6 +34,13 @@ class Trail:
     turns: list[tuple[Uses, dict[str, Span]]] = field(default_factory=list)  # needed by a turn, saved by it
     closing: Uses = field(default_factory=list)  # needed by the conversation's expectations
     sources: Uses = field(default_factory=list)  # read by `save`
+    knows: dict[str, Span] = field(default_factory=dict)  # names of a simulated user's own
+    states: dict[str, tuple[Uses, Uses]] = field(default_factory=dict)  # needed by a state, and by its edges
+    after: Uses = field(default_factory=list)  # needed by the edges of the state that is read
+    goal: Uses = field(default_factory=list)  # needed by the user's goal
+    placed: list[Placed] = field(default_factory=list)  # all of these again, once the graph is known
+    saved: dict[str, Span] = field(default_factory=dict)  # by states
+    at_end: frozenset[str] = frozenset()  # saved whatever way the user takes
 
     @staticmethod
     def of(reader: Reader) -> Trail:

@@ -38,7 +38,7 @@ function chat(turn) {
 }
 
 function faultView(fault) {
-  return h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, "The engine broke: "), visible(fault.message),
+  return h("div", { class: "fault", role: "note" }, icon("errored", "errored"), h("div", null, h("b", null, fault.kind === "simulator" ? "The simulated user could not go on: " : "The engine broke: "), visible(fault.message),
     h("code", { class: "fault-kind" }, visible(fault.kind)), fault.detail && said("pre", "fault-detail", fault.detail)));
 }
 
@@ -204,7 +204,7 @@ async function drawCase(item) {
     const found = await details(item);
     const attempts = found.attempts.length ? found.attempts : [{ number: 1, turns: [], end: null }];
     const attempt = attempts.find((other) => other.number === view.attempt) || attempts[attempts.length - 1];
-    content = [caseHead(item, found, attempt), attemptTabs(item, attempts, attempt), wrongList(attempt),
+    content = [caseHead(item, found, attempt), attemptTabs(item, attempts, attempt), endingView(attempt), wrongList(attempt),
       h("h2", { class: "sr-only" }, "The conversation"),
       attempt.turns.length ? conversationView(attempt.turns, storedNotes(attempt)) : h("p", { class: "empty" }, "No turn of this case was sent."), closing(attempt)];
   } catch (problem) {
