@@ -33,7 +33,7 @@ VERBS = {
     "minimise": "the smallest conversation that still fails as a case of a run did",
     "explore": "find conversations for what no script of an agent exercises, with no model",
     "mutate": "break what was recorded on purpose, and name what nobody would notice",
-    "record": "talk to a live engine; the conversation becomes a script and a cassette",
+    "record": "make scripts of conversations: of a live one with its cassette, or of cases of a run",
     "approve": "accept what a run observed into the baseline",
     "history": "what a case, a rule or a suite did over the runs in the store",
     "store": "take runs into the store, list them, let old ones go",

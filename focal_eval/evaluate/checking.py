@@ -14,6 +14,7 @@ from focal_eval.errors import Diagnostic, Problems, UsageError
 from focal_eval.evaluate.agents import check_agent, read_agent
 from focal_eval.evaluate.grounds import EngineSeen, against, ground_of, project_root
 from focal_eval.evaluate.judge_setup import without_judge
+from focal_eval.evaluate.persona_setup import without_player
 from focal_eval.evaluate.quarantine import quarantine_of
 from focal_eval.evaluate.target import unique
 from focal_eval.evaluate.unreviewed import TAG
@@ -101,6 +102,7 @@ def check_paths(paths: Iterable[Path], agent: Path | None = None, engine: str | 
         _quarantine(suite, entries, read, checked)
         for script, _ in entries:
             checked.problems.extend(() if script not in read else without_judge(read[script], suite.fields))
+            checked.problems.extend(() if script not in read else without_player(read[script], suite.fields))
     order = {name: place for place, name in enumerate(dict.fromkeys(problem.span.file for problem in checked.problems))}
     checked.problems = sorted(
         unique(checked.problems), key=lambda problem: (order[problem.span.file], problem.span.line, problem.span.column)

@@ -54,6 +54,11 @@ def finish(
         outcome, code = gated_judge(outcome, judge, limits, strict_flaky=strict_flaky)
     elif judge is not None:
         outcome = {**outcome, "judge": dict(judge)}
+    if any("simulated" in case.marks for case in journal.reading.cases.values()) or "simulator_blamed" in (limits or {}):
+        from focal_eval.evaluate.simulated_run import gated_simulations
+
+        model = model_of(journal.folder, journal.reading, outcome)
+        outcome, code = gated_simulations(outcome, model, limits, strict_flaky=strict_flaky)
     if coverage:
         from focal_eval.evaluate.coverage_files import view_of
         from focal_eval.evaluate.coverage_gate import gated_coverage

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from focal_eval.clock import Clock
 from focal_eval.errors import Diagnostic, Problems
+from focal_eval.evaluate.persona_setup import unset_player, without_player
 from focal_eval.registry import find
 from focal_eval.runner.judge import Aiding
 from focal_eval.script.model import Expectation, Script
@@ -128,6 +129,10 @@ class Needs:
     def look(self, script: Script) -> None:
         """Looks at one script more."""
         self.problems.extend(without_judge(script, self._fields))
+        self.problems.extend(without_player(script, self._fields))
+        if "simulator" not in self._told and (unset := list(unset_player(script, self._fields))):
+            self._told.add("simulator")
+            self.problems.extend(unset)
         for item in expectations_of(script):
             aid = _aid(item)
             if aid == "judge" and aid not in self._told:

@@ -42,8 +42,18 @@ def open_lab(request: RunRequest, clock: Clock | None = None) -> Opened:
         raise UsageError(f"this plays an agent file many times over; it needs the engine 'embedded', not '{kind}'")
     if engine.writer is not None:
         raise UsageError("this plays an agent file many times over; it needs 'generator: template', not a model's words")
+    _refuse_personas(prepared)
     cases = sorted(prepared.plan.cases, key=lambda case: (case.script.id, case.name))
     return Opened(Lab(cases, terms_of(prepared, request, clock, "lab")), prepared)
+
+
+def _refuse_personas(prepared: Prepared) -> None:
+    """Raises UsageError where a model would have to say what the user says: nobody is asked in a lab."""
+    for case in prepared.plan.cases:
+        simulator = case.opened().script.simulator
+        if simulator is not None and simulator.persona is not None:
+            place = simulator.persona.span
+            raise UsageError(f"this plays an agent file many times over and asks no model, which the persona at {place} needs")
 
 
 def open_labs(request: RunRequest, clock: Clock | None = None) -> Opened:

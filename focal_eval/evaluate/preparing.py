@@ -12,6 +12,7 @@ from focal_eval.clock import Clock
 from focal_eval.errors import Problems, Refused, UsageError
 from focal_eval.evaluate.folders import failed_cases
 from focal_eval.evaluate.judge_setup import aiding_of, asker_of, judge_of
+from focal_eval.evaluate.persona_setup import personas_of
 from focal_eval.evaluate.quarantine import NOBODY, Quarantine, quarantine_of
 from focal_eval.evaluate.repeating import repeated_in_vain
 from focal_eval.evaluate.request import RunRequest
@@ -96,6 +97,7 @@ def terms_of(prepared: Prepared, request: RunRequest, clock: Clock, run: str, wo
         masks=fields.mask,
         aiding=aiding_of(fields),
         asker=asker_of(fields, target.suite, target.secrets, clock, share),
+        personas=personas_of(fields, target.suite, target.secrets, clock, workers),
         run_id="" if target.engine.abilities.deterministic else run,
     )
 

@@ -274,7 +274,13 @@ class _Again:
         return outcome, code
 
     def _judged(self, outcome: dict[str, Any], code: ExitCode, journal: Journal) -> tuple[dict[str, Any], ExitCode]:
-        """The outcome with what the run's judge said, and the gates on that, where it was asked."""
+        """The outcome with what the run's judge said, and what became of simulated users, and the gates on both."""
+        if self.model.header.get("simulator"):
+            from focal_eval.evaluate.simulated_run import gated_simulations
+
+            journal.flush()
+            read, limits = model_of(self.folder, journal.reading), self.recording.fields.gates
+            outcome, code = gated_simulations(outcome, read, limits, strict_flaky=self.request.strict_flaky)
         if not self.model.header.get("judge"):
             return outcome, code
         from focal_eval.evaluate.judge_setup import told_again

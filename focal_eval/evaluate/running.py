@@ -226,6 +226,8 @@ class RunUnderWay:
                     self.target.recorder.save()
                 journal.flush()
                 ended = Ended(state, len(self.plan.cases), schedule.spared, schedule.lost)
+                if terms.personas is not None:
+                    runner.run(terms.personas.close())
                 judge = runner.run(self.asked(journal, state))
                 done = self.judged(journal, schedule.totals, ended, start, judge)
         finally:

@@ -53,8 +53,7 @@ class OneByOne:
     async def close(self) -> None:
         """Lets go of the engine, and of the judge where there is one."""
         await self.terms.engine.close()
-        if self.terms.asker is not None:
-            await self.terms.asker.close()
+        await self.terms.let_go()
 
 
 def one_by_one(prepared: Prepared, request: RunRequest, clock: Clock, talks: str, lane: tuple[int, int] = (0, 1)) -> OneByOne:

@@ -119,7 +119,12 @@ def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> T
         engine,
         agent,
         (*warnings, *unique(inspection.demands), *inspection.unsaid),
-        (*entry.secrets, *setting.secrets, *(() if fields.judge is None else fields.judge.secrets)),
+        (
+            *entry.secrets,
+            *setting.secrets,
+            *(() if fields.judge is None else fields.judge.secrets),
+            *(() if fields.simulator is None else fields.simulator.secrets),
+        ),
         recorder,
     )
 

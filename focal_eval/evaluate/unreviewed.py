@@ -15,6 +15,8 @@ TAG = "unreviewed"
 """The tag of such a script, so that `--tag '!unreviewed'` leaves it out."""
 
 MARK = "# observed, review"
+AUTHORED = frozenset({"user", "name", "timeout_s"})
+"""Keys of a turn that nobody observed."""
 
 
 class _Plain(Dumper):
@@ -26,7 +28,7 @@ class _Plain(Dumper):
 def unreviewed_text(head: Mapping[str, Any], turns: Sequence[Mapping[str, Json]], note: str) -> str:
     """The text of a script: `head` as it is, then the turns, with the mark beside everything that was observed.
 
-    Reads back as the same data. Whatever stands in a turn beside `user` counts as observed.
+    Reads back as the same data. Whatever stands in a turn counts as observed, but for the keys in `AUTHORED`.
     """
     parts = ["".join(f"# {line}\n" for line in note.splitlines()), yaml_text(head), "\nturns:\n"]
     parts += [_turn(turn) for turn in turns]
@@ -36,7 +38,7 @@ def unreviewed_text(head: Mapping[str, Any], turns: Sequence[Mapping[str, Json]]
 def _turn(turn: Mapping[str, Json]) -> str:
     lines: list[str] = []
     for key, part in turn.items():
-        if key == "user":
+        if key in AUTHORED:
             lines += _dumped({key: part})
         elif key == "expect" and isinstance(part, Mapping):
             lines.append("expect:")

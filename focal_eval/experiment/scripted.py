@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, plain, read_text
 from focal_eval.document.reader import STR, MappingNode, Node, ScalarNode, SequenceNode
-from focal_eval.document.writing import Block, Dumper, dump
+from focal_eval.document.writing import Block, Dumper, Word, dump
 from focal_eval.experiment.lab import Replay
 from focal_eval.records import TurnRecord
 from focal_eval.runner.plan import Case
@@ -20,6 +20,7 @@ from focal_eval.template import TemplateProblem, has_template
 
 Data = dict[str, Any]
 ORDER = ("title", "description", "tags", "channel", "metadata", "given", "tools", "turns", "conversation", "origin")
+WORDS = frozenset({"any", "absent"})  # of matchers, where they stand bare
 
 
 class _Wide(Dumper):
@@ -76,6 +77,16 @@ def read_back(text: str, like: Script) -> Script | None:
     document = read_text(text, like.file)
     script = read_script(document, like.id, Reader(document))
     return None if document.problems.errors else script
+
+
+def tools_of(case: Case, said: Callable[[str], str]) -> dict[str, list[Any]]:
+    """What the script's tools answer in this case: filled, each text as `said` writes it, words of matchers as Words."""
+    script = case.script
+    if not script.stubs:
+        return {}
+    places = _Places(script, texts=False)
+    filler = Filler({**script.named, **case.row})
+    return {stub.tool: [places.worded(answer.span, filler, said) for answer in stub.answers] for stub in script.stubs}
 
 
 def _closing(*found: Any) -> Data:
@@ -141,6 +152,11 @@ class _Places:
         assert made is not INVALID, "the script was read before"
         return made
 
+    def worded(self, span: Span, filler: Filler, said: Callable[[str], str]) -> Any:
+        """As `at`, with texts as `said` writes them, and a matcher's bare word told apart from a text of the same letters."""
+        reader = Reader(self._documents[span.file])
+        return _worded(_filled(self._nodes[span], filler, self._texts), reader, said)
+
 
 def _filled(node: Node, filler: Filler, texts: bool, said: bool = False) -> Node:
     """The node with every template filled whose names are known; the others stay. `said` is below `response`."""
@@ -159,6 +175,18 @@ def _filled(node: Node, filler: Filler, texts: bool, said: bool = False) -> Node
         return SequenceNode(node.tag, items, node.start_mark, node.end_mark)
     pairs = [(key, _filled(item, filler, texts, said or key.value == "response")) for key, item in node.value]
     return MappingNode(node.tag, pairs, node.start_mark, node.end_mark)
+
+
+def _worded(node: Node, reader: Reader, said: Callable[[str], str]) -> Any:
+    if isinstance(node, MappingNode):
+        return {name: _worded(item, reader, said) for name, _, item in reader.pairs(node)}
+    if isinstance(node, SequenceNode):
+        return [_worded(item, reader, said) for item in node.value]
+    made = plain(node, reader)
+    if not isinstance(made, str):
+        return made
+    bare = isinstance(node, ScalarNode) and not node.style
+    return Word(made) if bare and made in WORDS else said(made)
 
 
 def _below(root: Node) -> Iterator[Node]:

@@ -7,10 +7,19 @@ from typing import Any, Literal
 
 from focal_eval.value import value
 
-Blame = Literal["engine", "simulator"]
+Blame = Literal["engine", "simulator", "undecided"]
 
 SIMULATOR = "simulator"
 """The kind of fault of an attempt whose simulated user could not go on."""
+
+
+@value
+class Evidence:
+    """One thing that speaks against a simulator which a model plays."""
+
+    kind: str  # invented | contradicts | repeats | role | early | endless | without-goal
+    turn: int | None  # from 0; None of the conversation
+    told: str  # in words, for people
 
 
 @value
@@ -27,6 +36,7 @@ class Ending:
     turns: int = 0  # how many the conversation had
     path: tuple[str, ...] = ()  # states in the order they were visited; empty where the user has none
     blame: Blame | None = None  # None where nobody is
+    audit: tuple[Evidence, ...] = ()  # of a persona
 
 
 def ending_to_json(ending: Ending) -> dict[str, Any]:
@@ -38,6 +48,8 @@ def ending_to_json(ending: Ending) -> dict[str, Any]:
         out["path"] = list(ending.path)
     if ending.blame is not None:
         out["blame"] = ending.blame
+    if ending.audit:
+        out["audit"] = [{"kind": one.kind, "turn": one.turn, "told": one.told} for one in ending.audit]
     return out
 
 
@@ -47,6 +59,13 @@ def ending_from_json(data: Mapping[str, Any]) -> Ending:
     texts = [data.get("end"), data.get("why"), *path, *(() if state is None else (state,))]
     if not isinstance(path, list) or not isinstance(turns, int) or not all(isinstance(text, str) for text in texts):
         raise ValueError("the ending of a simulated conversation is not what it should be")
-    if blame not in (None, "engine", "simulator"):
+    if blame not in (None, "engine", "simulator", "undecided"):
         raise ValueError(f"nobody is called '{blame}' who could be to blame")
-    return Ending(data["end"], data["why"], state, turns, tuple(path), blame)
+    return Ending(data["end"], data["why"], state, turns, tuple(path), blame, tuple(map(_evidence, data.get("audit") or ())))
+
+
+def _evidence(data: Mapping[str, Any]) -> Evidence:
+    kind, turn, told = data.get("kind"), data.get("turn"), data.get("told")
+    if not isinstance(kind, str) or not isinstance(told, str) or not isinstance(turn, (int, type(None))):
+        raise ValueError("the audit of a simulated conversation is not what it should be")
+    return Evidence(kind, turn, told)

@@ -12,6 +12,7 @@ from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import describe, labelled, span_of
 from focal_eval.report.judge_words import failures_of, judge_warning
 from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.simulated_words import simulated_warning
 from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import WORDS, cases_named, partial_note, quarantine_words
 from focal_eval.runner.reading import first_message
@@ -66,6 +67,8 @@ def _judged(run: ReportModel, options: ReportOptions) -> Iterator[str]:
         yield command(
             "warning", said, file=options.prefix + file, line=line, title=f"{one_line(str(one.get('case')), 120)} judged"
         )
+    if (told := simulated_warning(run)) is not None:
+        yield command("warning", told, title="focal-eval: simulator")
     if (warning := judge_warning(run)) is not None:
         yield command("warning", warning, title="focal-eval: judge")
 

@@ -38,6 +38,7 @@ from focal_eval.report.judge_words import (
     rubric_rows,
 )
 from focal_eval.report.model import ATTENTION, WORST_FIRST, Case, ReportModel
+from focal_eval.report.simulated_words import blamed_words, simulated_warning, simulated_words
 from focal_eval.report.wording import (
     WORDS,
     beside_words,
@@ -273,6 +274,7 @@ def _context(
         "partial": run.partial,
         "tolerated": lived_with_words(run),
         "judge": _judge(run),
+        "simulator": _simulator(run),
         "facts": [(label, visible(value)) for label, value in (*facts(run), *_covered(covered))],
         "coverage": None if covered is None else covered.packed(),
         "gates": [_gate(gate) for gate in run.gates],
@@ -303,6 +305,12 @@ def _judge(run: ReportModel) -> dict[str, Any] | None:
         "missed": list(missed_words(run)),
         "rubrics": rubric_rows(run),
     }
+
+
+def _simulator(run: ReportModel) -> dict[str, Any] | None:
+    """What the page says of simulated users."""
+    words = simulated_words(run)
+    return None if words is None else {"words": words, "warning": simulated_warning(run), "blamed": list(blamed_words(run))}
 
 
 def _covered(covered: CoverageView | None) -> list[tuple[str, str]]:

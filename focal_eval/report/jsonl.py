@@ -52,6 +52,7 @@ def as_json(run: ReportModel) -> dict[str, Any]:
         "damaged_lines": run.damaged,
         "gates": list(run.gates),
         **({"judge": run.header["judge"]} if run.header.get("judge") else {}),
+        **({"simulator": run.header["simulator"]} if run.header.get("simulator") else {}),
         "cases": [case_json(run, case) for case in run.cases],
     }
 

@@ -17,7 +17,7 @@ from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.judge_words import audit_words, judge_warning, judge_words
 from focal_eval.report.model import Attempt, Case, Failure, ReportModel
-from focal_eval.report.simulated_words import ending_of, ending_words
+from focal_eval.report.simulated_words import ending_of, ending_words, simulated_warning, simulated_words
 from focal_eval.report.wording import facts, partial_note, quarantine_words, verdict_words
 from focal_eval.runner.reading import first_message
 from focal_eval.text import counted
@@ -99,7 +99,13 @@ def _repeats(run: ReportModel) -> list[tuple[str, str]]:
 
 def _judge(run: ReportModel) -> list[tuple[str, str]]:
     """What a judge said and how far it can be trusted, as properties."""
-    told = [("judge", judge_words(run)), ("judge-audit", audit_words(run)), ("judge-warning", judge_warning(run))]
+    told = [
+        ("judge", judge_words(run)),
+        ("judge-audit", audit_words(run)),
+        ("judge-warning", judge_warning(run)),
+        ("simulator", simulated_words(run)),
+        ("simulator-warning", simulated_warning(run)),
+    ]
     return [(name, visible(words)) for name, words in told if words is not None]
 
 

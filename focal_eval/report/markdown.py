@@ -18,6 +18,7 @@ from focal_eval.report.characters import one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.judge_words import SHOWN, audit_words, failed_words, judge_warning, judge_words, missed_words
 from focal_eval.report.model import Case, Failure, ReportModel
+from focal_eval.report.simulated_words import blamed_words, simulated_warning, simulated_words
 from focal_eval.report.told_causes import told_causes
 from focal_eval.report.wording import (
     MARKS,
@@ -67,8 +68,10 @@ def render(run: ReportModel, options: ReportOptions) -> str:
         beside=beside_words(run),
         note=partial_note(run),
         tolerated=lived_with_words(run),
-        judge=[words for words in (judge_words(run), audit_words(run)) if words is not None],
+        judge=[words for words in (judge_words(run), audit_words(run), simulated_words(run)) if words is not None],
         warning=judge_warning(run),
+        simulated=simulated_warning(run),
+        blamed=list(blamed_words(run))[:SHOWN],
         missed=list(missed_words(run))[:SHOWN] if judge_warning(run) is not None else [],
         judged=list(failed_words(run))[:SHOWN],
         facts=[value for label, value in facts(run) if label in ("Suite", "Engine", "Agent", "Shard", "Took")],

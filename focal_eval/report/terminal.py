@@ -19,7 +19,7 @@ from focal_eval.report.frames import Line, describe, labelled
 from focal_eval.report.judge_words import SHOWN, audit_words, failed_words, judge_warning, judge_words, missed_words
 from focal_eval.report.model import WORST_FIRST, Case, Failure, ReportModel
 from focal_eval.report.progress import Observer, progress
-from focal_eval.report.simulated_words import ending_of, ending_words
+from focal_eval.report.simulated_words import blamed_words, ending_of, ending_words, simulated_warning, simulated_words
 from focal_eval.report.statistics import repeats_lines
 from focal_eval.report.wording import (
     MARKS,
@@ -94,9 +94,12 @@ def judge_lines(run: ReportModel, paint: Paint) -> Iterator[str]:
     yield from failed[:SHOWN]
     if more := len(failed) - SHOWN:
         yield from [paint(f"and {more:,} more judged so; run.json names them", "dim")] if more > 0 else []
-    for words in (judge_words(run), audit_words(run)):
+    for words in (judge_words(run), audit_words(run), simulated_words(run)):
         if words is not None:
             yield paint(words, "dim")
+    if (warning := simulated_warning(run)) is not None:
+        yield paint(f"warning: {warning}", "yellow")
+        yield from (paint(f"  {told}", "yellow") for told in list(blamed_words(run))[:SHOWN])
     if (warning := judge_warning(run)) is not None:
         yield paint(f"warning: {warning}", "yellow")
         yield from (paint(f"  {missed}", "yellow") for missed in list(missed_words(run))[:SHOWN])

@@ -43,7 +43,7 @@ class Attempt(CaseJudge):
         lines = b""
         session: Session | None = None
         try:
-            user = user_of(self) if self.simulate() is not None else None
+            user = user_of(self, self.terms.personas) if self.simulate() is not None else None
             session = await open_session(self.case, self.terms, self.values, self.number, self.before)
             coming = iter(self.script.turns)
             while (turn := next(coming, None) or await self._simulated(user)) is not None:

@@ -187,6 +187,16 @@ def decide_agreement(limit: Limit, audit: Mapping[str, Any] | None) -> GateResul
     return _decide("judge_agreement", limit, Reading(mean(shares), audit["planted"], "planted answers"))
 
 
+def decide_blamed(limit: Limit, simulator: Mapping[str, Any] | None) -> GateResult:
+    """The gate on simulated users: the share of their conversations that went wrong by the simulator's doing."""
+    if simulator is None:
+        return not_judged("simulator_blamed", limit, "no user was simulated")
+    undecided = simulator["blame"]["undecided"]
+    note = f"{undecided} undecided" if undecided else ""
+    blamed, count = simulator["blame"]["simulator"], simulator["conversations"]
+    return _decide("simulator_blamed", limit, Reading(blamed / count, count, "conversations", note))
+
+
 def coverage_limits(limits: Mapping[str, Limit]) -> dict[str, CoverageLimit]:
     """The gates on coverage among a suite's."""
     return {name: limit for name, limit in limits.items() if isinstance(limit, CoverageLimit)}

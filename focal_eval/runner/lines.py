@@ -38,7 +38,8 @@ def case_lines(case: Case, channel: str) -> tuple[bytes, ...]:
     }
     marks = {name: mark.reason for name, mark in (("xfail", script.xfail), ("skip", script.skip)) if mark is not None}
     if script.simulator is not None:
-        marks["simulated"] = f"a user of {counted(len(script.simulator.states), 'state')}"
+        played = script.simulator.persona is not None
+        marks["simulated"] = "a persona" if played else f"a user of {counted(len(script.simulator.states), 'state')}"
     if marks:
         data["marks"] = marks
     if given := _given(case):

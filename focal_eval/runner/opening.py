@@ -26,6 +26,7 @@ from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.runner.asking import Asker
+    from focal_eval.runner.persona_model import PersonaAsker
 
 
 @value
@@ -45,12 +46,19 @@ class Terms:
     masks: tuple[tuple[str, ...], ...] = ()  # paths of stored messages that the suite does not compare
     aiding: Aiding = Aiding()
     asker: Asker | None = None  # of the judging model, where the suite has one
+    personas: PersonaAsker | None = None  # of the model that plays personas, where the suite has one
     run_id: str = ""  # makes session names unique between runs, for engines that remember users
 
     @property
     def policy(self) -> Policy:
         """What judging needs of it."""
         return Policy(self.unreported, self.prices, self.root, self.tolerated, self.masks, self.aiding, self.seed)
+
+    async def let_go(self) -> None:
+        """Lets go of the models that are asked beside the engine."""
+        for asker in (self.asker, self.personas):
+            if asker is not None:
+                await asker.close()
 
 
 async def open_session(case: Case, terms: Terms, values: Mapping[str, Any], number: int, before: list[TurnRecord]) -> Session:

@@ -131,8 +131,7 @@ class Worker:
     async def close(self) -> None:
         """Lets go of the engine."""
         await self._player.terms.engine.close()
-        if self._player.terms.asker is not None:
-            await self._player.terms.asker.close()
+        await self._player.terms.let_go()
 
     async def _one(self, case: Case) -> Played:
         lines: list[bytes] = []

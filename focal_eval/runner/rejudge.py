@@ -17,9 +17,11 @@ from focal_eval.records.codec import asked_from_json, fault_from_json, message_f
 from focal_eval.records.simulated import SIMULATOR, Ending, ending_from_json
 from focal_eval.runner.judge import CHANGED, CaseJudge, Policy, PreparedScript, Write
 from focal_eval.runner.opening import fault_of
+from focal_eval.runner.persona_user import RecordedPersona
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import MARK
-from focal_eval.runner.simulating import Simulation, user_of
+from focal_eval.runner.simulated import Deciding
+from focal_eval.runner.simulating import Simulation, graph_of
 from focal_eval.script.model import Said as Text
 from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
@@ -40,6 +42,8 @@ class Recorded:
     answers: Mapping[str, Answer] = field(default_factory=dict)  # of judging models, by question
     states: tuple[str | None, ...] = ()  # of the simulated user who said the turns
     ending: Ending | None = None  # of a conversation with a simulated user
+    notes: tuple[Mapping[str, Any] | None, ...] = ()  # of the model that played the user, by turn
+    last_note: Mapping[str, Any] = field(default_factory=dict)  # with which it ended
 
 
 def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str, Any]) -> Recorded:
@@ -58,6 +62,8 @@ def recorded_from_json(turns: Sequence[Mapping[str, Any]], closing: Mapping[str,
         answers=_answers([*turns, closing]),
         states=tuple(turn.get("state") for turn in turns),
         ending=None if closing.get("ending") is None else ending_from_json(closing["ending"]),
+        notes=tuple(turn.get("simulator") for turn in turns),
+        last_note=(closing.get("ending") or {}).get("note") or {},
     )
 
 
@@ -119,7 +125,7 @@ class Rejudge:
         """Goes through today's turns and takes the recorded answer to each that would be sent."""
         sent = [record for record in recorded.turns if record.skipped is None]
         taken = 0
-        for turn in self._coming(judge):
+        for turn in self._coming(judge, recorded):
             if judge.fault is not None:
                 judge.skip(turn, None, "not sent: the engine broke before")
                 continue
@@ -145,12 +151,19 @@ class Rejudge:
         if taken < len(sent):
             raise Unfit(self._difference(judge, recorded))
 
-    def _coming(self, judge: CaseJudge) -> Iterator[Turn]:
+    def _coming(self, judge: CaseJudge, recorded: Recorded) -> Iterator[Turn]:
         """What the script says today, or a simulated user as the replies come. Raises TemplateProblem, as `simulate` does."""
         yield from self.case.script.turns
         simulation = judge.simulate()
-        user = None if simulation is None else user_of(judge)
-        while simulation is not None and user is not None and (turn := simulation.decided(user)) is not None:
+        if simulation is None:
+            return
+        user: Deciding
+        if simulation.simulator.persona is None:
+            user = graph_of(judge, simulation.simulator)
+        else:
+            found = recorded
+            user = RecordedPersona(simulation.simulator, found.turns, found.notes, found.ending, found.last_note)
+        while (turn := simulation.decided(user)) is not None:
             yield turn
 
     def _difference(self, judge: CaseJudge, recorded: Recorded) -> str:

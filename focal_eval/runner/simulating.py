@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from focal_eval.checks.base import Moment
 from focal_eval.errors import StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Json, Outcome, TurnRecord
-from focal_eval.records.simulated import SIMULATOR, Blame, Ending, ending_to_json
+from focal_eval.records.simulated import SIMULATOR, Blame, Ending, Evidence, ending_to_json
 from focal_eval.runner.graph_user import GraphUser
+from focal_eval.runner.persona_audit import WEAK, evidence_of
+from focal_eval.runner.persona_user import PersonaUser
 from focal_eval.runner.simulated import (
     BROKE,
     DONE,
     ENGINE_BROKE,
     GIVES_UP,
+    UNSAYABLE,
     Deciding,
     Ends,
     Move,
@@ -23,7 +26,7 @@ from focal_eval.runner.simulated import (
     SoFar,
     stop_rule,
 )
-from focal_eval.script.model import Turn
+from focal_eval.script.model import Simulator, Turn
 from focal_eval.source import excerpt
 from focal_eval.text import shorten
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from focal_eval.runner.judge import CaseJudge
+    from focal_eval.runner.persona_model import PersonaAsker
     from focal_eval.runner.ready import Judgement, Ready
 
 DATA = "script-data"
@@ -91,15 +95,36 @@ class Simulation:
         fault = self._judge.fault
         end = self.end or Ends(ENGINE_BROKE, f"the engine broke: {fault.message}" if fault is not None else "it did not begin")
         state = end.state if end.state is not None or not self.path else self.path[-1]
-        out = ending_to_json(Ending(end.end, end.why, state, len(self._judge.turns), tuple(self.path), self._blame(end)))
+        audit = self._audit(end)
+        blame = self._blame(end, audit)
+        out = ending_to_json(Ending(end.end, end.why, state, len(self._judge.turns), tuple(self.path), blame, audit))
         return {**out, "note": dict(end.note)} if end.note else out
 
-    def _blame(self, end: Ends) -> Blame | None:
-        """The engine where it broke or an expectation failed, which the user's giving up is one of; else who stopped it."""
+    def _audit(self, end: Ends) -> tuple[Evidence, ...]:
+        """What speaks against a persona; nothing of a graph, which says what somebody wrote."""
+        if self.simulator.persona is None:
+            return ()
+        judge = self._judge
+        persona, given = self.simulator.persona, judge.script.given
+        history = [said.text for pair in given.history for said in pair if said is not None]
+        facts = {name: judge.values.get(name) for name in self.simulator.knows}
+        known = [persona.text.text, persona.wants.text, dict(given.variables), dict(judge.case.row), history]
+        return evidence_of(known, facts, judge.turns, end.end, failed=bool(judge.judging.tally.failed))
+
+    def _blame(self, end: Ends, audit: Sequence[Evidence]) -> Blame | None:
+        """The engine where it broke or an expectation failed, which the user's giving up is one of; else who stopped it.
+
+        A persona is to blame for what went wrong where its audit found something, and nobody knows where that is not enough.
+        """
         fault = self._judge.fault
-        if (fault is not None and fault.kind not in (SIMULATOR, DATA)) or self._judge.judging.tally.failed:
+        if fault is not None and fault.kind not in (SIMULATOR, DATA):
             return "engine"
-        return "simulator" if end.stopped else None
+        failed = bool(self._judge.judging.tally.failed)
+        if self.simulator.persona is None or not (failed or end.stopped):
+            return "engine" if failed else "simulator" if end.stopped else None
+        if end.end in (BROKE, UNSAYABLE) or any(one.kind not in WEAK for one in audit):
+            return "simulator"
+        return "undecided" if audit or end.stopped else "engine"
 
     @property
     def withheld(self) -> str | None:
@@ -128,10 +153,17 @@ class Simulation:
         return CheckResult(GOAL, "the user does not give up", Outcome.FAILED, span, (finding,), excerpt=lines)
 
 
-def user_of(judge: CaseJudge) -> GraphUser:
-    """The simulated user of a script."""
+def user_of(judge: CaseJudge, asker: PersonaAsker | None = None) -> SimulatedUser:
+    """The simulated user of a script; a persona asks the model that there is."""
     simulator = judge.script.simulator
     assert simulator is not None
+    if simulator.persona is not None:
+        return PersonaUser(judge.case, simulator, asker, judge.policy.seed)
+    return graph_of(judge, simulator)
+
+
+def graph_of(judge: CaseJudge, simulator: Simulator) -> GraphUser:
+    """The simulated user that is a graph."""
 
     def holds(readies: Sequence[Ready], turns: Sequence[TurnRecord]) -> Judgement:
         policy = judge.policy

@@ -32,6 +32,7 @@ GATES: dict[str, str] = {
     },
     "judged": "Share of expectations judged by a model that passed; one on which it abstained did not.",
     "judge_agreement": "Share of planted answers that the judge knew; the good ones and the bad ones weigh the same.",
+    "simulator_blamed": "Share of simulated conversations that went wrong by the simulator's doing.",
     "regressions": "Cases that were good in the baseline and are bad now; with `alpha` only where it is no chance.",
     "stale": "Cases of the baseline whose script or agent changed since they were approved.",
     "expired": "Cases of the baseline whose approval has expired.",
@@ -44,7 +45,10 @@ COMPARED = frozenset({"regressions", "stale", "expired"})
 JUDGED = frozenset({"judged", "judge_agreement"})
 """Gates on what a judging model said, and on the model itself."""
 
-RECORDED = frozenset(COVERED) | JUDGED
+SIMULATED = frozenset({"simulator_blamed"})
+"""Gates on simulated users."""
+
+RECORDED = frozenset(COVERED) | JUDGED | SIMULATED
 """Gates on what was recorded: they are judged once the journal is whole."""
 
 _SHARE = Number(minimum=0, maximum=1)

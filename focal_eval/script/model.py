@@ -152,16 +152,30 @@ ENDS = ("done", "gives_up", "leaves")
 
 
 @value
+class Persona:
+    """Who a model plays: it words what the user says."""
+
+    text: Said  # who the user is, and how they speak
+    wants: Said  # what they came for
+
+    @property
+    def span(self) -> Span:
+        """Where the script says it."""
+        return self.text.span
+
+
+@value
 class Simulator:
-    """A simulated user: a graph of states instead of turns."""
+    """A simulated user, instead of turns: a graph of states, or a persona that a model plays."""
 
     span: Span
-    states: tuple[State, ...]
-    start: str  # a state
+    states: tuple[State, ...]  # empty where a model plays
+    start: str  # a state; empty where there are none
     max_turns: Limit
     stuck: Limit | None = None  # replies in a row that are the same
     knows: Mapping[str, Any] = field(default_factory=dict)  # for `{{ }}`, in what it says and what is expected
     goal: tuple[Expectation, ...] = ()  # of the whole conversation, judged where the user is `done`
+    persona: Persona | None = None
 
 
 @value

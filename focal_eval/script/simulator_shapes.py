@@ -9,11 +9,12 @@ from typing import Annotated, Any
 from focal_eval.document import INVALID, Reader, Shape, plain, record_of
 from focal_eval.document.reader import MappingNode, Node, ScalarNode
 from focal_eval.document.shape import JsonSchema, ListOf, Number, SchemaBuilder, Text
+from focal_eval.registry import did_you_mean
 from focal_eval.script.expectations import CONVERSATION, Block
-from focal_eval.script.model import ENDS, Edge, Limit, Said, Simulator, State, Turn
+from focal_eval.script.model import ENDS, Edge, Limit, Persona, Said, Simulator, State, Turn
 from focal_eval.script.saving import SaveShape
 from focal_eval.script.simulator_graph import check_graph, place_names
-from focal_eval.script.templates import SaidText, Trail, note_templates
+from focal_eval.script.templates import Placed, SaidText, Trail, note_templates
 from focal_eval.source import Span
 from focal_eval.value import value as a_value
 
@@ -200,11 +201,28 @@ class GoalShape(Shape):
         return Block(CONVERSATION).schema(into)
 
 
+class PersonaText(SaidText):
+    """Text about a persona; its `{{ }}` may name what the persona knows."""
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        trail = Trail.of(reader)
+        start = len(trail.uses)
+        said = super().read(node, reader)
+        trail.placed.append(Placed(trail.take(start), frozenset()))
+        return said
+
+
 @a_value
 class SimulatorFields:
-    """A simulated user: what it can say, and where it goes from there by what the agent did."""
+    """A simulated user: what it can say, and where it goes from there by what the agent did; or who a model plays."""
 
-    states: Annotated[Any, StatesShape()] = field(metadata={"doc": "What the user can say, each by a name."})
+    states: Annotated[Any, StatesShape()] = field(default=None, metadata={"doc": "What the user can say, each by a name."})
+    persona: Annotated[Said | None, PersonaText(may_be_empty=False)] = field(
+        default=None, metadata={"doc": "Instead of states: who the model of the suite's `simulator` plays."}
+    )
+    wants: Annotated[Said | None, PersonaText(may_be_empty=False)] = field(
+        default=None, metadata={"doc": "What the persona came for, in words."}
+    )
     start: Annotated[Any, WordShape()] = field(
         default=None, metadata={"doc": "The first state; else the one that stands first."}
     )
@@ -230,6 +248,14 @@ class SimulatorShape(Shape):
         if found is INVALID:
             reader.scratch["open"] = True  # what is known in which state is not known
             return INVALID
+        if found.persona is not None:
+            return self._played(found, node, reader)
+        if found.states is None or found.wants is not None:
+            reader.scratch["open"] = True
+            text = "'wants' is of a persona" if found.wants is not None else "a simulated user has 'states', or a 'persona'"
+            return reader.error(
+                "missing-key", text, node, help="say who a model plays with 'persona', or what is said in 'states'"
+            )
         first: State = found.states[0]
         start: tuple[str, Span] = found.start or (first.name, first.span)
         simulator = Simulator(
@@ -246,6 +272,27 @@ class SimulatorShape(Shape):
             return INVALID
         place_names(simulator, Trail.of(reader))
         return simulator
+
+    @staticmethod
+    def _played(found: Any, node: Node, reader: Reader) -> Any:
+        """The simulator of a persona."""
+        given = [name for name in ("states", "start") if getattr(found, name) is not None]
+        if given or found.wants is None:
+            reader.scratch["open"] = True
+            if given:
+                fix = "drop one of the two"
+                return reader.error("two-users", f"a persona has no '{given[0]}': a model words what it says", node, help=fix)
+            fix = "say in words what the user came for"
+            return reader.error("missing-key", "the key 'wants' is missing: a persona wants something", node, help=fix)
+        trail, span = Trail.of(reader), reader.span(node)
+        most = found.max_turns or Limit(_USUAL_TURNS, span)
+        for name, limit in (("max_turns", most), ("stuck", found.stuck)):
+            if limit is not None and limit.to is not None and limit.to not in ENDS:
+                fix = did_you_mean(limit.to, ENDS)
+                return reader.error("unknown-state", f"'{name}' leads to no end: a persona has no states", node, help=fix)
+        trail.placed.append(Placed(trail.goal, frozenset()))
+        persona = Persona(found.persona, found.wants)
+        return Simulator(span, (), "", most, found.stuck, found.knows, found.goal, persona)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         return record_of(SimulatorFields).schema(into)
