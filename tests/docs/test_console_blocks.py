@@ -101,6 +101,12 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every page finds its copy of the project: at one path, so that the cache of scripts serves them all."""
+    return tmp_path_factory.mktemp("pages")
+
+
 LONG = {"pytest.md", "baselines.md", "impact.md"}  # executed by `make prove`: their verbs have quicker tests of their own
 
 
@@ -112,22 +118,25 @@ LONG = {"pytest.md", "baselines.md", "impact.md"}  # executed by `make prove`: t
         if BLOCK.search(page.read_text(encoding="utf-8"))
     ],
 )
-def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, tmp_path: Path) -> None:
+def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, place: Path) -> None:
     """Each command of a page, run in order in a copy of the project, prints the lines beneath it.
 
     A page that says so starts in an empty folder; the files it shows with a title are there as shown.
     """
-    environment = prepared(page, tmp_path)
+    project = place / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir()
+    environment = prepared(page, project) | {"FOCAL_EVAL_CACHE": str(place / "cache")}
     environment["PATH"] = f"{warmed}{os.pathsep}{environment['PATH']}"
     with ExitStack() as serving:
         for step in steps_of(page):
             if step.serves:
-                environment["FOCAL_EVAL_SERVED"] = serving.enter_context(server(step, environment, tmp_path, page.name))
+                environment["FOCAL_EVAL_SERVED"] = serving.enter_context(server(step, environment, project, page.name))
                 continue
             done = subprocess.run(
                 ["bash", "-c", step.command],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=tmp_path, env=environment, check=False, timeout=110,
+                cwd=project, env=environment, check=False, timeout=110,
             )  # fmt: skip
             compare(step, done.stdout.replace(environment.get("FOCAL_EVAL_SERVED", PAGES_URL), PAGES_URL), page.name)
 
