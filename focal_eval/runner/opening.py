@@ -127,8 +127,9 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         else:
             coming.append(Coming(text, sure=turn.when is None))
     stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
-    says = None if script.simulator is None else says_after(case, terms.policy)
-    return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
+    simulator = script.simulator
+    says = None if simulator is None or simulator.persona is not None else says_after(case, simulator, terms.policy)
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming), says, freely=simulator is not None and says is None)
 
 
 def _told_apart(case: Case) -> str:

@@ -207,6 +207,5 @@ def test_the_schema_knows_the_keys() -> None:
     script = schema["$defs"]["ScriptFields"]
     assert {tuple(option["required"]) for option in script["oneOf"]} == {("turns",), ("simulator",)}
     fields = schema["$defs"]["SimulatorFields"]
-    assert set(fields["properties"]) == {"states", "start", "knows", "goal", "max_turns", "stuck"}
-    assert fields["required"] == ["states"]
+    assert set(fields["properties"]) == {"states", "persona", "wants", "start", "knows", "goal", "max_turns", "stuck"}
     assert schema["$defs"]["_State"]["required"] == ["says"]
