@@ -55,7 +55,6 @@ class Foreseen:
     coming: tuple[Coming, ...] = ()
     says: Callable[[Sequence[Reply]], str | None] | None = field(default=None, compare=False)
     """Of a simulated user: the message that comes, behind those of `coming`, after these replies; None where none does."""
-    freely: bool = False  # behind those of `coming` more may be said, in words that nobody knows before
 
 
 @value

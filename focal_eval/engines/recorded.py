@@ -151,7 +151,7 @@ class Beginning:
     def _fits(self, recorded: RecordedConversation) -> bool:
         """Whether all that is going to be said was recorded, and no more."""
         coming = self.seen.coming
-        if self.seen.says is not None or self.seen.freely:
+        if self.seen.says is not None:
             return self._would_say(recorded, len(coming))
         at = 0
         for turn in recorded.turns:
@@ -166,14 +166,13 @@ class Beginning:
 
     def _would_say(self, recorded: RecordedConversation, first: int) -> bool:
         """Whether a simulated user would hold the recorded conversation, behind its first turns, and end it there."""
+        assert self.seen.says is not None
         replies: list[Reply] = []
         before = recorded.turns[:first]
         if len(before) < first:
             return False
         if not all(self._same(message, turn.user) for message, turn in zip(self.seen.coming, before, strict=True)):
             return False
-        if self.seen.says is None:
-            return True
         for turn in recorded.turns[first:]:
             said = self.seen.says(replies)
             if said is None or not self._same(Coming(said), turn.user):

@@ -127,9 +127,13 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         else:
             coming.append(Coming(text, sure=turn.when is None))
     stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
-    simulator = script.simulator
-    says = None if simulator is None or simulator.persona is not None else says_after(case, simulator, terms.policy)
-    return Foreseen(_told_apart(case), stubs or None, tuple(coming), says, freely=simulator is not None and says is None)
+    if script.simulator is None:
+        return Foreseen(_told_apart(case), stubs or None, tuple(coming))
+    if script.simulator.persona is None:
+        says = says_after(case, script.simulator, terms.policy)
+        return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
+    coming += [Coming(UNKNOWN, sure=False)] * script.simulator.max_turns.times  # nobody knows what a persona will say
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming))
 
 
 def _told_apart(case: Case) -> str:
