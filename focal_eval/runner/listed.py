@@ -26,13 +26,13 @@ class Listed(NamedTuple):
     tags: tuple[str, ...]
     verdict: str
     turns: int
-    elapsed_ms: float
+    elapsed_ms: float  # in thousandths, as the journal has it
     message: str | None
 
 
 def listed(case: Case) -> Listed:
     """A case in few words."""
-    told = (case.verdict, case.last.count, case.elapsed_ms, case.message)
+    told = (case.verdict, case.last.count, round(case.elapsed_ms, 3), case.message)
     return Listed(case.id, case.name, case.script, case.title, case.file, case.line, case.tags, *told)
 
 
