@@ -63,7 +63,7 @@ def _compiled_when_called(made: Any) -> Callable[..., None]:
 def _init_of(made: Any) -> Callable[..., None]:
     """The `__init__` that `dataclass` would make, in a third of the time: without annotations, and without another class."""
     known: dict[str, Any] = {"_absent": MISSING}
-    places, names, sets = ["self"], [], []
+    places, names, sets = ["self"], list[str](), list[str]()
     for spec in fields(made):
         name, given = spec.name, spec.name
         takes = names if spec.kw_only else places

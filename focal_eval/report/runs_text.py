@@ -115,7 +115,7 @@ def cases_listed(cases: Sequence[Listed]) -> list[dict[str, Any]]:
             "tags": tags,
             "verdict": verdict,
             "turns": turns,
-            "elapsed_ms": round(elapsed_ms, 3),
+            "elapsed_ms": elapsed_ms,
         }
         for key, name, script, title, file, line, tags, verdict, turns, elapsed_ms, _ in cases
     ]

@@ -26,13 +26,13 @@ class Listed(NamedTuple):
     tags: tuple[str, ...]
     verdict: str
     turns: int
-    elapsed_ms: float
+    elapsed_ms: float  # in thousandths, as the journal has it
     message: str | None
 
 
 def listed(case: Case) -> Listed:
     """A case in few words."""
-    told = (case.verdict, case.last.count, case.elapsed_ms, case.message)
+    told = (case.verdict, case.last.count, round(case.elapsed_ms, 3), case.message)
     return Listed(case.id, case.name, case.script, case.title, case.file, case.line, case.tags, *told)
 
 
@@ -79,27 +79,31 @@ class _Rows:
 
     def take(self, rows: list[Any]) -> None:
         """Takes some rows, in their order. Raises one of `NOT_USABLE` for a row that fits nothing that was told before."""
-        out, make, same = self._listed, tuple.__new__, self._same.setdefault
+        out, make, same, last = self._listed, tuple.__new__, self._same.setdefault, self.last
         for told, row, _ in rows:
             if row is None or row[1].__class__ is not str:
                 self._keep(told, row)
                 continue
-            _, lines, verdict, elapsed, _, *trouble = row
-            self.last = lines
+            message = None
+            if len(row) == 5:
+                _, last, verdict, elapsed, _ = row
+            else:
+                _, last, verdict, elapsed, _, trouble = row
+                message = trouble[3] or trouble[0]
             if told.__class__ is str or verdict in _BY_ENTRIES:
                 self._keep(told, row)
                 continue
-            message = None
-            if trouble:
+            if len(row) > 5:
                 self._kept[told[0]] = [len(out), told, row]
-                message = trouble[0][3] or trouble[0][0]
             key, name, script, title, file, line, tags, _, _, _, _, _, _, _ = told
             if script is None:
                 script = name
             title = script if title is None else same(title, title)
-            turns = lines.count("+") - 1
-            fields = (key, name, script, title, same(file, file), line, tuple(tags), verdict, turns, elapsed, message)
-            out.append(make(Listed, fields))
+            turns = last.count("+") - 1
+            out.append(
+                make(Listed, (key, name, script, title, same(file, file), line, tuple(tags), verdict, turns, elapsed, message))
+            )
+        self.last = last
 
     def _keep(self, told: Any, row: Any) -> None:
         """A row that is not enough to list its case."""

@@ -91,7 +91,7 @@ def _tries(connection: Connection, case: int, rows: Sequence[Row[Any]]) -> Mappi
     return out
 
 
-def _point(row: Row[Any], tried: Mapping[int, tuple[str, ...]]) -> Point:
+def _point(row: Sequence[Any], tried: Mapping[int, tuple[str, ...]]) -> Point:
     key, started_at, agent, suite, version, verdict, flaky, unsteady, quarantined, good, judged, us, tokens, *rest = row
     script, reason, number, *_ = rest
     marks = (flaky, unsteady, quarantined, good, judged)

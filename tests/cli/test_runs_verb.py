@@ -197,7 +197,8 @@ CASES = [Listed(f"{n:x}", f"talk[{n}]", "talk", "T", "t.yaml", 1, ("a",), "passe
 def test_a_long_document_is_what_it_would_be_in_one_piece(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Byte for byte, with parts or without any, and where some are empty."""
     head = {"format": 1, "id": "r"}
-    for parts in ([], [[]], [[{"a": 1}], [], [{"b": [2, {}]}, {"c": None}]]):
+    some: list[list[dict[str, Any]]] = [[{"a": 1}], [], [{"b": [2, {}]}, {"c": None}]]
+    for parts in (some, some[:0], some[1:2]):
         print_long_json(head, "cases", parts)
         piecewise = capfdbinary.readouterr().out
         print_json(head | {"cases": [item for part in parts for item in part]})
@@ -227,4 +228,4 @@ def test_lines_are_written_together_as_they_are_one_by_one(encoding: str) -> Non
         emit(single, line)
     for stream in (together, single):
         stream.flush()
-    assert together.buffer.getvalue() == single.buffer.getvalue()  # type: ignore[attr-defined]
+    assert together.buffer.getvalue() == single.buffer.getvalue()

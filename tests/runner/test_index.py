@@ -305,7 +305,7 @@ def test_names_of_one_script_are_in_the_order_people_count(names: list[str]) -> 
 
 
 def test_cases_with_something_to_tell_are_listed_as_they_are_read(tmp_path: Path) -> None:
-    """Failed, errored and skipped ones with their message; one that passed on a second try, one that passed against its mark."""
+    """Failed, errored and skipped ones with their message; one passed on a second try, one passed against its mark."""
     kept = journal(tmp_path)
     kept.lines([case("a"), turn("a", 0, bad=True), turn("a", 1), over("a", "failed", reason="no")])
     kept.lines([case("b"), over("b", "errored", reason="gone", fault={"kind": "engine-crash", "message": "gone"})])
