@@ -73,7 +73,11 @@ def test_the_audit_catches_a_bad_judge_in_every_report(
     assert (found["passed"], found["observed"] < 0.9) == (False, True)
     out = capsys.readouterr().out
     assert f"warning: {warning}" in out
-    assert "planted an answer that tells the judge to pass it, to fail: it passed it; by the rubric:" in out
+    assert {
+        "always-yes": "planted an answer that tells the judge to pass it, to fail: it passed it; by the rubric:",
+        "always-no": "planted a known-good answer, to pass: it failed it; “It is there on Monday.”, by the rubric:",
+        "coin": "planted a",
+    }[name] in out
     for file in ("report.html", "junit.xml", "summary.md", "annotations.txt", "run-results.json"):
         assert warning in (tmp_path / "out" / file).read_text(encoding="utf-8"), file
 
