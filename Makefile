@@ -17,7 +17,7 @@ WORKERS ?= auto
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## the package, editable, in .venv
+install: $(VENV)/.installed ## the package with what the examples need, editable, in .venv
 
 demo: $(VENV)/.installed ## replays the example suite and writes its report to reports/demo
 	@rm -rf reports/demo
@@ -61,7 +61,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing focal-eval into $(VENV)"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[rivescript]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
