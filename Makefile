@@ -29,7 +29,7 @@ endef
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## the package, editable, in .venv
+install: $(VENV)/.installed ## the package with what the examples need, editable, in .venv
 
 demo: $(VENV)/.installed ## replays the example suite and writes its report to reports/demo
 	@rm -rf reports/demo
@@ -73,7 +73,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing focal-eval into $(VENV)"
-	$(call INSTALL,.)
+	$(call INSTALL,'.[rivescript]')
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python

@@ -10,6 +10,7 @@ from focal_eval.agent.flows import check_flows
 from focal_eval.agent.model import Agent
 from focal_eval.agent.references import check_references
 from focal_eval.agent.texts import check_texts
+from focal_eval.agent.unset import check_unset
 from focal_eval.document import INVALID, Document, Reader, read_file
 from focal_eval.errors import Problems, Refused
 from focal_eval.source import whole_file
@@ -27,7 +28,7 @@ def load_agent(document: Document) -> Agent | None:
     if agent is None:
         return None
     found = Problems()
-    for check in (check_references, check_texts, check_flows):
+    for check in (check_references, check_texts, check_flows, check_unset):
         check(agent, found)
     document.problems.extend(sorted(found, key=lambda problem: (problem.span.line, problem.span.column, problem.code)))
     return None if document.problems.errors else agent
