@@ -14,7 +14,7 @@ from focal_eval.agent.load import read_agent
 from focal_eval.agent.walk import expressions
 from focal_eval.document import read_text
 from focal_eval.document.writing import dump
-from focal_eval.lsp.keys import Path, at, normal
+from focal_eval.lsp.keys import Path, Schema, at, normal
 from focal_eval.lsp.mentions import given_variables, in_agent, in_script
 from focal_eval.script.load import Loader
 
@@ -36,6 +36,9 @@ _REQUIRED: dict[str, Any] = {
     "returns": 1,
     "rule": "zz0",
 }
+_STATE: dict[str, Any] = {"says": "zz0", "then": "done"}
+_SIMULATED: dict[str, Any] = _REQUIRED | _STATE | {"to": "done"}
+"""What the states of a simulated user and their edges must have: an edge that leads somewhere."""
 
 
 @lru_cache(maxsize=2048)
@@ -69,7 +72,7 @@ def _sample(kind: str, path: Path, leaf: Any, more: dict[str, Any]) -> Any:
                 step: made,
             }
         )
-    return {**_required(kind, (), "", {}), **made} if isinstance(made, dict) else made
+    return {**_required(kind, (), "", {}), **made} if isinstance(made, dict) and not path else made
 
 
 def _required(kind: str, path: Path, step: str, more: dict[str, Any]) -> dict[str, Any]:
@@ -77,9 +80,19 @@ def _required(kind: str, path: Path, step: str, more: dict[str, Any]) -> dict[st
     for option in at(kind, path):
         known = option.get("properties", {})
         if step in known or (not step and known):
-            out = {name: _REQUIRED[name] for name in option.get("required", ()) if name != step and name in _REQUIRED}
+            held = _SIMULATED if path[:2] == ("simulator", "states") and "when" not in path else _REQUIRED
+            needed = (*option.get("required", ()), *_one_of(option, step))
+            out = {name: held[name] for name in needed if name != step and name in held}
+            if path == ("simulator",) and step != "states":
+                out["states"] = {"zz0": _STATE}
             return out | {name: held for name, held in more.items() if name in known and name != step}
     return {}
+
+
+def _one_of(option: Schema, step: str) -> tuple[str, ...]:
+    """The keys of the first alternative, where a mapping must have one of several and the key is of none."""
+    ways = [tuple(way.get("required", ())) for way in option.get("oneOf", ())]
+    return ways[0] if ways and not any(step in way for way in ways) else ()
 
 
 def _names(kind: str, data: Any) -> list[tuple[str, str]]:

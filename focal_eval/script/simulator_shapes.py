@@ -116,9 +116,7 @@ class _State:
     says: Annotated[tuple[Said, ...], ListOf(SaidText(may_be_empty=False))] = field(
         metadata={"doc": "What the user says; of several texts another one at each visit and in each repeat."}
     )
-    then: Annotated[Any, EdgesShape()] = field(
-        default=(), metadata={"doc": "Edges in order; the first one whose facts hold is taken."}
-    )
+    then: Annotated[Any, EdgesShape()] = field(metadata={"doc": "Edges in order; the first one whose facts hold is taken."})
     expect: Annotated[Any, Block()] = field(default=(), metadata={"doc": "What must be observed after this message."})
     save: Annotated[Any, SaveShape()] = field(default=(), metadata={"doc": "Values kept for later states."})
     at_most: Annotated[Any, LimitShape(1)] = field(

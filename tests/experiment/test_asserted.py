@@ -55,7 +55,7 @@ def judged(folder: Path, script: str) -> tuple[dict[Key, tuple[int, ...]], dict[
     assert today is not None
     rejudge = Rejudging(recording).of(today)
     standing = Standing(rejudge, recording.read(case))
-    return asserted_in(standing, rejudge.prepared), refuted_in(standing, rejudge.prepared, NAMES)
+    return asserted_in(standing), refuted_in(standing, NAMES)
 
 
 def of_turn(user: str, expect: str) -> str:

@@ -197,6 +197,6 @@ def test_an_expectation_with_a_template_is_told_as_it_is_for_the_case() -> None:
     (talk,) = talks(text, Desk(answer=lambda *_: echo("call:note call:label", _[1])))
     found, _ = result(talk, "drop-tool", "label")
     assert found.weak == "'tools called: note' holds all the same"
-    said = lookers(talk.prepared, "response", 1, talk.standing.values)
+    said = lookers(talk.standing, "response", 1)
     assert said == ("response contains 'You said: call:note call:label'",)
-    assert lookers(talk.prepared, "scenario", 1, talk.standing.values) == ("scenario is none",)
+    assert lookers(talk.standing, "scenario", 1) == ("scenario is none",)

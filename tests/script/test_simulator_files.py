@@ -76,7 +76,8 @@ STATES = "simulator:\n  states:\n"
         ("unknown-state", STATES + "    a: {says: hi, then: done, at_most: {times: 1, to: b}}\n"),
         ("unreachable-state", STATES + "    a: {says: hi, then: done}\n    b: {says: ho, then: done}\n"),
         ("unreachable-edge", STATES + "    a: {says: hi, then: [{to: done}, {to: leaves}]}\n"),
-        ("no-way-out", STATES + "    a: {says: hi}\n"),
+        ("no-way-out", STATES + "    a: {says: hi, then: []}\n"),
+        ("missing-key", STATES + "    a: {says: hi}\n"),
         ("no-way-out", STATES + "    a: {says: hi, then: a, at_most: 3}\n"),
         ("not-an-end", "simulator:\n  max_turns: {times: 3, to: a}\n  states:\n    a: {says: hi, then: done}\n"),
         ("reserved-name", STATES + "    done: {says: hi, then: leaves}\n"),
@@ -208,4 +209,4 @@ def test_the_schema_knows_the_keys() -> None:
     assert {tuple(option["required"]) for option in script["oneOf"]} == {("turns",), ("simulator",)}
     fields = schema["$defs"]["SimulatorFields"]
     assert set(fields["properties"]) == {"states", "persona", "wants", "start", "knows", "goal", "max_turns", "stuck"}
-    assert schema["$defs"]["_State"]["required"] == ["says"]
+    assert schema["$defs"]["_State"]["required"] == ["says", "then"]
