@@ -14,7 +14,7 @@ from focal_eval.runner.lines import case_lines, kept_messages
 from focal_eval.runner.opening import Terms, fault_of, open_session, timed_out
 from focal_eval.runner.plan import Case
 from focal_eval.runner.simulated import SimulatedUser
-from focal_eval.runner.simulating import user_of
+from focal_eval.runner.simulating import player_of
 from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
 
@@ -43,7 +43,7 @@ class Attempt(CaseJudge):
         lines = b""
         session: Session | None = None
         try:
-            user = user_of(self, self.terms.personas) if self.simulate() is not None else None
+            user = player_of(self, self.terms.personas) if self.simulate() is not None else None
             session = await open_session(self.case, self.terms, self.values, self.number, self.before)
             coming = iter(self.script.turns)
             while (turn := next(coming, None) or await self._simulated(user)) is not None:

@@ -8,16 +8,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from focal_eval.clock import content_id
-from focal_eval.engines.model_client import ModelAccess, ModelClient
 from focal_eval.errors import EngineError, StorageError
 from focal_eval.records import Json, Tokens
 from focal_eval.runner.persona_prompt import VERSION, schema
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.engines.model_client import ModelAccess, ModelClient
 
 FORMAT = 1
 MAX_BYTES = 512_000_000

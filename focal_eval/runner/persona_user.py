@@ -9,7 +9,7 @@ from focal_eval.clock import content_id
 from focal_eval.records import Json, TurnRecord
 from focal_eval.records.simulated import Ending
 from focal_eval.runner.persona_model import TRIES, PersonaAsker, Worded, cost_of
-from focal_eval.runner.persona_prompt import GOES_ON, Part, answer_of, messages_of
+from focal_eval.runner.persona_prompt import GOES_ON, Answer, Part, answer_of, messages_of
 from focal_eval.runner.plan import Case
 from focal_eval.runner.simulated import BROKE, TOO_OFTEN, UNSAYABLE, Ends, Move, Says, SoFar
 from focal_eval.script.model import Persona, Said, Simulator, Turn
@@ -34,32 +34,37 @@ class PersonaUser:
 
     async def move(self, seen: SoFar) -> Move:
         """The next message, or the end with its reason. Raises StorageError, as a cassette may."""
-        if self._asker is None:
+        asker = self._asker
+        if asker is None:
             return self._ends(BROKE, "there is no model here that plays the persona")
         try:
-            part = part_of(self._simulator, seen.values)
-        except TemplateProblem as problem:
-            return self._ends(UNSAYABLE, f"the persona cannot be filled: {problem}")
-        messages = messages_of(part, seen.turns)
+            messages = messages_of(part_of(self._simulator, seen.values), seen.turns)
+        except TemplateProblem as unfilled:
+            return self._ends(UNSAYABLE, f"the persona cannot be filled: {unfilled}")
         spent: list[Worded] = []
+        useless: str | None = None
+        note: dict[str, Json] = {}
         for number in range(TRIES):
             seed = self._number(len(seen.turns), number)
-            worded = await self._asker.say(messages, seed)
+            worded = await asker.say(messages, seed)
             spent.append(worded)
-            if worded.error is not None:
-                return self._ends(BROKE, worded.error, self._note(spent, seed))
             answer = answer_of(worded.text)
-            problem = worded.problem or answer.problem
-            if problem is None:
-                note = self._note(spent, seed, answer.why)
-                if answer.status != GOES_ON:
-                    return self._ends(answer.status, answer.why or f"the persona says it is over: {answer.status}", note)
-                if _again(answer.say, seen.turns):
-                    return self._ends(TOO_OFTEN, f"the persona said the same {SAME} times in a row", note)
-                said = Said(answer.say, self._persona.span)
-                return Says(Turn(len(seen.turns), (said,), self._persona.span, state=STATE), note)
-        why = f"nothing can be made of what the simulator's model answers: {problem}"
-        return self._ends(BROKE, why, self._note(spent, seed))
+            note = self._note(asker, spent, seed, answer.why)
+            if worded.error is not None:
+                return self._ends(BROKE, worded.error, note)
+            useless = worded.problem or answer.problem
+            if useless is None:
+                return self._moved(answer, seen, note)
+        return self._ends(BROKE, f"nothing can be made of what the simulator's model answers: {useless}", note)
+
+    def _moved(self, answer: Answer, seen: SoFar, note: Mapping[str, Json]) -> Move:
+        """What an answer comes to."""
+        if answer.status != GOES_ON:
+            return self._ends(answer.status, answer.why or f"the persona says it is over: {answer.status}", note)
+        if _again(answer.say, seen.turns):
+            return self._ends(TOO_OFTEN, f"the persona said the same {SAME} times in a row", note)
+        said = Said(answer.say, self._persona.span)
+        return Says(Turn(len(seen.turns), (said,), self._persona.span, state=STATE), note)
 
     def _ends(self, end: str, why: str, note: Mapping[str, Json] | None = None) -> Ends:
         return Ends(end, why, STATE, note or {}, self._persona.span)
@@ -68,11 +73,12 @@ class PersonaUser:
         """The seed of one request: another one for each case, turn and try, and the same in each run."""
         return int(content_id(str(self._seed), self._case.id, str(turn), str(number), length=16), 16) % _SEEDS
 
-    def _note(self, spent: Sequence[Worded], seed: int, why: str = "") -> dict[str, Json]:
-        assert self._asker is not None
-        last, wording = spent[-1], self._asker.wording
+    @staticmethod
+    def _note(asker: PersonaAsker, spent: Sequence[Worded], seed: int, why: str) -> dict[str, Json]:
+        """How the user came by the message, with what all tries took."""
+        last, wording = spent[-1], asker.wording
         out: dict[str, Json] = {
-            "model": last.model or self._asker.client.access.model,
+            "model": last.model or asker.client.access.model,
             "seed": seed,
             "temperature": wording.temperature,
         }

@@ -21,7 +21,7 @@ from focal_eval.runner.persona_user import RecordedPersona
 from focal_eval.runner.plan import Case
 from focal_eval.runner.redact import MARK
 from focal_eval.runner.simulated import Deciding
-from focal_eval.runner.simulating import Simulation, graph_of
+from focal_eval.runner.simulating import Simulation, user_of
 from focal_eval.script.model import Said as Text
 from focal_eval.script.model import Turn
 from focal_eval.template import TemplateProblem
@@ -159,7 +159,7 @@ class Rejudge:
             return
         user: Deciding
         if simulation.simulator.persona is None:
-            user = graph_of(judge, simulation.simulator)
+            user = user_of(judge)
         else:
             found = recorded
             user = RecordedPersona(simulation.simulator, found.turns, found.notes, found.ending, found.last_note)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from focal_eval.checks.base import Moment
+from focal_eval.checks.base import Aids, Moment
 from focal_eval.errors import StorageError, told
 from focal_eval.records import UNKNOWN, CheckResult, Fault, Finding, Json, Outcome, TurnRecord
 from focal_eval.records.simulated import SIMULATOR, Blame, Ending, Evidence, ending_to_json
@@ -26,16 +26,16 @@ from focal_eval.runner.simulated import (
     SoFar,
     stop_rule,
 )
-from focal_eval.script.model import Simulator, Turn
+from focal_eval.script.model import Script, Turn
 from focal_eval.source import excerpt
 from focal_eval.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from focal_eval.runner.judge import CaseJudge
     from focal_eval.runner.persona_model import PersonaAsker
-    from focal_eval.runner.ready import Judgement, Ready
+    from focal_eval.runner.plan import Case
+    from focal_eval.runner.ready import Judgement, Judging, Ready
 
 DATA = "script-data"
 """The kind of fault of a script whose templates cannot be filled."""
@@ -44,10 +44,25 @@ GOAL = "goal"
 """The key of the result that a user who gave up leaves behind."""
 
 
+class Attempted(Protocol):
+    """What a simulation sees of the attempt it is part of; `fault` it sets where the user cannot go on."""
+
+    case: Case
+    script: Script
+    turns: list[TurnRecord]
+    values: dict[str, Any]
+    saved: dict[str, Any]
+    aids: Aids
+    fault: Fault | None
+    judging: Judging
+    policy: Any  # a Policy
+    prepared: Any  # a PreparedScript
+
+
 class Simulation:
     """One simulated user in one attempt. Raises TemplateProblem where what it knows cannot be filled."""
 
-    def __init__(self, judge: CaseJudge) -> None:
+    def __init__(self, judge: Attempted) -> None:
         assert judge.script.simulator is not None
         self._judge, self.simulator = judge, judge.script.simulator
         self.path: list[str] = []
@@ -153,17 +168,19 @@ class Simulation:
         return CheckResult(GOAL, "the user does not give up", Outcome.FAILED, span, (finding,), excerpt=lines)
 
 
-def user_of(judge: CaseJudge, asker: PersonaAsker | None = None) -> SimulatedUser:
-    """The simulated user of a script; a persona asks the model that there is."""
+def player_of(judge: Attempted, asker: PersonaAsker | None) -> SimulatedUser:
+    """The simulated user who holds a script's conversation; a persona asks the model that there is."""
     simulator = judge.script.simulator
     assert simulator is not None
     if simulator.persona is not None:
         return PersonaUser(judge.case, simulator, asker, judge.policy.seed)
-    return graph_of(judge, simulator)
+    return user_of(judge)
 
 
-def graph_of(judge: CaseJudge, simulator: Simulator) -> GraphUser:
-    """The simulated user that is a graph."""
+def user_of(judge: Attempted) -> GraphUser:
+    """The simulated user of a script that is a graph."""
+    simulator = judge.script.simulator
+    assert simulator is not None
 
     def holds(readies: Sequence[Ready], turns: Sequence[TurnRecord]) -> Judgement:
         policy = judge.policy

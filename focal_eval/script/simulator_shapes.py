@@ -236,6 +236,12 @@ class SimulatorFields:
     stuck: Annotated[Any, LimitShape(2)] = field(default=None, metadata={"doc": "How many replies in a row may be the same."})
 
 
+def _open(reader: Reader, code: str, text: str, node: Node, fix: str | None) -> Any:
+    """Reports a user that cannot be made; which names are known where is not known then."""
+    reader.scratch["open"] = True
+    return reader.error(code, text, node, help=fix)
+
+
 class SimulatorShape(Shape):
     """Reads `simulator` and refuses a graph that cannot be walked."""
 
@@ -274,23 +280,23 @@ class SimulatorShape(Shape):
     @staticmethod
     def _played(found: Any, node: Node, reader: Reader) -> Any:
         """The simulator of a persona."""
-        given = [name for name in ("states", "start") if getattr(found, name) is not None]
-        if given or found.wants is None:
-            reader.scratch["open"] = True
-            if given:
-                fix = "drop one of the two"
-                return reader.error("two-users", f"a persona has no '{given[0]}': a model words what it says", node, help=fix)
-            fix = "say in words what the user came for"
-            return reader.error("missing-key", "the key 'wants' is missing: a persona wants something", node, help=fix)
-        trail, span = Trail.of(reader), reader.span(node)
-        most = found.max_turns or Limit(_USUAL_TURNS, span)
+        assert isinstance(node, MappingNode)
+        keys = {name: key for name, key, _ in reader.pairs(node)}
+        given = next((name for name in ("states", "start") if name in keys), None)
+        if given is not None:
+            text = f"a persona has no '{given}': a model words what it says"
+            return _open(reader, "two-users", text, keys[given], "drop one of the two")
+        if found.wants is None:
+            text, fix = "the key 'wants' is missing: a persona wants something", "say in words what the user came for"
+            return _open(reader, "missing-key", text, node, fix)
+        most = found.max_turns or Limit(_USUAL_TURNS, reader.span(node))
         for name, limit in (("max_turns", most), ("stuck", found.stuck)):
             if limit is not None and limit.to is not None and limit.to not in ENDS:
-                fix = did_you_mean(limit.to, ENDS)
-                return reader.error("unknown-state", f"'{name}' leads to no end: a persona has no states", node, help=fix)
-        trail.placed.append(Placed(trail.goal, frozenset()))
+                text = f"'{name}' leads to '{limit.to}', which is no end: a persona has no states"
+                return _open(reader, "unknown-state", text, keys[name], did_you_mean(limit.to, ENDS))
+        Trail.of(reader).placed.append(Placed(Trail.of(reader).goal, frozenset()))
         persona = Persona(found.persona, found.wants)
-        return Simulator(span, (), "", most, found.stuck, found.knows, found.goal, persona)
+        return Simulator(reader.span(node), (), "", most, found.stuck, found.knows, found.goal, persona)
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
         return record_of(SimulatorFields).schema(into)

@@ -115,7 +115,7 @@ class ModelShape(Shape):
     """A model that is asked beside the engine: its fields, with `${NAME}` from the environment."""
 
     expected = "a mapping with 'url' and 'model'"
-    kind: type[Any]
+    kind: Any  # the class of the fields
 
     def read(self, node: Node, reader: Reader) -> Any:
         if not isinstance(node, MappingNode):

@@ -330,3 +330,20 @@ def test_names_out_of_a_journal_stay_below_the_folder(folder: Path) -> None:
         "kept/evil/a-b.yaml",
         "kept/evil/case.yaml",
     ]
+
+
+def test_simulated_conversations_become_scripts_of_their_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every conversation of the simulated customers plays again without a simulator, and each turn is what it was."""
+    for name in ("evals", "scenarios"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    played("evals/retail-simulated.yaml")
+    assert main(["record", "--from", RUN, "*", "--out", "scenarios/again", "-q"]) == 0
+    assert all("simulator:" not in Path(file).read_text() for file in capsys.readouterr().out.split())
+    assert main(["check", "scenarios/again", "--agent", "evals/agents/retail.yaml", "--strict"]) == 0
+    played("scenarios/again", "--suite", "evals/retail.yaml", out="reports/after")
+    before, after = observed(RUN), observed("reports/after")
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []

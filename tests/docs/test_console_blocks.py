@@ -20,7 +20,8 @@ from tests.pytest_plugin.project import installed
 from tests.warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
-ELSEWHERE = {"cluster.md", "import.md", "judges.md", "semantic.md"}  # where there is a cluster, an input, a judge, an encoder
+ELSEWHERE = {"cluster.md", "import.md", "judges.md", "semantic.md", "simulated-personas.md"}
+"""Pages whose commands tests of their own run: where there is a cluster, an input, a judge, an encoder, a model."""
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name not in ELSEWHERE)]
 BLOCK = re.compile(r"^```console(?: (skip=[\w-]+|terminal=server))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("evals", "scenarios", "docs", "benchmarks")

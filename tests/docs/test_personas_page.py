@@ -1,0 +1,68 @@
+"""docs/reference/simulated-personas.md: its suite runs with a model on this machine, and its table of keys is that of the code.
+
+`python -m tests.docs.test_personas_page` writes the table anew.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+from focal_eval.script.suite_simulator import PersonaModel
+from tests.docs.test_console_blocks import compare, prepared, steps_of
+from tests.docs.test_remote_engines_page import default_of, meaning_of
+from tests.engines.vendor_stub import TOKEN
+from tests.evaluate.players import good, player
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "simulated-personas.md"
+TABLE = re.compile(
+    r"(\| key of `simulator` in a suite \| default \| meaning \|\n\|---\|---\|---\|\n).*?(?=<!-- end -->)", re.DOTALL
+)
+
+
+def rows() -> str:
+    """A row for each key of `simulator`."""
+    hints = get_type_hints(PersonaModel)
+    plain = {"cassette": "", "extra": "", "headers": "", "prices": ""}
+    return "".join(
+        f"| `{spec.name}` | {plain.get(spec.name, default_of(spec))} | {meaning_of(spec, hints[spec.name])} |\n".replace(
+            "|  |", "| |"
+        )
+        for spec in fields(PersonaModel)
+    )
+
+
+def with_table(text: str) -> str:
+    """The page with the table as the code gives it."""
+    return TABLE.sub(lambda found: found[1] + rows(), text)
+
+
+def test_the_table_is_that_of_the_code() -> None:
+    """Every key with its default and meaning."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert "| `temperature` | 0.7 |" in text
+    assert with_table(text) == text, "run `python -m tests.docs.test_personas_page`"
+
+
+def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
+    """With a model behind a real socket, which is asked in the first run alone."""
+    environment = prepared(PAGE, tmp_path)
+    with player(good) as told:
+        environment |= {"SIMULATOR_URL": told.url, "SIMULATOR_KEY": TOKEN}
+        asked = []
+        for step in steps_of(PAGE):
+            done = subprocess.run(
+                ["bash", "-c", step.command],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                cwd=tmp_path, env=environment, check=False, timeout=110,
+            )  # fmt: skip
+            compare(step, done.stdout, PAGE.name)
+            asked.append(len(told.bodies))
+    assert asked[0] == asked[-1] == 3
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
