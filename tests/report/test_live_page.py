@@ -22,7 +22,7 @@ from focal_eval.report import ReportModel
 from focal_eval.report.html import write
 from focal_eval.report.live_server import LiveServer
 from tests.report.hostile import payloads
-from tests.report.reader import DESKTOP
+from tests.report.reader import DESKTOP, WAIT_MS
 from tests.report.sample_run import Attempt, Case, Turn, failed, write_run
 
 if TYPE_CHECKING:
@@ -265,6 +265,7 @@ def watched(chromium: Browser, server: LiveServer) -> Iterator[Page]:
     said: list[str] = []
     with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
         page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda problem: said.append(str(problem)))

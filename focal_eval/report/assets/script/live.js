@@ -42,7 +42,11 @@ function liveSoon() {
 async function liveDraw() {
   live.dirty = false;
   liveOrder();
-  if (!live.over) liveSummary(await liveAsk());
+  if (!live.over) {
+    const text = await liveAsk();
+    liveSummary(text);
+    live.dirty ||= !text && !live.failures; // asked again, as long as the run's process is there
+  }
   byId("tags-body").replaceChildren();
   buildTags();
   if (!view.case && !byId("overview").hidden) liveList();
