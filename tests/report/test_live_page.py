@@ -238,7 +238,7 @@ def test_a_target_that_is_no_path_is_refused(server: LiveServer) -> None:
 
 def test_a_summary_says_how_much_of_the_run_it_tells(server: LiveServer, growing: Growing) -> None:
     """It is made anew only now and then, so a reader has to know whether a later one is to be asked for."""
-    told = []
+    told: list[str] = []
     while not told or told[-1] != "3":
         _, fields, body = ask(server, urlsplit(server.url).path + "summary")
         told.append(fields["cases-over"])
