@@ -42,7 +42,7 @@ lint: $(VENV)/.installed-dev ## style, formatting, types and the direction of im
 	$(BIN)/lint-imports --no-logo
 
 test: lint ## lint, then every test but the slow ones
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow"
 
 prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on small input
 	$(BIN)/python -m pytest -m slow

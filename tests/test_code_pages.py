@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -40,15 +41,21 @@ def texts(node: ast.AST) -> Iterator[str]:
         yield from (f"unknown-{kind}" for kind in get_args(RefKind))
 
 
+@lru_cache(maxsize=1024)
+def nodes_of(file: Path) -> tuple[ast.AST, ...]:
+    """What can be a function, a call or a text of a module, outer ones first."""
+    found = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    return tuple(node for node in found if isinstance(node, ast.FunctionDef | ast.Call | ast.Constant))
+
+
 def raised_in(file: Path) -> Iterator[str]:
     """The codes a module gives to a diagnostic, also through a function of its own that takes a `code`."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     raising = dict(RAISING)
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in node.args.args if argument.arg not in {"self", "cls"}]
             raising |= {node.name: names.index("code")} if "code" in names else {}
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in raising:
@@ -61,7 +68,7 @@ def written_in(file: Path) -> set[str]:
     """Every text of a module that could be a code, for those that come from tables."""
     return {
         node.value
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes_of(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.match(node.value)
     }
 

@@ -34,6 +34,7 @@ class Follower:
         self._reading = Reading()
         self._at = 0
         self._rest = b""
+        self.summarised = 0  # how much of `over` the latest summary tells
         self._page, self._made, self._cost = b"", float("-inf"), 0.0
         self._elapsed = Clock().elapsed
 
@@ -93,7 +94,7 @@ class Follower:
         if self.ended or now - self._made > max(0.5, self._cost * REST):
             began = self._elapsed()
             self._page = page(self.model(), ended=self.ended)
-            self._cost, self._made = self._elapsed() - began, now
+            self._cost, self._made, self.summarised = self._elapsed() - began, now, len(self.over)
         return self._page
 
 

@@ -95,7 +95,8 @@ class LiveServer:
         first, *rest = head.decode("latin-1").split("\r\n")
         fields = {name.strip().lower(): told.strip() for name, _, told in (line.partition(":") for line in rest)}
         method, target, _ = (*first.split(" ", 2), "", "")[:3]
-        _, token, *path = target.partition("?")[0].split("/")
+        parts = target.partition("?")[0].split("/")
+        token, path = "".join(parts[1:2]), parts[2:]
         if fields.get("host") not in (f"{HOST}:{self._port}", f"localhost:{self._port}"):
             await self._say(writer, "403 Forbidden", b"this page is asked for by another name")
         elif not hmac.compare_digest(token.encode("latin-1"), self.token.encode()):
@@ -109,13 +110,17 @@ class LiveServer:
         else:
             await self._say(writer, "404 Not Found", b"there is only the page")
 
-    async def _say(self, writer: asyncio.StreamWriter, status: str, body: bytes, kind: str = "text/plain") -> None:
-        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}; charset=utf-8\r\nContent-Length: {len(body)}\r\n{_COMMON}\r\n"
+    async def _say(
+        self, writer: asyncio.StreamWriter, status: str, body: bytes, kind: str = "text/plain", more: str = ""
+    ) -> None:
+        kept = f"Content-Type: {kind}; charset=utf-8\r\nContent-Length: {len(body)}\r\n{more}{_COMMON}"
+        head = f"HTTP/1.1 {status}\r\n{kept}\r\n"
         await _send(writer, head.encode() + body)
 
     async def _page(self, writer: asyncio.StreamWriter) -> None:
         await self._catch_up()
-        await self._say(writer, "200 OK", self._follower.summary(self._elapsed()), "text/html")
+        summary = self._follower.summary(self._elapsed())
+        await self._say(writer, "200 OK", summary, "text/html", f"Cases-Over: {self._follower.summarised}\r\n")
 
     async def _events(self, writer: asyncio.StreamWriter, last: str) -> None:
         """Everything that ended so far, then each case as it ends, then the end."""

@@ -44,9 +44,9 @@ def test_the_page_is_there_while_the_run_goes_on(suite: Path) -> None:
         told = next(line for line in run.stderr if line.startswith("live: "))
         url = told.removeprefix("live: ").strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", url)
-        with urllib.request.urlopen(url + "events", timeout=30) as events:
+        with urllib.request.urlopen(url + "events", timeout=100) as events:
             data = events.read().decode()
-        run.communicate(timeout=30)
+        run.communicate(timeout=100)
     assert data.count('"cases":[[') >= 2  # they came one after the other
     assert data.count("event: end") == 1
     assert run.returncode == 1  # the goodbye is not matched

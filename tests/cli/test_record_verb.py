@@ -64,19 +64,20 @@ OUT, TAPE = "evals/scenarios/t.yaml", "evals/scenarios/t.jsonl"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with an agent and a suite, as the current folder."""
+def folder(tmp_path: Path, warmed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an agent and a suite, as the current folder, and a `focal-eval` that is quick to start."""
     (tmp_path / "evals" / "agents").mkdir(parents=True)
     (tmp_path / "evals" / "agents" / "kiosk.yaml").write_text(AGENT, encoding="utf-8")
     (tmp_path / "evals" / "kiosk.yaml").write_text(SUITE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{warmed}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
 
 def record(*arguments: str, said: str | bytes) -> subprocess.CompletedProcess[str]:
     """The verb with what is said piped in."""
     data = said.encode() if isinstance(said, str) else said
-    done = subprocess.run([*COMMAND, "record", *arguments], input=data, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(["focal-eval", "record", *arguments], input=data, capture_output=True, check=False, timeout=60)
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 

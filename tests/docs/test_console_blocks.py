@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from tests.pytest_plugin.project import installed
-from tests.warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"cluster.md", "import.md", "judges.md", "semantic.md", "simulated-personas.md"}
@@ -93,13 +92,6 @@ def server(step: Step, environment: dict[str, str], folder: Path, page: str) -> 
             process.send_signal(signal.SIGINT)
             code = process.wait(20)
         assert code == 0, f"{page}:{step.line}: $ {step.command}\nended with {code}"
-
-
-@pytest.fixture(scope="module")
-def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a `focal-eval` that need not import anything."""
-    with warm(tmp_path_factory.mktemp("warm")) as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import fields
@@ -57,9 +58,10 @@ def opinion(asked: Asked) -> Any:
     return as_object("pass" if "Thursday" in first else "fail", quoting(asked))
 
 
-def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
+def test_the_commands_print_what_the_page_says(warmed: Path, tmp_path: Path) -> None:
     """With a judge that knows, behind a real socket; it is not asked when the run is judged again."""
     environment = prepared(PAGE, tmp_path)
+    environment["PATH"] = f"{warmed}{os.pathsep}{environment['PATH']}"
     with judging(opinion) as stub:
         environment |= {"JUDGE_URL": f"{stub.url}/v1", "JUDGE_KEY": TOKEN}
         asked = []

@@ -31,6 +31,7 @@ def environment(path: Path, **more: str) -> dict[str, str]:
     """That of a process which finds the package in that folder."""
     plain = {
         "DASK_DISTRIBUTED__COMM__COMPRESSION": "none",
+        "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",  # it looks at threads a hundred times a second
         "FOCAL_EVAL_CACHE": "off",
         "PYTHONUNBUFFERED": "1",
         "RAY_AUTH_MODE": "disabled",  # else a machine on which a token was made once asks for it

@@ -32,7 +32,7 @@ def core(agent: Agent) -> Any:
     return authored(replace(agent, title=None, description=None))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 8))
 def test_all_edits_make_the_new_agent_and_none_the_old(seed: int, count: int) -> None:
     """Random edits of the retail agent are found, and made again from what was found; any choice of them can be built."""

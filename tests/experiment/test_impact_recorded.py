@@ -72,7 +72,7 @@ def hold(seeds: range) -> tuple[int, int]:
 
 def test_no_case_whose_verdict_changes_is_left_out() -> None:
     """Whatever is edited: the record shows it. And most cases that no edit touches are left out."""
-    left_out, changed = hold(range(16))
+    left_out, changed = hold(range(10))
     assert changed > 0
     assert left_out > 100
 

@@ -48,7 +48,7 @@ def hold(reach: Reach, mutant: AgentMutant) -> None:
 
 def test_a_case_that_is_left_out_leaves_the_same_records(some: Reach) -> None:
     """Over changes of every kind, made by the grammar of the agent's file."""
-    for mutant in mutants(some, 60, seed=1):
+    for mutant in mutants(some, 30, seed=1):
         hold(some, mutant)
 
 
@@ -65,7 +65,7 @@ def test_several_changes_at_once_are_no_blind_spot(some: Reach) -> None:
     """Two changes of different parts, one on top of the other."""
     chance = random.Random(3)
     every = agent_mutants(some.lab.agent, "agent.yaml")
-    for _ in range(25):
+    for _ in range(12):
         one, other = chance.sample(every, 2)
         try:
             both = other.agent(one.agent(some.lab.agent))
@@ -81,7 +81,7 @@ def test_several_changes_at_once_are_no_blind_spot(some: Reach) -> None:
 def test_an_agent_made_ready_beside_another_plays_the_same(some: Reach) -> None:
     """What is taken over from the other agent makes no difference to any record."""
     base = some.lab.engine.agent
-    for mutant in mutants(some, 25, seed=4):
+    for mutant in mutants(some, 12, seed=4):
         agent = mutant.agent(base.file)
         fresh, beside = some.lab.on(Playable(agent, base.digest)), some.lab.on(Playable(agent, base.digest, base))
         for position in range(0, len(some.cases), 3):

@@ -16,7 +16,7 @@ from tests.report.sample_cases import rich_cases
 from tests.report.sample_run import write_run
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 INSTALL = "no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
 
@@ -49,17 +49,39 @@ def partial(partial_folder: Path) -> ReportModel:
     return read_run(partial_folder)
 
 
+_RUNNING = pytest.StashKey[tuple["Playwright", "Browser"]]()
+
+
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A real Chromium, without a window; ended with the module, as its driver keeps an event loop running meanwhile."""
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A real Chromium, without a window: one for all tests of a process with a browser that follow each other."""
+    stash = request.config.stash
+    if _RUNNING not in stash:
+        stash[_RUNNING] = _started()
+    browser = stash[_RUNNING][1]
+    yield browser
+    for context in browser.contexts:  # what tests have left open
+        context.close()
+
+
+def _started() -> tuple[Playwright, Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip(INSTALL)
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
+    driver = playwright.sync_playwright().start()
+    return driver, driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Ends Chromium before a module that has none: its driver keeps an event loop running, and others need their own."""
+    goes_on = nextitem is not None and (nextitem.path == item.path or "chromium" in getattr(nextitem, "fixturenames", ()))
+    if _RUNNING in item.config.stash and not goes_on:
+        driver, browser = item.config.stash[_RUNNING]
+        del item.config.stash[_RUNNING]
         browser.close()
+        driver.stop()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
+WAIT_MS = 90_000  # what a machine under load may take for what is there at once on a quiet one
 
 
 class Reader:
@@ -16,6 +17,7 @@ class Reader:
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
         self.log: list[str] = []
+        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda message: self.log.append(message.text))
         page.on("pageerror", lambda problem: self.log.append(str(problem)))
         self.open()

@@ -140,7 +140,7 @@ def test_counters_are_filters_and_stand_in_the_address(desk: Reader) -> None:
 def test_queries(desk: Reader, query: str, count: int) -> None:
     """Filters, their negation, wildcards and free words, in names and in what was said."""
     desk.page.fill("#search", query)
-    desk.page.wait_for_selector(f"#found:text-matches('^{count} conversation')", state="attached", timeout=4000)
+    desk.page.wait_for_selector(f"#found:text-matches('^{count} conversation')", state="attached")
     assert desk.page.inner_text("#query-problem") == ""
 
 
@@ -232,10 +232,12 @@ def test_decisions_are_kept_and_downloaded(desk: Reader, tmp_path: Path) -> None
     page.wait_for_selector("#pair-1")
     page.focus(".pair-title .decide-reject")
     page.keyboard.press("Enter")
+    page.wait_for_selector(".decide-form input:focus")
     page.keyboard.type("wrong zip")
     page.keyboard.press("Enter")
     assert "2 decisions: 1 accepted, 1 rejected" in page.inner_text("#tray")
     page.click("text=Download decisions")
+    page.wait_for_selector("#tray input:focus")  # who decided is asked for
     page.keyboard.type("Ada")
     with page.expect_download() as download:
         page.click("text=Download decisions")

@@ -22,7 +22,7 @@ from focal_eval.report import ReportModel
 from focal_eval.report.html import write
 from focal_eval.report.live_server import LiveServer
 from tests.report.hostile import payloads
-from tests.report.reader import DESKTOP
+from tests.report.reader import DESKTOP, WAIT_MS
 from tests.report.sample_run import Attempt, Case, Turn, failed, write_run
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def ask(server: LiveServer, path: str | None = None, method: str = "GET", **fiel
     """One request; the status, the fields of the answer's head and its body."""
     at = urlsplit(server.url)
     assert at.hostname is not None
-    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=10)
+    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=60)
     connection.request(
         method, at.path if path is None else path, headers={key.replace("_", "-"): told for key, told in fields.items()}
     )
@@ -88,7 +88,7 @@ def ask(server: LiveServer, path: str | None = None, method: str = "GET", **fiel
 def listen(server: LiveServer, last: str | None = None) -> Generator[tuple[str, str | None, Any], None, None]:
     """The events as they come: kind, id, data."""
     at = urlsplit(server.url)
-    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=20) as line:
+    with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=60) as line:
         more = "" if last is None else f"Last-Event-ID: {last}\r\n"
         line.sendall(f"GET {at.path}events HTTP/1.1\r\nHost: {at.netloc}\r\n{more}\r\n".encode())
         file = line.makefile("rb")
@@ -221,7 +221,7 @@ def test_senseless_requests_end(server: LiveServer) -> None:
     """Bytes that are no request, an endless head and a silent connection harm nobody."""
     at = urlsplit(server.url)
     for said in (b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"\r\n\r\n", b"GET /" + b"a" * 200_000):
-        with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=10) as line:
+        with socket.create_connection((str(at.hostname), int(at.port or 0)), timeout=60) as line:
             answer = b""
             with contextlib.suppress(ConnectionError):  # it does not read on
                 line.sendall(said)
@@ -229,6 +229,23 @@ def test_senseless_requests_end(server: LiveServer) -> None:
                 answer = line.recv(100)
             assert not answer or b" 403 " in answer
     assert ask(server)[0] == 200
+
+
+def test_a_target_that_is_no_path_is_refused(server: LiveServer) -> None:
+    """As one without the token is."""
+    assert ask(server, "summary")[0] == 403
+
+
+def test_a_summary_says_how_much_of_the_run_it_tells(server: LiveServer, growing: Growing) -> None:
+    """It is made anew only now and then, so a reader has to know whether a later one is to be asked for."""
+    told: list[str] = []
+    while not told or told[-1] != "3":
+        _, fields, body = ask(server, urlsplit(server.url).path + "summary")
+        told.append(fields["cases-over"])
+        assert f"Running: {told[-1]} of".encode() in body
+        if len(told) == 1:
+            growing.cases(3)
+    assert told[0] == "0"
 
 
 def test_a_run_that_breaks_off_is_told_as_such(growing: Growing) -> None:
@@ -265,6 +282,7 @@ def watched(chromium: Browser, server: LiveServer) -> Iterator[Page]:
     said: list[str] = []
     with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
         page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda problem: said.append(str(problem)))

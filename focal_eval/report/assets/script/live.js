@@ -1,7 +1,7 @@
 // A run that is going on: cases come as events, and the summary is asked for anew when some have come.
 
 const LIVE_MS = 700; // between two drawings
-const live = { chunks: 0, dirty: false, timer: null, over: false, failures: 0 };
+const live = { chunks: 0, at: 0, dirty: false, timer: null, over: false, failures: 0 };
 
 // As the report has it: what is to be looked at first, scripts together, the worst script and case first.
 function liveOrder() {
@@ -19,6 +19,7 @@ function liveTake(event) {
   const told = JSON.parse(event.data);
   const number = live.chunks;
   live.chunks += 1;
+  live.at = Number(event.lastEventId);
   document.body.append(h("script", { type: "application/octet-stream", id: `chunk-${number}` }, told.chunk));
   for (const tag of told.tags) if (!index.tags.includes(tag)) index.tags.push(tag);
   for (const row of told.cases) {
@@ -65,6 +66,7 @@ function liveList() {
 async function liveAsk() {
   try {
     const answer = await fetch("summary", { cache: "no-store" });
+    live.dirty ||= Number(answer.headers.get("cases-over")) < live.at; // it was made before the last cases came
     return answer.ok ? await answer.text() : "";
   } catch {
     return ""; // the run's process is gone; the stream of events says so
