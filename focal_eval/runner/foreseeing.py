@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from focal_eval.records import Reply
 from focal_eval.runner.judge import CaseJudge, Policy, PreparedScript
 from focal_eval.runner.plan import Case
-from focal_eval.runner.simulating import graph_of
-from focal_eval.script.model import Simulator
+from focal_eval.runner.simulating import user_of
 from focal_eval.template import TemplateProblem
 
 
-def says_after(case: Case, simulator: Simulator, policy: Policy) -> Callable[[Sequence[Reply]], str | None]:
-    """For a user that is a graph: gives for the replies so far the user's next message, None where they would say no more."""
+def says_after(case: Case, policy: Policy) -> Callable[[Sequence[Reply]], str | None]:
+    """Gives for the replies so far the user's next message, None where they would say no more."""
     prepared = PreparedScript(case.script)
 
     def says(replies: Sequence[Reply]) -> str | None:
@@ -23,7 +22,7 @@ def says_after(case: Case, simulator: Simulator, policy: Policy) -> Callable[[Se
         except TemplateProblem:
             return None
         assert simulation is not None
-        user = graph_of(judge, simulator)
+        user = user_of(judge)
         turn = simulation.decided(user)
         for reply in replies:
             if turn is None:

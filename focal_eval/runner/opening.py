@@ -130,7 +130,7 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
     if script.simulator is None:
         return Foreseen(_told_apart(case), stubs or None, tuple(coming))
     if script.simulator.persona is None:
-        says = says_after(case, script.simulator, terms.policy)
+        says = says_after(case, terms.policy)
         return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
     coming += [Coming(UNKNOWN, sure=False)] * script.simulator.max_turns.times  # nobody knows what a persona will say
     return Foreseen(_told_apart(case), stubs or None, tuple(coming))
