@@ -129,7 +129,7 @@ def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, p
             done = subprocess.run(
                 ["bash", "-c", step.command],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=project, env=environment, check=False, timeout=110,
+                cwd=project, env=environment, check=False, timeout=280,
             )  # fmt: skip
             compare(step, done.stdout.replace(environment.get("FOCAL_EVAL_SERVED", PAGES_URL), PAGES_URL), page.name)
 
