@@ -66,9 +66,9 @@ def call(arguments: argparse.Namespace) -> int:
 def _record_from(arguments: argparse.Namespace) -> int:
     """Writes the cases that are named, and tells where."""
     from focal_eval.cli.diagnostics import print_json
+    from focal_eval.document.cache_folder import cache_folder
     from focal_eval.errors import ExitCode, UsageError
     from focal_eval.evaluate.recorded_scripts import FromRunRequest, record_from
-    from focal_eval.script.cache import cache_folder
 
     if not arguments.named:
         raise UsageError("name a case of the run, or several; '*' is all of them")
