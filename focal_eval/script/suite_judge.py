@@ -101,20 +101,19 @@ class JudgeFields:
 
 
 @a_value
-class ModelEntry:
-    """A suite's judge or simulator, with the environment variables that were missing and the values that are secret."""
+class JudgeEntry:
+    """A suite's judge, with the environment variables that were missing and the values that are secret."""
 
-    fields: Any  # JudgeFields or SimulatorFields; None where they cannot be made without the missing variables
+    fields: JudgeFields | None  # None where they cannot be made without the missing variables
     span: Span
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()
 
 
-class ModelShape(Shape):
-    """A model that is asked beside the engine: its fields, with `${NAME}` from the environment."""
+class JudgeShape(Shape):
+    """`judge`: the fields, with `${NAME}` from the environment."""
 
     expected = "a mapping with 'url' and 'model'"
-    kind: Any  # the class of the fields
 
     def read(self, node: Node, reader: Reader) -> Any:
         if not isinstance(node, MappingNode):
@@ -123,25 +122,19 @@ class ModelShape(Shape):
         secrets: list[str] = []
         filled = with_environment(node, reader, missing, secrets)
         assert isinstance(filled, MappingNode)
-        fields = configured(self.kind, filled, reader, [span for _, span in missing])
+        fields = configured(JudgeFields, filled, reader, [span for _, span in missing])
         if fields is INVALID:
             return INVALID
         if missing or fields is None:
-            return ModelEntry(fields, reader.span(node), tuple(missing), tuple(secrets))
+            return JudgeEntry(fields, reader.span(node), tuple(missing), tuple(secrets))
         own = [*secrets, *fields.headers.values(), *((fields.key,) if fields.key else ())]
-        return ModelEntry(fields, reader.span(node), (), tuple(dict.fromkeys(own)))
+        return JudgeEntry(fields, reader.span(node), (), tuple(dict.fromkeys(own)))
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
-        own = record_of(self.kind).schema(into)
+        own = record_of(JudgeFields).schema(into)
         name = own["$ref"].rsplit("/", 1)[-1]
         into.defs[name] = with_variables(into.defs[name], into, set())
         return own
-
-
-class JudgeShape(ModelShape):
-    """`judge` of a suite."""
-
-    kind = JudgeFields
 
 
 @a_value
