@@ -17,8 +17,8 @@ from focal_eval.script.quarantine import Entry, Placed, QuarantineShape
 from focal_eval.script.repeats import COUNT, ONCE, Repeats
 from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
-from focal_eval.script.suite_judge import JudgeShape, ModelEntry, Semantic
-from focal_eval.script.suite_simulator import PersonaModelShape
+from focal_eval.script.suite_judge import JudgeEntry, JudgeShape, Semantic
+from focal_eval.script.suite_simulator import PersonaModelShape, SimulatorEntry
 from focal_eval.script.suite_store import StoreShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
@@ -156,15 +156,15 @@ class SuiteFields:
     quarantine: Annotated[Placed | tuple[Entry, ...], QuarantineShape()] = field(
         default=(), metadata={"doc": "Cases that run and gate nothing: a file relative to this one, or the entries."}
     )
-    judge: Annotated[ModelEntry | None, JudgeShape()] = field(
+    judge: Annotated[JudgeEntry | None, JudgeShape()] = field(
         default=None,
         metadata={"doc": "The model that `response.judge` and `conversation.judge` ask, or `skip`: nobody is asked."},
     )
-    simulator: Annotated[ModelEntry | None, PersonaModelShape()] = field(
-        default=None, metadata={"doc": "The model that plays the personas of simulated users."}
-    )
     semantic: Annotated[Semantic, record_of(Semantic)] = field(
         default_factory=Semantic, metadata={"doc": "How `response.means` compares meanings."}
+    )
+    simulator: Annotated[SimulatorEntry | None, PersonaModelShape()] = field(
+        default=None, metadata={"doc": "The model that plays the personas of simulated users."}
     )
     store: Annotated[str | None, StoreShape()] = field(
         default=None, metadata={"doc": "Where runs are kept for their history: a file relative to this one, or a URL."}

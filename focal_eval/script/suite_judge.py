@@ -101,57 +101,42 @@ class JudgeFields:
 
 
 @a_value
-class ModelEntry:
-    """A suite's judge or simulator, with the environment variables that were missing and the values that are secret."""
+class JudgeEntry:
+    """A suite's judge, with the environment variables that were missing and the values that are secret."""
 
-    fields: Any  # JudgeFields or SimulatorFields; None without the missing variables, and where nobody is to be asked
+    fields: JudgeFields | None  # None where they cannot be made without the missing variables, and where nobody is to be asked
     span: Span
     missing: tuple[tuple[str, Span], ...] = ()
     secrets: tuple[str, ...] = ()
     skips: bool = False  # nobody is asked; what a judge would decide is skipped
 
 
-class ModelShape(Shape):
-    """A model that is asked beside the engine: its fields, with `${NAME}` from the environment."""
+class JudgeShape(Shape):
+    """`judge`: the fields, with `${NAME}` from the environment; or the word `skip`."""
 
-    expected = "a mapping with 'url' and 'model'"
-    kind: Any  # the class of the fields
+    expected = "a mapping with 'url' and 'model', or the word skip"
 
     def read(self, node: Node, reader: Reader) -> Any:
+        if isinstance(node, ScalarNode) and node.value == "skip":
+            return JudgeEntry(None, reader.span(node), skips=True)
         if not isinstance(node, MappingNode):
             return self.wrong(node, reader)
         missing: list[tuple[str, Span]] = []
         secrets: list[str] = []
         filled = with_environment(node, reader, missing, secrets)
         assert isinstance(filled, MappingNode)
-        fields = configured(self.kind, filled, reader, [span for _, span in missing])
+        fields = configured(JudgeFields, filled, reader, [span for _, span in missing])
         if fields is INVALID:
             return INVALID
         if missing or fields is None:
-            return ModelEntry(fields, reader.span(node), tuple(missing), tuple(secrets))
+            return JudgeEntry(fields, reader.span(node), tuple(missing), tuple(secrets))
         own = [*secrets, *fields.headers.values(), *((fields.key,) if fields.key else ())]
-        return ModelEntry(fields, reader.span(node), (), tuple(dict.fromkeys(own)))
+        return JudgeEntry(fields, reader.span(node), (), tuple(dict.fromkeys(own)))
 
     def schema(self, into: SchemaBuilder) -> JsonSchema:
-        own = record_of(self.kind).schema(into)
+        own = record_of(JudgeFields).schema(into)
         name = own["$ref"].rsplit("/", 1)[-1]
         into.defs[name] = with_variables(into.defs[name], into, set())
-        return own
-
-
-class JudgeShape(ModelShape):
-    """`judge` of a suite: its model, or the word `skip`."""
-
-    expected = "a mapping with 'url' and 'model', or the word skip"
-    kind = JudgeFields
-
-    def read(self, node: Node, reader: Reader) -> Any:
-        if isinstance(node, ScalarNode) and node.value == "skip":
-            return ModelEntry(None, reader.span(node), skips=True)
-        return super().read(node, reader)
-
-    def schema(self, into: SchemaBuilder) -> JsonSchema:
-        own = super().schema(into)
         return {"anyOf": [{"const": "skip", "description": "Nobody is asked; what a judge would decide is skipped."}, own]}
 
 

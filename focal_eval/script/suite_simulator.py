@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from focal_eval.document import record_of
-from focal_eval.document.shape import MapOf, Number, Text, shape_of
-from focal_eval.script.suite_judge import ModelShape, VotesFile
+from focal_eval.document import INVALID, Reader, Shape, record_of
+from focal_eval.document.reader import MappingNode, Node
+from focal_eval.document.shape import JsonSchema, MapOf, Number, SchemaBuilder, Text, shape_of
+from focal_eval.script.suite_engines import configured, with_environment, with_variables
+from focal_eval.script.suite_judge import VotesFile
+from focal_eval.source import Span
 from focal_eval.value import value as a_value
 
 _FILLED = Text(may_be_empty=False)
@@ -59,7 +62,36 @@ class PersonaModel:
             raise ValueError(f"'extra' may not set '{taken[0]}': it is the simulator's own")
 
 
-class PersonaModelShape(ModelShape):
-    """`simulator` of a suite."""
+@a_value
+class SimulatorEntry:
+    """A suite's simulator, with the environment variables that were missing and the values that are secret."""
 
-    kind = PersonaModel
+    fields: PersonaModel | None  # None where they cannot be made without the missing variables
+    span: Span
+    missing: tuple[tuple[str, Span], ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+class PersonaModelShape(Shape):
+    """`simulator` of a suite: the fields, with `${NAME}` from the environment."""
+
+    expected = "a mapping with 'url' and 'model'"
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.wrong(node, reader)
+        missing: list[tuple[str, Span]] = []
+        secrets: list[str] = []
+        filled = with_environment(node, reader, missing, secrets)
+        assert isinstance(filled, MappingNode)
+        fields = configured(PersonaModel, filled, reader, [span for _, span in missing])
+        if fields is INVALID:
+            return INVALID
+        own = [] if fields is None else [*fields.headers.values(), *((fields.key,) if fields.key else ())]
+        return SimulatorEntry(fields, reader.span(node), tuple(missing), tuple(dict.fromkeys([*secrets, *own])))
+
+    def schema(self, into: SchemaBuilder) -> JsonSchema:
+        own = record_of(PersonaModel).schema(into)
+        name = own["$ref"].rsplit("/", 1)[-1]
+        into.defs[name] = with_variables(into.defs[name], into, set())
+        return own
