@@ -116,6 +116,8 @@ def _start(case: Case, terms: Terms, filler: Filler, number: int) -> SessionStar
 
 def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
     script = case.script
+    if script.simulator is not None and script.simulator.persona is not None:
+        return _played(case, terms, filler, script.simulator.max_turns.times)
     replayed = () if "history" in terms.engine.abilities.seeds else script.given.history
     coming = [Coming(None if user is None else filler.said(user)) for user, _ in replayed]
     for turn in script.turns:
@@ -133,6 +135,16 @@ def _foreseen(case: Case, terms: Terms, filler: Filler) -> Foreseen:
         says = says_after(case, terms.policy)
         return Foreseen(_told_apart(case), stubs or None, tuple(coming), says)
     coming += [Coming(UNKNOWN, sure=False)] * script.simulator.max_turns.times  # nobody knows what a persona will say
+    return Foreseen(_told_apart(case), stubs or None, tuple(coming))
+
+
+def _played(case: Case, terms: Terms, filler: Filler, most: int) -> Foreseen:
+    """Of a persona: what a model will say is known once it is said, so any recording may be that of its conversation."""
+    script = case.script
+    replayed = () if "history" in terms.engine.abilities.seeds else script.given.history
+    coming = [Coming(None if user is None else filler.said(user)) for user, _ in replayed]
+    coming += [Coming(UNKNOWN, sure=False)] * most
+    stubs = {tool: [answer_data(answer) for answer in answers] for tool, answers in _answers(script, filler).items()}
     return Foreseen(_told_apart(case), stubs or None, tuple(coming))
 
 

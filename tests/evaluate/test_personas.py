@@ -249,6 +249,17 @@ def test_a_cassette_replays_a_run_offline(tmp_path: Path, monkeypatch: pytest.Mo
     assert ending(suite, "miss")["why"] == "the simulator's cassette has no answer to this, and its mode is replay"
 
 
+def test_both_sides_replay_from_cassettes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's conversations and the model's answers are kept apart; together they play a run with neither there."""
+    suite = shop(tmp_path, model=", cassette: {file: said.jsonl}")
+    tape = ("--report", "none", "--cassette-file", "tape.jsonl", "--cassette")
+    with player(good) as told:
+        assert run(suite, told.url, monkeypatch, *tape, "record")[0] == 0
+    assert run(suite, "http://127.0.0.1:9/v1", monkeypatch, *tape, "replay", out="again")[0] == 0
+    said = [[(turn["user"], turn["reply"]["response"]) for turn in journal(suite, "turn", out)] for out in ("out", "again")]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("plays", [good, invents, endless])
 def test_a_recorded_run_is_judged_again_without_the_model(
     plays: Plays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
