@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 MAX_EXPRESSION = 1_000  # characters
@@ -22,6 +23,7 @@ _ALLOWED = (
     ast.NotIn, ast.Is, ast.IsNot, ast.IfExp, ast.Call, ast.Name, ast.Load, ast.Attribute, ast.Subscript, ast.Constant,
     ast.List, ast.Tuple,
 )  # fmt: skip
+_PLAIN = frozenset({bool, dict, float, int, list, str, type(None)})
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -67,7 +69,7 @@ def _remainder(left: Any, right: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _evaluator_class() -> Any:
-    from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes
+    from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, FeatureNotAvailable
 
     operators = {**DEFAULT_OPERATORS, ast.Mult: _product, ast.Mod: _remainder}
 
@@ -85,6 +87,11 @@ def _evaluator_class() -> Any:
 
         def _eval_name(self, node: Any) -> Any:
             return self.names.get(node.id, _WORDS.get(node.id))
+
+        def _check_disallowed_items(self, item: Any) -> None:
+            """The value itself is looked at, not all that is in it: of that `_key` gives one at a time, which comes here, too."""
+            if type(item) not in _PLAIN and (callable(item) or isinstance(item, ModuleType)):
+                raise FeatureNotAvailable("this is no plain data")
 
         @staticmethod
         def _key(holder: Any, name: Any) -> Any:

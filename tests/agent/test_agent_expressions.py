@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -105,3 +106,11 @@ def test_a_value_that_cannot_be_computed_is_undecided() -> None:
     """`value` tells undecided from false."""
     with pytest.raises(Undecided, match="not supported between"):
         compile_expression("missing <= 3").value(NAMES)
+
+
+@pytest.mark.parametrize("value", [len, math, {"inner": print}])
+def test_what_is_no_plain_data_has_no_value(value: object) -> None:
+    """A function or a module among the values is never handed on, wherever it stands."""
+    expression = compile_expression("x.inner" if isinstance(value, dict) else "x")
+    with pytest.raises(Undecided, match="no plain data"):
+        expression.value({"x": value})

@@ -100,7 +100,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
-LONG = {"pytest.md", "baselines.md", "impact.md"}  # executed by `make prove`: their verbs have quicker tests of their own
+LONG = {"baselines.md", "coverage.md", "impact.md", "minimise.md", "mutation.md", "pytest.md", "rejudge.md", "whatif.md"}
+"""Executed by `make prove`: their verbs have quicker tests of their own."""
 
 
 @pytest.mark.parametrize(

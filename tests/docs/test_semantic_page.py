@@ -32,6 +32,7 @@ def meaning() -> ModuleType:
     return module
 
 
+@pytest.mark.slow  # the thresholds that follow from them are held in every run
 def test_the_error_rates_are_measured_now(meaning: ModuleType) -> None:
     """Encoded again, every figure on the page comes out; `python benchmarks/meaning.py --write` brings it up to date."""
     text = PAGE.read_text(encoding="utf-8")
