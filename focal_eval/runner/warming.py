@@ -14,7 +14,7 @@ in ten milliseconds: little beside so many turns, too much for a run of a few th
 
 
 def warm(plan: Plan) -> None:
-    """Loads the checks of a run's first script, and of a long run the library that words failures; a shard may have no script."""
+    """Loads the checks of a run's first script, where it has one, and of a long run the library that words failures."""
     if not plan.cases:
         return
     with contextlib.suppress(FocalEvalError):  # a script that was changed is told when it is its turn
