@@ -89,7 +89,7 @@ def _evaluator_class() -> Any:
             return self.names.get(node.id, _WORDS.get(node.id))
 
         def _check_disallowed_items(self, item: Any) -> None:
-            """Looks at the value itself, not at all that is in it: `_key` gives one of that at a time, which comes here, too."""
+            """Looks at the value itself, not at all that is in it: `_key` gives one of that at a time, which comes here too."""
             if type(item) not in _PLAIN and (callable(item) or isinstance(item, ModuleType)):
                 raise FeatureNotAvailable("this is no plain data")
 
