@@ -100,7 +100,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
-LONG = {"baselines.md", "coverage.md", "impact.md", "minimise.md", "mutation.md", "pytest.md", "rejudge.md", "whatif.md"}
+LONG = {
+    *("baselines.md", "bisect.md", "cassette.md", "compare.md", "coverage.md", "impact.md", "minimise.md", "mutation.md"),
+    *("pytest.md", "rejudge.md", "serve.md", "store.md", "whatif.md"),
+}
 """Executed by `make prove`: their verbs have quicker tests of their own."""
 
 

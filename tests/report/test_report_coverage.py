@@ -74,7 +74,15 @@ def test_a_report_without_coverage_pays_nothing_for_it(rich_folder: Path, tmp_pa
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("theme", "size"), [("light", DESKTOP), ("dark", PHONE), ("dark", DESKTOP), ("light", PHONE)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        ("light", DESKTOP),
+        ("dark", PHONE),
+        pytest.param("dark", DESKTOP, marks=pytest.mark.slow),
+        pytest.param("light", PHONE, marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_accessible_fits_and_does_not_act(chromium: Browser, url: str, theme: Any, size: tuple[int, int]) -> None:
     """Light and dark, at a desk and on a phone: nothing for axe, no sideways scrolling, no error, no hostile text that runs."""
     from axe_playwright_python.sync_playwright import Axe

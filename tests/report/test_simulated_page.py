@@ -97,8 +97,15 @@ def page(run: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [
+        ("light", DESKTOP),
+        ("dark", PHONE),
+        pytest.param("dark", DESKTOP, marks=pytest.mark.slow),
+        pytest.param("light", PHONE, marks=pytest.mark.slow),
+    ],
+)
 def test_the_page_shows_the_way_and_the_blame(chromium: Browser, page: str, size: tuple[int, int], scheme: Any) -> None:
     """Each state leads to its turn; nothing is wider than the page, nothing hostile acts, and nothing is logged."""
     with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme) as context:
