@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from focal_eval.errors import FocalEvalError
+from focal_eval.records import Reply, RuleMatch, ToolCall
+from focal_eval.records.codec import reply_to_json
 from focal_eval.runner.judge import PreparedScript
 from focal_eval.runner.plan import Plan
 
@@ -17,7 +19,10 @@ def warm(plan: Plan) -> None:
     """Loads the checks of a run's first script, where it has one, and of a long run the library that words failures."""
     if not plan.cases:
         return
+    reply_to_json(Reply(response="", rules=(RuleMatch(""),), tools=(ToolCall(""),)))  # how records are made is compiled once
     with contextlib.suppress(FocalEvalError):  # a script that was changed is told when it is its turn
         PreparedScript(plan.cases[0].opened().script)
     if plan.turns >= MANY:
-        import rapidfuzz.fuzz  # noqa: F401  # for its side effect: the next import of it finds it loaded
+        import difflib  # noqa: F401  # for its side effect: the next import of it finds it loaded
+
+        import rapidfuzz.fuzz  # noqa: F401  # the same
