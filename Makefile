@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-# More workers than the two cores this is meant for: tests of clusters, browsers and engines wait for other processes.
-WORKERS ?= 3
+# One worker a core: more of them only take turns.
+WORKERS ?= auto
 # The tests start hundreds of processes: what a module compiles to is kept, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
