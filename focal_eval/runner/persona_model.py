@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from focal_eval.clock import content_id
-from focal_eval.errors import EngineError, StorageError
+from focal_eval.errors import EngineError
 from focal_eval.records import Json, Tokens
+from focal_eval.runner.answer_lines import append_line, lines_of
 from focal_eval.runner.persona_prompt import VERSION, schema
 from focal_eval.value import value
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from focal_eval.engines.model_client import ModelAccess, ModelClient
 
 FORMAT = 1
-MAX_BYTES = 512_000_000
 TRIES = 2  # answers that are asked for where the first one is of no use
 
 
@@ -67,30 +64,12 @@ class AnswerBook:
         tokens = worded.tokens
         counts = None if tokens is None else [tokens.total, tokens.prompt, tokens.completion]
         told = {"text": worded.text, "model": worded.model, "tokens": counts, "problem": worded.problem}
-        line = orjson.dumps({"t": "said", "format": FORMAT, "key": key, **self._clean(told)})
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                os.write(file, line + b"\n")
-            finally:
-                os.close(file)
-        except OSError as problem:
-            raise StorageError(f"the simulator's cassette {self._path} cannot be written: {problem.strerror}") from None
+        append_line(self._path, "the simulator's", {"t": "said", "format": FORMAT, "key": key, **self._clean(told)})
 
     def _read(self) -> dict[str, Worded]:
-        try:
-            if self._path.stat().st_size > MAX_BYTES:
-                raise StorageError(f"the simulator's cassette {self._path} is larger than {MAX_BYTES:,} bytes")
-            lines = self._path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        except OSError as problem:
-            raise StorageError(f"the simulator's cassette {self._path} cannot be read: {problem.strerror}") from None
         out: dict[str, Worded] = {}
-        for line in lines:
+        for data in lines_of(self._path, "the simulator's"):
             try:
-                data = orjson.loads(line)
                 if data["t"] == "said" and data["format"] == FORMAT:
                     out[str(data["key"])] = _kept(data)
             except (ValueError, KeyError, TypeError):

@@ -6,19 +6,15 @@ are appended as votes come in; of equal ones the last counts.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from focal_eval.errors import StorageError
 from focal_eval.records import Answer, Rubric
 from focal_eval.records.codec import asked_from_json, asked_to_json
+from focal_eval.runner.answer_lines import append_line, lines_of
 
 FORMAT = 1
-MAX_BYTES = 512_000_000
 
 Cleaner = Callable[[Any], Any]
 
@@ -38,30 +34,13 @@ class VoteBook:
     def keep(self, key: str, rubric: Rubric, answer: Answer) -> None:
         """Appends an answer. Raises StorageError."""
         self._known[key] = answer
-        line = orjson.dumps({"t": "votes", "format": FORMAT, "key": key, **self._clean(asked_to_json(rubric, answer))})
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                os.write(file, line + b"\n")
-            finally:
-                os.close(file)
-        except OSError as problem:
-            raise StorageError(f"the judge's cassette {self._path} cannot be written: {problem.strerror or problem}") from None
+        told = {"t": "votes", "format": FORMAT, "key": key, **self._clean(asked_to_json(rubric, answer))}
+        append_line(self._path, "the judge's", told)
 
     def _read(self) -> dict[str, Answer]:
-        try:
-            if self._path.stat().st_size > MAX_BYTES:
-                raise StorageError(f"the judge's cassette {self._path} is larger than {MAX_BYTES:,} bytes")
-            lines = self._path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        except OSError as problem:
-            raise StorageError(f"the judge's cassette {self._path} cannot be read: {problem.strerror or problem}") from None
         out: dict[str, Answer] = {}
-        for line in lines:
+        for data in lines_of(self._path, "the judge's"):
             try:
-                data = orjson.loads(line)
                 if data["t"] == "votes" and data["format"] == FORMAT:
                     out[str(data["key"])] = asked_from_json(data)[1]
             except (ValueError, KeyError, TypeError):
