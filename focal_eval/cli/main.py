@@ -47,7 +47,7 @@ VERBS = {
     "explain": "what an error code means, with a wrong and a right example",
 }
 """Each is a module `focal_eval.cli.<verb>_verb` with `add(parser)` and `call(arguments)`."""
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 200_000
 """New objects until the collector looks for garbage cycles. Little of what a run makes is garbage of that kind, and two hundred
 conversations hold that many objects alive: with Python's 700 they are looked through every few turns, for nothing."""
 

@@ -14,6 +14,7 @@ HEAD_BYTES = 64 * 1024  # of an answer's headers, and of anything else that is n
 HEADERS = 256
 AHEAD_BYTES = 256 * 1024  # of a body that nobody has read yet; then the server has to wait
 _PIECE = 64 * 1024  # of a request's body at a time
+_READ_BYTES = 32 * 1024  # of an answer at a time
 
 _VERSIONS = ("1.1", "1.0")
 
@@ -44,16 +45,21 @@ def _reader(transport: asyncio.Transport) -> Callable[[], bool]:
     return lambda: bool(poll.poll(0))
 
 
-class Connection(asyncio.Protocol):
-    """A connection, used by one request at a time: `ask`, then `chunks` to the end; it may be asked again where `sound`."""
+class Connection(asyncio.BufferedProtocol):
+    """A connection, used by one request at a time: `ask`, then `chunks` to the end; it may be asked again where `sound`.
+
+    It reads into a buffer of its own: for a plain protocol asyncio makes one of 256 KiB for each read, and has the system map
+    and clear it, which costs more than reading a short answer.
+    """
 
     __slots__ = (
-        *("_bodiless", "_full", "_head", "_held", "_keep", "_loop", "_loose", "_parser", "_parts", "_paused", "_problem"),
+        *("_bodiless", "_buffer", "_full", "_head", "_held", "_keep", "_loop", "_loose", "_parser", "_parts", "_paused", "_problem"),
         *("_readable", "_transport", "_waiter", "answered", "closed", "complete", "headers", "idle_since", "status"),
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         self._transport: asyncio.Transport
         self._waiter: asyncio.Future[None] | None = None
         self._problem: Exception | None = None
@@ -89,13 +95,16 @@ class Connection(asyncio.Protocol):
                 self._problem = Broken(str(problem or "the connection was closed"))
         self._wake()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.complete:
             self.abort()  # nobody asked
             return
-        self._loose += len(data)
+        self._loose += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])  # which keeps nothing of it
             if self._loose > HEAD_BYTES and not self.complete:
                 raise Malformed("it sends without an end what is no body")
         except Exception as problem:

@@ -72,10 +72,11 @@ def _element(name: str, attributes: Mapping[str, str], inside: str = "") -> str:
 
 def _opening(name: str, attributes: Mapping[str, str]) -> str:
     """An element's tag up to what ends it."""
-    opening = f"<{name}"
-    for key, value in attributes.items():
-        opening += f' {key}="{value.translate(_IN_ATTRIBUTE) if _SPECIAL(value) else value}"'
-    return opening
+    return f"<{name}" + "".join([f' {key}="{_quoted(value)}"' for key, value in attributes.items()])
+
+
+def _quoted(value: str) -> str:
+    return value.translate(_IN_ATTRIBUTE) if _SPECIAL(value) else value
 
 
 def _property(name: str, value: str) -> str:
@@ -112,25 +113,29 @@ def _judge(run: ReportModel) -> list[tuple[str, str]]:
 def _suite(run: ReportModel, script: str, cases: list[Case], shared: str) -> str:
     """The element of a script."""
     verdicts = [_verdict(run, case) for case in cases]
-    counts = {
-        "tests": len(cases),
-        "failures": verdicts.count("failed") + verdicts.count("xpassed"),
-        "errors": verdicts.count("errored") + verdicts.count("not_run"),
-        "skipped": verdicts.count("skipped") + verdicts.count("xfailed"),
-    }
-    attributes = {
-        "name": visible(script),
-        **{name: str(count) for name, count in counts.items()},
-        "time": _seconds(sum(case.elapsed_ms for case in cases)),
-        "timestamp": str(run.header.get("started_at") or "")[:19],
-        "file": visible(cases[0].file),
-    }
-    own = _property("line", str(cases[0].line)) + _property("tags", visible(" ".join(cases[0].tags)))
-    tests = "".join([_case(run, case) for case in cases])
-    return _element("testsuite", attributes, _element("properties", {}, shared + own) + tests)
+    failures = verdicts.count("failed") + verdicts.count("xpassed")
+    errors = verdicts.count("errored") + verdicts.count("not_run")
+    skipped = verdicts.count("skipped") + verdicts.count("xfailed")
+    first, began = cases[0], str(run.header.get("started_at") or "")[:19]
+    return (
+        f'<testsuite name="{_quoted(visible(script))}" tests="{len(cases)}" failures="{failures}" errors="{errors}" '
+        f'skipped="{skipped}" time="{_seconds(sum([case.elapsed_ms for case in cases]))}" timestamp="{_quoted(began)}" '
+        f'file="{_quoted(visible(first.file))}"><properties>{shared}<property name="line" value="{first.line}" />'
+        f'<property name="tags" value="{_quoted(visible(" ".join(first.tags)))}" /></properties>'
+        f"{''.join([_case(run, case) for case in cases])}</testsuite>"
+    )
 
 
 def _case(run: ReportModel, case: Case) -> str:
+    name, classname = _quoted(visible(case.name)), _quoted(visible(case.script.replace("/", ".")))
+    opening = f'<testcase name="{name}" classname="{classname}" time="{_seconds(case.elapsed_ms)}"'
+    plainly = case.verdict == "passed" and len(case.attempts) == 1 and not (case.last.soft or case.last.tolerated)
+    inside = "" if plainly else _told_of(run, case)
+    return f"{opening}>{inside}</testcase>" if inside else opening + " />"
+
+
+def _told_of(run: ReportModel, case: Case) -> str:
+    """What there is to tell of a case beside that it passed."""
     results = [_result(kind, message, text, f"focal-eval.{kind}") for kind, message, text in _results(run, case)]
     results += [_earlier(attempt, case.flaky) for attempt in case.attempts[:-1]]
     said = list(_conversation(run, case)) if case.verdict in ("failed", "errored", "xpassed", "not_run") else []
@@ -139,9 +144,7 @@ def _case(run: ReportModel, case: Case) -> str:
     said += [f"tolerated: {one_line(str(finding.get('message')), MAX_MESSAGE)}" for finding in run.tolerated_in(case)]
     if said:
         results.append(_element("system-out", {}, visible(clip("\n".join(said), MAX_TEXT)).translate(_IN_TEXT)))
-    classname = visible(case.script.replace("/", "."))
-    attributes = {"name": visible(case.name), "classname": classname, "time": _seconds(case.elapsed_ms)}
-    return _element("testcase", attributes, "".join(results))
+    return "".join(results)
 
 
 def _verdict(run: ReportModel, case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -40,15 +40,18 @@ class Watch:
 
     async def within(self, work: Coroutine[Any, Any, T], limit: float) -> T:
         """As the function of this name."""
-        try:
-            waiting = work.send(None)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        rest: Awaitable[T] = work
+        if self._task is None:  # a task that waited once will wait again: it needs no second look
+            try:
+                waiting = work.send(None)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            rest = _Rest(work, waiting)
         task = self._begin(limit)
         before = task.cancelling()
         try:
-            rest: T = await _Rest(work, waiting)
+            return await rest
         except asyncio.CancelledError as problem:
             if self._late:
                 self._late = False
@@ -60,7 +63,6 @@ class Watch:
             if self._late:
                 self._late = False
                 task.uncancel()
-        return rest
 
     def close(self) -> None:
         """Takes the timer back."""

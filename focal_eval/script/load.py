@@ -17,7 +17,6 @@ from focal_eval.registry import nearest
 from focal_eval.script.cache import Cached, ScriptCache
 from focal_eval.script.model import Script
 from focal_eval.script.previews import check_fillings
-from focal_eval.script.read import FragmentFields, read_script
 from focal_eval.script.templates import Trail, may_hold_templates
 from focal_eval.source import whole_file
 from focal_eval.value import value
@@ -152,6 +151,8 @@ class Loader:
 
     def from_document(self, document: Document, path: Path, id: str) -> Script | None:
         """The script in a document that was read already; its problems stay in the document."""
+        from focal_eval.script.read import read_script  # slow to import, and not needed where all scripts are in the cache
+
         reader = Reader(document)
         reader.scratch["include"] = _Splice(self, path, ()).include
         script = read_script(document, id, reader)
@@ -179,6 +180,8 @@ class Loader:
         reader.scratch["include"] = _Splice(self, path, (*stack, path)).include
         value: Any = INVALID
         if document.root is not None:
+            from focal_eval.script.read import FragmentFields  # as in `from_document`
+
             value = record_of(FragmentFields).read(document.root, reader)
         elif not document.problems.errors:
             document.problems.error(
