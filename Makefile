@@ -48,6 +48,8 @@ prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on sma
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/run.py --quick
 	$(BIN)/python benchmarks/remote.py --quick
+	$(BIN)/python benchmarks/large.py --quick
+	$(BIN)/python benchmarks/journal.py --quick
 	$(BIN)/python benchmarks/store.py --quick
 
 bench: $(VENV)/.installed-dev ## measures this tool beside others and rewrites benchmarks/README.md; half an hour
