@@ -54,7 +54,18 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         *("_bodiless", "_buffer", "_full", "_head", "_held", "_keep", "_loop", "_loose", "_parser", "_parts", "_paused"),
-        *("_problem", "_readable", "_transport", "_waiter", "answered", "closed", "complete", "headers", "idle_since", "status"),
+        *(
+            "_problem",
+            "_readable",
+            "_transport",
+            "_waiter",
+            "answered",
+            "closed",
+            "complete",
+            "headers",
+            "idle_since",
+            "status",
+        ),
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
