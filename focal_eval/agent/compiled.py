@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from focal_eval.agent.filling import reads_results
 from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Slot, Step, Tool, Trigger, Values
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.spellings import Requires
-from focal_eval.agent.tested import If, Test, Told, several
+from focal_eval.agent.tested import If, Moment, Test, Told, several
 from focal_eval.agent.trigger import Triggers
 from focal_eval.agent.walk import deep
 from focal_eval.pattern import Pattern, compile_pattern
@@ -65,6 +65,38 @@ class PlayedRule:
     @property
     def constrains(self) -> bool:
         return bool(self.enforce or self.forbid)
+
+
+class RuleIndex:
+    """Rules with triggers, found by what was said and what happened: those that may hold, or of which a part may."""
+
+    __slots__ = ("_always", "_by_event", "_by_word")
+
+    def __init__(self, rules: Iterable[PlayedRule]) -> None:
+        self._always: list[PlayedRule] = []
+        self._by_word: dict[int, list[PlayedRule]] = {}
+        self._by_event: dict[str, dict[str, list[PlayedRule]]] = {}
+        for rule in rules:
+            assert rule.test is not None
+            for atom in rule.mentioned:
+                self._by_word.setdefault(atom, []).append(rule)
+            tied = rule.test.tied()
+            for what, name in tied or ():
+                self._by_event.setdefault(what, {}).setdefault(name, []).append(rule)
+            if tied is None and rule.test.necessary() is None:
+                self._always.append(rule)
+
+    def touched(self, moment: Moment) -> list[PlayedRule]:
+        """The rules to be looked at, in their order; all others neither hold nor come near."""
+        found = {rule.order: rule for rule in self._always}
+        for atom in moment.hits.keys() & self._by_word.keys():
+            for rule in self._by_word[atom]:
+                found[rule.order] = rule
+        for what, by_name in self._by_event.items():
+            for name in getattr(moment, what):
+                for rule in by_name.get(name, ()):
+                    found[rule.order] = rule
+        return [found[order] for order in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +165,11 @@ class Playable:
         self.fallback = None if fallback is None else str(fallback)
         self.detect = tuple((str(code), triggers.test(trigger)) for code, trigger in file.languages.detect)
         self.lexicon = triggers.lexicon
-        self._index_rules()
+        waiting = [rule for rule in self.rules.values() if rule.late]
+        at_once = [rule for rule in self.rules.values() if rule.test is not None and not rule.late]
+        self.early, self.late = RuleIndex(at_once), RuleIndex(waiting)
         self.scored = tuple(rule for rule in self.rules.values() if rule.lexical and rule.rule.enabled)
         self.constraints = tuple(rule for rule in self.rules.values() if rule.constrains and rule.rule.enabled)
-
-    def _index_rules(self) -> None:
-        by_word: list[list[PlayedRule]] = [[] for _ in self.lexicon.texts]
-        always: list[PlayedRule] = []
-        for rule in self.rules.values():
-            if rule.test is None or rule.late:
-                continue
-            for atom in rule.mentioned:
-                by_word[atom].append(rule)
-            if rule.test.necessary() is None:
-                always.append(rule)
-        self.by_word = tuple(map(tuple, by_word))
-        self.always = tuple(always)
-        self.late = tuple(rule for rule in self.rules.values() if rule.late)
 
     def _rule(self, rule: Rule, order: int) -> PlayedRule:
         test = None if rule.match is None else self.triggers.test(rule.match)
