@@ -64,7 +64,7 @@ WIDE_DOORS = {
 DOORS = {
     "yaml": ("focal_eval.document.",),
     "regex": ("focal_eval.pattern",),
-    "jinja2": ("focal_eval.template", "focal_eval.report."),
+    "jinja2": ("focal_eval.template.", "focal_eval.report."),
     "simpleeval": (),  # tests alone: it judges our expressions
     "httpx": ("focal_eval.engines.wire_httpx",),
     "httptools": ("focal_eval.engines.wire_protocol",),
