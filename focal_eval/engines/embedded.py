@@ -58,7 +58,8 @@ class Embedded:
     )
 
     def connect(self, setting: Setting) -> EmbeddedEngine:
-        agent = open_agent(setting.root / self.agent, self.agent)
+        path = setting.root / self.agent
+        agent = Playable(*setting.agents[path]) if path in setting.agents else open_agent(path, self.agent)
         scorer = None if self.scorer is None else find_callable(self.scorer, setting, "the engine's scorer")()
         if scorer is not None and not callable(getattr(scorer, "scores", None)):
             raise UsageError(f"the engine's scorer '{self.scorer}' makes {type(scorer).__name__}, which has no method 'scores'")

@@ -33,13 +33,15 @@ class AgentFile:
         return {"file": self.file, "digest": self.digest, "id": self.id, **kept}
 
 
-def read_agent(path: Path) -> AgentFile:
-    """The agent file at `path`; its problems are in it, nothing is raised."""
+def read_agent(path: Path, setting: Setting | None = None) -> AgentFile:
+    """The agent file at `path`, left in the setting where it can be played; its problems are in it, nothing is raised."""
     document = read_file(path, shown(path))
     agent = load_agent(document)
     problems = tuple(document.problems)
     if agent is None:
         return AgentFile(document.file, document.digest, None, None, problems)
+    if setting is not None:
+        setting.agents[path] = agent, document.digest
     return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems, document.text)
 
 
@@ -59,7 +61,7 @@ def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile |
         place = entry.spans.get("agent_file") or entry.spans.get("agent", entry.span)  # `agent` may be a live engine's id
         problems.error("missing-agent", f"there is no agent file {shown(path)}", place, help=nearest_file(path))
         return None
-    return read_agent(path)
+    return read_agent(path, setting)
 
 
 def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:
