@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from focal_eval.agent.builtin import table_rows
@@ -16,6 +16,7 @@ from focal_eval.agent.tested import If, Moment, Test, Told, several
 from focal_eval.agent.trigger import Triggers
 from focal_eval.agent.walk import deep
 from focal_eval.pattern import Pattern, compile_pattern
+from focal_eval.value import value
 
 
 class Condition:
@@ -33,15 +34,15 @@ class Condition:
         for name in self._names:
             if names.get(name) is None or names[name] is False:
                 return f"{name} is not set"
-        for name, value in self._values:
-            if names.get(name) != value:
-                return f"{name} is {names.get(name)!r}, not {value!r}"
+        for name, wanted in self._values:
+            if names.get(name) != wanted:
+                return f"{name} is {names.get(name)!r}, not {wanted!r}"
         if self._expression is not None and not self._expression.holds(names):
             return self._expression.text
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedRule:
     """A rule, ready to match."""
 
@@ -99,7 +100,7 @@ class RuleIndex:
         return [found[order] for order in sorted(found)]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedGo:
     """A transition, ready to test."""
 
@@ -113,7 +114,7 @@ class PlayedGo:
         return self.test is None or self.test.silent
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedStep:
     """A step with its transitions in the order they are tried."""
 
@@ -123,7 +124,7 @@ class PlayedStep:
     slots: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedScenario:
     """A scenario, ready to play."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from focal_eval.agent.expression import Expression
 from focal_eval.pattern import Pattern, PatternTimeout, compile_pattern
+from focal_eval.value import value
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Test(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Words:
     """Words and phrases, one or all of them."""
 
@@ -104,7 +105,7 @@ class Words:
         return self._these
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """One of several patterns, anywhere in the message."""
 
@@ -161,7 +162,7 @@ def searched(pattern: Pattern, moment: Moment) -> str | None:
     return moment.searched[text]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Told:
     """Something else is known of the turn: a slot, a tool, the language."""
 
@@ -195,7 +196,7 @@ class Told:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class If:
     """An expression is true."""
 
@@ -225,7 +226,7 @@ class If:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not:
     """The inner trigger does not hold."""
 
@@ -258,7 +259,7 @@ class Not:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Several:
     """One, or all, of several triggers."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
@@ -13,6 +13,7 @@ from focal_eval.checks.text import response_of
 from focal_eval.document.shape import Number
 from focal_eval.records import Finding
 from focal_eval.registry import did_you_mean
+from focal_eval.value import value
 
 _CODES = (
     "af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl gu ha he hi hr ht hu hy "
@@ -33,7 +34,7 @@ def _identifier(among: frozenset[str]) -> Any:
     return _whole() if among == CODES else narrowed(_whole(), among)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Language(TurnCheck):
     """The response is written in this language (ISO 639-1); a text too short to tell is not judged."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from focal_eval.records import (
     Transition,
     UnknownType,
 )
+from focal_eval.value import value
 
 _REPORTS = frozenset(
     {"response", "rules", "candidates", "tools", "scenario", "transitions", "template", "enforcement", "outcome"}
@@ -43,7 +44,7 @@ _REPORTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Embedded:
     """An agent file, played in this process."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from focal_eval.agent.load import load_agent
@@ -14,9 +13,10 @@ from focal_eval.runner.journal import AGENT
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
 from focal_eval.script.suite_engines import Engine
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentFile:
     """An agent file, read; `names` is None where it has errors."""
 
