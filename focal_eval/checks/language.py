@@ -39,6 +39,7 @@ class Language(TurnCheck):
     """The response is written in this language (ISO 639-1); a text too short to tell is not judged."""
 
     short: ClassVar[str] = "code"
+    loads: ClassVar[bool] = True
     code: str = field(metadata={"doc": "ISO 639-1, such as de."})
     among: tuple[str, ...] = field(default=(), metadata={"doc": "The only languages that come into question."})
     at_least: Annotated[float, Number(minimum=0, maximum=1)] = field(
@@ -53,6 +54,10 @@ class Language(TurnCheck):
                 raise ValueError(f"'{code}' is not an ISO 639-1 code of a known language{'; ' + fix if fix else ''}")
         if self.among and set(self.among) <= {self.code}:
             raise ValueError("'among' names the languages to choose from; give at least two")
+
+    @classmethod
+    def load(cls) -> None:
+        _whole()
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)
