@@ -108,10 +108,7 @@ class PlayedGo:
     scenario: str | None  # another scenario, None within its own
     step: str | None  # None: the start of that scenario, or the end of this one
     test: Test | None
-
-    @property
-    def silent(self) -> bool:
-        return self.test is None or self.test.silent
+    silent: bool  # it does not read the message
 
 
 @value
@@ -166,6 +163,9 @@ class Playable:
         self.fallback = None if fallback is None else str(fallback)
         self.detect = tuple((str(code), triggers.test(trigger)) for code, trigger in file.languages.detect)
         self.lexicon = triggers.lexicon
+        self.spoken = _spoken(file)
+        self.starters = frozenset().union(*(flow.rules for flow in self.scenarios.values()))
+        self.asked_for = any(flow.enter is not None for flow in self.scenarios.values())
         waiting = [rule for rule in self.rules.values() if rule.late]
         at_once = [rule for rule in self.rules.values() if rule.test is not None and not rule.late]
         self.early, self.late = RuleIndex(at_once), RuleIndex(waiting)
@@ -224,7 +224,14 @@ class Playable:
         if go.on_tool_error:
             parts.append(Told("failed", frozenset(map(str, go.on_tool_error))))
         scenario, step = target(str(go.to))
-        return PlayedGo(go, scenario, step, several(parts, every=True) if parts else None)
+        test = several(parts, every=True) if parts else None
+        return PlayedGo(go, scenario, step, test, test is None or test.silent)
+
+
+def _spoken(file: Agent) -> frozenset[str]:
+    """The languages an agent tells apart, or has texts in."""
+    texts = (str(name) for template in file.templates for name, _ in template.text.texts if name)
+    return frozenset((str(file.languages.default), *(str(code) for code, _ in file.languages.detect), *texts))
 
 
 class _Done:
