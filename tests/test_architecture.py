@@ -45,7 +45,6 @@ HEAVY = frozenset(
         "ray",
         "regex",
         "rich",
-        "simpleeval",
         "sqlalchemy",
         "starlette",
         "tabulate",
@@ -65,8 +64,8 @@ WIDE_DOORS = {
 DOORS = {
     "yaml": ("focal_eval.document.",),
     "regex": ("focal_eval.pattern",),
-    "jinja2": ("focal_eval.template", "focal_eval.report."),
-    "simpleeval": ("focal_eval.agent.",),
+    "jinja2": ("focal_eval.template.", "focal_eval.report."),
+    "simpleeval": (),  # tests alone: it judges our expressions
     "httpx": ("focal_eval.engines.wire_httpx",),
     "httptools": ("focal_eval.engines.wire_protocol",),
     **dict.fromkeys(("alembic", "psycopg", "sqlalchemy"), ("focal_eval.store.",)),

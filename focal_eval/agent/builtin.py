@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.agent.filling import filled
 from focal_eval.agent.model import Table, Tool
 from focal_eval.template import TemplateProblem
 from focal_eval.text import fold
+from focal_eval.value import value
 
 NO_ANSWER = "no answer is defined"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolOutcome:
     """What a tool answered."""
 

@@ -15,18 +15,14 @@ _LEXICAL = LexicalScorer()
 
 def match_early(work: Work, scorer: Scorer | None) -> None:
     """Looks at every rule that does not wait for tools."""
-    agent, hits = work.agent, work.hits
-    touched = {rule.order: rule for atom in hits for rule in agent.by_word[atom]}
-    for rule in agent.always:
-        touched[rule.order] = rule
-    found = _tested(work, [touched[order] for order in sorted(touched)])
+    found = _tested(work, work.agent.early.touched(work))
     found += _scored(work, scorer)
     _take(work, found)
 
 
 def match_late(work: Work) -> list[str]:
     """Looks at the rules that wait for tools; the names of those that matched now."""
-    waiting = [rule for rule in work.agent.late if rule.name not in work.matched]
+    waiting = [rule for rule in work.agent.late.touched(work) if rule.name not in work.matched]
     if not waiting:
         return []
     before = set(work.matched)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from focal_eval.agent.builtin import table_rows
@@ -12,10 +12,11 @@ from focal_eval.agent.filling import reads_results
 from focal_eval.agent.model import Agent, Go, Relocalise, Rule, Scenario, Slot, Step, Tool, Trigger, Values
 from focal_eval.agent.slots import SlotReader
 from focal_eval.agent.spellings import Requires
-from focal_eval.agent.tested import If, Test, Told, several
+from focal_eval.agent.tested import If, Moment, Test, Told, several
 from focal_eval.agent.trigger import Triggers
 from focal_eval.agent.walk import deep
 from focal_eval.pattern import Pattern, compile_pattern
+from focal_eval.value import value
 
 
 class Condition:
@@ -33,15 +34,15 @@ class Condition:
         for name in self._names:
             if names.get(name) is None or names[name] is False:
                 return f"{name} is not set"
-        for name, value in self._values:
-            if names.get(name) != value:
-                return f"{name} is {names.get(name)!r}, not {value!r}"
+        for name, wanted in self._values:
+            if names.get(name) != wanted:
+                return f"{name} is {names.get(name)!r}, not {wanted!r}"
         if self._expression is not None and not self._expression.holds(names):
             return self._expression.text
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedRule:
     """A rule, ready to match."""
 
@@ -67,7 +68,39 @@ class PlayedRule:
         return bool(self.enforce or self.forbid)
 
 
-@dataclass(frozen=True, slots=True)
+class RuleIndex:
+    """Rules with triggers, found by what was said and what happened: those that may hold, or of which a part may."""
+
+    __slots__ = ("_always", "_by_event", "_by_word")
+
+    def __init__(self, rules: Iterable[PlayedRule]) -> None:
+        self._always: list[PlayedRule] = []
+        self._by_word: dict[int, list[PlayedRule]] = {}
+        self._by_event: dict[str, dict[str, list[PlayedRule]]] = {}
+        for rule in rules:
+            assert rule.test is not None
+            for atom in rule.mentioned:
+                self._by_word.setdefault(atom, []).append(rule)
+            tied = rule.test.tied()
+            for what, name in tied or ():
+                self._by_event.setdefault(what, {}).setdefault(name, []).append(rule)
+            if tied is None and rule.test.necessary() is None:
+                self._always.append(rule)
+
+    def touched(self, moment: Moment) -> list[PlayedRule]:
+        """The rules to be looked at, in their order; all others neither hold nor come near."""
+        found = {rule.order: rule for rule in self._always}
+        for atom in moment.hits.keys() & self._by_word.keys():
+            for rule in self._by_word[atom]:
+                found[rule.order] = rule
+        for what, by_name in self._by_event.items():
+            for name in getattr(moment, what):
+                for rule in by_name.get(name, ()):
+                    found[rule.order] = rule
+        return [found[order] for order in sorted(found)]
+
+
+@value
 class PlayedGo:
     """A transition, ready to test."""
 
@@ -75,13 +108,10 @@ class PlayedGo:
     scenario: str | None  # another scenario, None within its own
     step: str | None  # None: the start of that scenario, or the end of this one
     test: Test | None
-
-    @property
-    def silent(self) -> bool:
-        return self.test is None or self.test.silent
+    silent: bool  # it does not read the message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedStep:
     """A step with its transitions in the order they are tried."""
 
@@ -91,7 +121,7 @@ class PlayedStep:
     slots: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlayedScenario:
     """A scenario, ready to play."""
 
@@ -133,23 +163,14 @@ class Playable:
         self.fallback = None if fallback is None else str(fallback)
         self.detect = tuple((str(code), triggers.test(trigger)) for code, trigger in file.languages.detect)
         self.lexicon = triggers.lexicon
-        self._index_rules()
+        self.spoken = _spoken(file)
+        self.starters = frozenset().union(*(flow.rules for flow in self.scenarios.values()))
+        self.asked_for = any(flow.enter is not None for flow in self.scenarios.values())
+        waiting = [rule for rule in self.rules.values() if rule.late]
+        at_once = [rule for rule in self.rules.values() if rule.test is not None and not rule.late]
+        self.early, self.late = RuleIndex(at_once), RuleIndex(waiting)
         self.scored = tuple(rule for rule in self.rules.values() if rule.lexical and rule.rule.enabled)
         self.constraints = tuple(rule for rule in self.rules.values() if rule.constrains and rule.rule.enabled)
-
-    def _index_rules(self) -> None:
-        by_word: list[list[PlayedRule]] = [[] for _ in self.lexicon.texts]
-        always: list[PlayedRule] = []
-        for rule in self.rules.values():
-            if rule.test is None or rule.late:
-                continue
-            for atom in rule.mentioned:
-                by_word[atom].append(rule)
-            if rule.test.necessary() is None:
-                always.append(rule)
-        self.by_word = tuple(map(tuple, by_word))
-        self.always = tuple(always)
-        self.late = tuple(rule for rule in self.rules.values() if rule.late)
 
     def _rule(self, rule: Rule, order: int) -> PlayedRule:
         test = None if rule.match is None else self.triggers.test(rule.match)
@@ -203,7 +224,14 @@ class Playable:
         if go.on_tool_error:
             parts.append(Told("failed", frozenset(map(str, go.on_tool_error))))
         scenario, step = target(str(go.to))
-        return PlayedGo(go, scenario, step, several(parts, every=True) if parts else None)
+        test = several(parts, every=True) if parts else None
+        return PlayedGo(go, scenario, step, test, test is None or test.silent)
+
+
+def _spoken(file: Agent) -> frozenset[str]:
+    """The languages an agent tells apart, or has texts in."""
+    texts = (str(name) for template in file.templates for name, _ in template.text.texts if name)
+    return frozenset((str(file.languages.default), *(str(code) for code, _ in file.languages.detect), *texts))
 
 
 class _Done:

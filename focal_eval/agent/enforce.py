@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.agent.candidates import filter_of
@@ -15,9 +14,10 @@ from focal_eval.agent.slots import chosen_group
 from focal_eval.agent.turn import Enforced, Request, Said, Work
 from focal_eval.pattern import PatternTimeout
 from focal_eval.text import words
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Judged:
     """What a constraint makes of a reply: None as violation is a pass."""
 

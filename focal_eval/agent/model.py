@@ -6,13 +6,14 @@ A name that ends in `_` has the key without it (`if_` is `if`). `span` is never 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 from focal_eval.agent.placed import NOWHERE, ById, KeyedBy, Located, Placed, PlainData
 from focal_eval.agent.spellings import Collect, Requires, TextByLanguage
 from focal_eval.document.shape import ListOf, Number
 from focal_eval.source import Span
+from focal_eval.value import value
 
 Count = Annotated[int, Number(whole=True, minimum=0)]
 Share = Annotated[float, Number(minimum=0, maximum=1)]
@@ -21,7 +22,7 @@ Values = Annotated[tuple[tuple[Placed, Any], ...], KeyedBy(PlainData())]  # name
 Names = tuple[Placed, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trigger(Located):
     """When something holds of the message and the conversation; all keys that are given must hold."""
 
@@ -43,7 +44,7 @@ class Trigger(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scope(Located):
     """Where a rule applies: everywhere, in scenarios, or at steps."""
 
@@ -54,7 +55,7 @@ class Scope(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rule(Located):
     """A rule: when it matches, what it then does, and how it stands to other rules."""
 
@@ -85,7 +86,7 @@ class Rule(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Go(Located):
     """A transition: where to, and when."""
 
@@ -101,7 +102,7 @@ class Go(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step(Located):
     """A step: what it collects, runs, says, and where it goes."""
 
@@ -118,7 +119,7 @@ class Step(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enter(Located):
     """What starts a scenario: one of these rules matched, or the trigger holds."""
 
@@ -127,7 +128,7 @@ class Enter(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class First(Located):
     """A scenario that comes before this one, unless an expression holds."""
 
@@ -136,7 +137,7 @@ class First(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relocalise(Located):
     """Back to a step of the active scenario, forgetting slots on the way."""
 
@@ -147,7 +148,7 @@ class Relocalise(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scenario(Located):
     """A flow of steps; at most one is active at a time."""
 
@@ -168,7 +169,7 @@ class Scenario(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Slot(Located):
     """A value read from what the user says; it becomes the variable of the same name."""
 
@@ -189,7 +190,7 @@ class Slot(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Arg(Located):
     """Where a tool's argument comes from; exactly one source."""
 
@@ -203,7 +204,7 @@ class Arg(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer(Located):
     """What a tool answers to calls with these arguments."""
 
@@ -213,7 +214,7 @@ class Answer(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Table(Located):
     """Answers looked up by one argument, or by several joined with `|`."""
 
@@ -223,7 +224,7 @@ class Table(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tool(Located):
     """A tool binding: its arguments, and what it answers where a script has no stub."""
 
@@ -243,7 +244,7 @@ class Tool(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TemplateDef(Located):
     """A text the agent says."""
 
@@ -255,7 +256,7 @@ class TemplateDef(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Languages(Located):
     """Which languages the agent speaks and how it notices the user's."""
 
@@ -265,7 +266,7 @@ class Languages(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings(Located):
     """Figures that decide for the whole agent."""
 
@@ -277,7 +278,7 @@ class Settings(Located):
     span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentNames:
     """What scripts may refer to in this agent."""
 
@@ -288,7 +289,7 @@ class AgentNames:
     variables: frozenset[str]  # slots and every variable that something sets
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Agent(Located):
     """A whole agent as authored."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from focal_eval.agent.candidates import apply_sets
 from focal_eval.agent.compiled import PlayedGo, PlayedScenario, PlayedStep
 from focal_eval.agent.filling import filled
@@ -27,13 +29,15 @@ def steer_late(work: Work, matched: list[str]) -> None:
         _interrupt(work, wanted[0], "rule")
 
 
-def _wanted(work: Work, matched: object, *, by_trigger: bool = True) -> list[PlayedScenario]:
+def _wanted(work: Work, matched: Iterable[str], *, by_trigger: bool = True) -> list[PlayedScenario]:
     """Scenarios the message asks for, by priority; those already going on are not asked for again."""
-    state = work.state
+    state, agent = work.state, work.agent
+    rules = agent.starters.intersection(matched)
+    if not rules and not (by_trigger and agent.asked_for):
+        return []
     busy = {state.scenario, *(entry[0] for entry in state.suspended), *state.waiting}
-    rules = set(matched)  # type: ignore[call-overload]  # any collection of names
     found = []
-    for flow in work.agent.scenarios.values():
+    for flow in agent.scenarios.values():
         asked = bool(flow.rules & rules) or (by_trigger and flow.enter is not None and flow.enter.holds(work))
         if asked and flow.name not in busy and (flow.requires is None or flow.requires.unmet(work.names()) is None):
             found.append(flow)

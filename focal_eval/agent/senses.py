@@ -24,10 +24,8 @@ def language_at_start(agent: Playable, metadata: dict[str, object]) -> str:
     languages = agent.file.languages
     locale = metadata.get(str(languages.metadata)) if languages.metadata is not None else None
     code = str(locale).replace("_", "-").split("-")[0].casefold() if isinstance(locale, str) else ""
-    spoken = {str(code) for code, _ in languages.detect} | {str(languages.default)}
-    spoken |= {str(name) for one in agent.file.templates for name, _ in one.text.texts if name}
     authored = next((value for name, value in agent.file.variables if str(name) == "language"), None)
-    return code if code in spoken else str(authored or languages.default)
+    return code if code in agent.spoken else str(authored or languages.default)
 
 
 def read_slots(work: Work) -> None:

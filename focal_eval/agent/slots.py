@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from focal_eval.agent.expression import Expression, compile_expression
@@ -14,6 +13,7 @@ from focal_eval.agent.model import Slot
 from focal_eval.agent.tested import Moment
 from focal_eval.agent.trigger import Triggers
 from focal_eval.pattern import Pattern, PatternTimeout, compile_pattern
+from focal_eval.value import value
 
 DATE_FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y")
 _DATE_PARTS = {"%Y": r"\d{4}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%y": r"\d{2}", "%B": r"[A-Za-z]+", "%b": r"[A-Za-z]{3}"}
@@ -32,7 +32,7 @@ _NORMALISE: Mapping[str, Callable[[str], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """What a message said of a slot: `invalid` where values were there but none is allowed."""
 

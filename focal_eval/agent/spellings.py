@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from focal_eval.agent.placed import KeyedBy, Placed, PlainData
 from focal_eval.document import INVALID, Reader, SchemaBuilder, Shape
 from focal_eval.document.reader import MappingNode, Node, ScalarNode, SequenceNode
 from focal_eval.document.shape import ListOf
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Requires:
     """A condition: names that must be set, names that must have values, or an expression."""
 
@@ -44,14 +44,14 @@ class _RequiresShape(Shape):
         return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "object"}]}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Need:
     """Slots a step wants: one of these groups has to be complete."""
 
     any_of: tuple[tuple[Placed, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Collect:
     """What a step collects, in the order it asks."""
 
@@ -97,7 +97,7 @@ class _CollectShape(Shape):
         return {"anyOf": [one, {"type": "array", "items": one}]}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TextByLanguage:
     """A text, or one text a language; the language of a text without one is empty."""
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Any, Protocol, TypeVar
 
 from focal_eval.agent.expression import Expression
 from focal_eval.pattern import Pattern, PatternTimeout, compile_pattern
+from focal_eval.value import value
+
+T = TypeVar("T")
 
 LATE = frozenset({"result", "error"})  # names that change while a turn's tools run
+
+
+Ties = frozenset[tuple[str, str]]
+"""What happened (filled | corrected | called | failed), and to which slot or tool."""
 
 
 class Moment(Protocol):
@@ -54,12 +61,16 @@ class Test(Protocol):
         """Words of which at least one must occur, None where it may hold without any."""
         ...
 
+    def tied(self) -> Ties | None:
+        """What of slots and tools must have happened, one of these at least; None where it may hold without any."""
+        ...
+
     def mentioned(self) -> frozenset[int]:
         """Every word that speaks for it."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Words:
     """Words and phrases, one or all of them."""
 
@@ -67,28 +78,34 @@ class Words:
     every: bool
     late: bool = False
     silent: bool = False
+    _these: frozenset[int] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_these", frozenset(self.atoms))
 
     def holds(self, moment: Moment) -> bool:
-        hits = moment.hits
         if self.every:
-            return all(atom in hits for atom in self.atoms)
-        return any(atom in hits for atom in self.atoms)
+            return self._these <= moment.hits.keys()
+        return not self._these.isdisjoint(moment.hits)
 
     def share(self, moment: Moment) -> float:
-        count = sum(atom in moment.hits for atom in self.atoms)
+        count = len(self._these & moment.hits.keys())
         return count / len(self.atoms) if self.every else float(count > 0)
 
     def evidence(self, moment: Moment) -> list[str]:
         return [f"'{moment.words[moment.hits[atom]]}'" for atom in self.atoms if atom in moment.hits]
 
     def necessary(self) -> frozenset[int] | None:
-        return frozenset(self.atoms)
+        return self._these
+
+    def tied(self) -> Ties | None:
+        return None
 
     def mentioned(self) -> frozenset[int]:
-        return frozenset(self.atoms)
+        return self._these
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """One of several patterns, anywhere in the message."""
 
@@ -110,6 +127,9 @@ class Found:
         return [f"/{pattern.text}/ at '{text}'" for pattern, text in found if text is not None][:1]
 
     def necessary(self) -> frozenset[int] | None:
+        return None
+
+    def tied(self) -> Ties | None:
         return None
 
     def mentioned(self) -> frozenset[int]:
@@ -142,7 +162,7 @@ def searched(pattern: Pattern, moment: Moment) -> str | None:
     return moment.searched[text]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Told:
     """Something else is known of the turn: a slot, a tool, the language."""
 
@@ -154,27 +174,29 @@ class Told:
     def late(self) -> bool:
         return self.what in {"called", "failed"}
 
-    def _seen(self, moment: Moment) -> set[str]:
-        seen = {moment.language} if self.what == "language" else getattr(moment, self.what)
-        return set(self.these & seen)
+    def _seen(self, moment: Moment) -> Iterable[str]:
+        return (moment.language,) if self.what == "language" else getattr(moment, self.what)  # type: ignore[no-any-return]
 
     def holds(self, moment: Moment) -> bool:
-        return bool(self._seen(moment))
+        return not self.these.isdisjoint(self._seen(moment))
 
     def share(self, moment: Moment) -> float:
         return float(self.holds(moment))
 
     def evidence(self, moment: Moment) -> list[str]:
-        return [f"{self.what} {name}" for name in sorted(self._seen(moment))]
+        return [f"{self.what} {name}" for name in sorted(self.these.intersection(self._seen(moment)))]
 
     def necessary(self) -> frozenset[int] | None:
         return None
+
+    def tied(self) -> Ties | None:
+        return None if self.what == "language" else frozenset((self.what, name) for name in self.these)
 
     def mentioned(self) -> frozenset[int]:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class If:
     """An expression is true."""
 
@@ -197,11 +219,14 @@ class If:
     def necessary(self) -> frozenset[int] | None:
         return None
 
+    def tied(self) -> Ties | None:
+        return None
+
     def mentioned(self) -> frozenset[int]:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not:
     """The inner trigger does not hold."""
 
@@ -227,11 +252,14 @@ class Not:
     def necessary(self) -> frozenset[int] | None:
         return None
 
+    def tied(self) -> Ties | None:
+        return None
+
     def mentioned(self) -> frozenset[int]:
         return frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Several:
     """One, or all, of several triggers."""
 
@@ -241,9 +269,11 @@ class Several:
     silent: bool
 
     def holds(self, moment: Moment) -> bool:
-        if self.every:
-            return all(part.holds(moment) for part in self.parts)
-        return any(part.holds(moment) for part in self.parts)
+        every = self.every
+        for part in self.parts:  # the innermost loop of a turn: without a generator
+            if part.holds(moment) is not every:
+                return not every
+        return every
 
     def share(self, moment: Moment) -> float:
         shares = [part.share(moment) for part in self.parts]
@@ -253,14 +283,21 @@ class Several:
         return [text for part in self.parts for text in part.evidence(moment)]
 
     def necessary(self) -> frozenset[int] | None:
-        needs = [part.necessary() for part in self.parts]
-        known = [need for need in needs if need is not None]
-        if self.every:
-            return min(known, key=len, default=None)
-        return frozenset().union(*known) if len(known) == len(needs) else None
+        return _needed([part.necessary() for part in self.parts], every=self.every)
+
+    def tied(self) -> Ties | None:
+        return _needed([part.tied() for part in self.parts], every=self.every)
 
     def mentioned(self) -> frozenset[int]:
         return frozenset().union(*(part.mentioned() for part in self.parts))
+
+
+def _needed(needs: list[frozenset[T] | None], *, every: bool) -> frozenset[T] | None:
+    """What several tests need together: of all of them the least that one needs, of one of them what each needs."""
+    known = [need for need in needs if need is not None]
+    if every:
+        return min(known, key=len, default=None)
+    return frozenset[T]().union(*known) if len(known) == len(needs) else None
 
 
 def several(parts: list[Test], *, every: bool) -> Test:

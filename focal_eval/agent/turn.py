@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from focal_eval.agent.compiled import Playable, PlayedRule, PlayedStep
 from focal_eval.agent.model import TemplateDef
 from focal_eval.agent.state import State
 from focal_eval.text import words
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolRequest:
     """A tool to be called; the answer is a ToolOutcome, or None for the tool's built-in behaviour."""
 
@@ -20,7 +21,7 @@ class ToolRequest:
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
     """A reply to be worded; the answer is the text, or None to say the drafts as they stand."""
 
@@ -40,7 +41,7 @@ class Draft:
 Request = ToolRequest | Draft
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
     """A rule that matched."""
 
@@ -49,7 +50,7 @@ class Match:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dropped:
     """A candidate that did not match; `why` is the word of the filter, `by` what it was in words."""
 
@@ -60,7 +61,7 @@ class Dropped:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Called:
     """A tool that was called."""
 
@@ -71,7 +72,7 @@ class Called:
     duration_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moved:
     """A move of a scenario; `kind` is start, continue, transition, exit or relocalise."""
 
@@ -82,7 +83,7 @@ class Moved:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enforced:
     """What a constraint did; `action` is passed, regenerated or fallback."""
 
@@ -91,7 +92,7 @@ class Enforced:
     violation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """A text the turn says."""
 
@@ -101,7 +102,7 @@ class Said:
     again: bool = False  # a step's text said once more, because nothing moved
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Played:
     """One turn, played: the state after it and all that can be said about it."""
 

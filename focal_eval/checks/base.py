@@ -139,6 +139,7 @@ class _Base:
     labelled: ClassVar[bool] = False  # `judged_by` says what judged it
     aid: ClassVar[str | None] = None  # what the suite must have for it: "judge" or "semantic"
     needs: ClassVar[frozenset[str]] = frozenset({"response"})  # Reply fields; unknown ones make the check skipped
+    loads: ClassVar[bool] = False  # judging takes something that is slow to load: `load` loads it
 
     @classmethod
     def __shape__(cls) -> Shape:
@@ -146,6 +147,10 @@ class _Base:
         kind: Any = cls
         record = record_of(kind)
         return CheckRecord(record.build, record.entries, name=f"{record.name}Check", short=record.short)
+
+    @classmethod
+    def load(cls) -> None:
+        """Loads what judging takes, before a run's first turn; without this the first judgement does."""
 
     def needed(self) -> frozenset[str]:
         """The Reply fields this instance reads; override where they depend on its fields."""

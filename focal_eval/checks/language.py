@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
@@ -13,6 +13,7 @@ from focal_eval.checks.text import response_of
 from focal_eval.document.shape import Number
 from focal_eval.records import Finding
 from focal_eval.registry import did_you_mean
+from focal_eval.value import value
 
 _CODES = (
     "af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl gu ha he hi hr ht hu hy "
@@ -33,11 +34,12 @@ def _identifier(among: frozenset[str]) -> Any:
     return _whole() if among == CODES else narrowed(_whole(), among)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Language(TurnCheck):
     """The response is written in this language (ISO 639-1); a text too short to tell is not judged."""
 
     short: ClassVar[str] = "code"
+    loads: ClassVar[bool] = True
     code: str = field(metadata={"doc": "ISO 639-1, such as de."})
     among: tuple[str, ...] = field(default=(), metadata={"doc": "The only languages that come into question."})
     at_least: Annotated[float, Number(minimum=0, maximum=1)] = field(
@@ -52,6 +54,10 @@ class Language(TurnCheck):
                 raise ValueError(f"'{code}' is not an ISO 639-1 code of a known language{'; ' + fix if fix else ''}")
         if self.among and set(self.among) <= {self.code}:
             raise ValueError("'among' names the languages to choose from; give at least two")
+
+    @classmethod
+    def load(cls) -> None:
+        _whole()
 
     def judge(self, seen: Moment) -> tuple[Finding, ...]:
         response = response_of(seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Literal
 
 from focal_eval.checks.base import Moment, TurnCheck, Unreported, written_short
@@ -11,6 +11,7 @@ from focal_eval.checks.ranges import Count, Limits, figure
 from focal_eval.checks.reported import known, not_reported
 from focal_eval.document.shape import Number
 from focal_eval.records import UNKNOWN, Finding, Tokens, TurnRecord
+from focal_eval.value import value
 
 Amount = Annotated[float, Number(minimum=0)]
 Clock = Literal["either", "engine", "measured"]
@@ -47,7 +48,7 @@ def latency_of(turn: TurnRecord, clock: Clock) -> float:
     return turn.elapsed_ms
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Latency(TurnCheck):
     """How long the turn took, in milliseconds: the engine's figure, or ours where it gives none."""
 
@@ -75,7 +76,7 @@ class Latency(TurnCheck):
         return "no turn takes less than 0 ms" if self.max is None and not self.min else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FirstToken(TurnCheck):
     """How long until the first words came, in milliseconds, as measured on a streaming engine."""
 
@@ -101,7 +102,7 @@ class FirstToken(TurnCheck):
         return "no turn takes less than 0 ms" if self.max is None and not self.min else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenUse(TurnCheck):
     """How many tokens the turn took, in total or apart."""
 
@@ -169,7 +170,7 @@ def cost_of(tokens: Tokens, prices: Mapping[str, float]) -> float:
     raise Unreported("the prices given do not fit the tokens this engine reports")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cost(TurnCheck):
     """What the turn costs by the suite's prices, in their currency."""
 

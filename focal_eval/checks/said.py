@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from focal_eval.records import UNKNOWN, MessageRecord, TurnRecord
+from focal_eval.value import value
 
 SPOKEN = ("user", "assistant")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """One message as it was sent or received: the side that speaks, its words, and its turn."""
 
@@ -23,7 +24,7 @@ class Said:
     turn: TurnRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """One stored message and its position among all of them."""
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from focal_eval.clock import Clock
 from focal_eval.errors import Diagnostic
 from focal_eval.records import Json, MessageRecord, Reply, UnknownType
 from focal_eval.value import value
+
+if TYPE_CHECKING:
+    from focal_eval.agent.model import Agent
 
 
 @value
@@ -122,13 +125,15 @@ class Engine(Protocol):
 class Setting:
     """Where an engine is set up: the folder relative paths start from, the clock, and whether local Python may run.
 
-    What an engine authorises itself with it adds to `secrets`, so that a run writes it nowhere.
+    What an engine authorises itself with it adds to `secrets`, so that a run writes it nowhere. `agents` are agent files that
+    were read already, each with the digest of its text: an engine that plays one of them need not read it again.
     """
 
     root: Path  # the suite file's folder
     clock: Clock = field(default_factory=Clock)
     allow_python: bool = True
     secrets: list[str] = field(default_factory=list, compare=False, repr=False)
+    agents: dict[Path, tuple[Agent, str]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from focal_eval.records import (
     Transition,
     UnknownType,
 )
+from focal_eval.value import value
 
 _REPORTS = frozenset(
     {"response", "rules", "candidates", "tools", "scenario", "transitions", "template", "enforcement", "outcome"}
@@ -43,7 +44,7 @@ _REPORTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Embedded:
     """An agent file, played in this process."""
 
@@ -58,7 +59,8 @@ class Embedded:
     )
 
     def connect(self, setting: Setting) -> EmbeddedEngine:
-        agent = open_agent(setting.root / self.agent, self.agent)
+        path = setting.root / self.agent
+        agent = Playable(*setting.agents[path]) if path in setting.agents else open_agent(path, self.agent)
         scorer = None if self.scorer is None else find_callable(self.scorer, setting, "the engine's scorer")()
         if scorer is not None and not callable(getattr(scorer, "scores", None)):
             raise UsageError(f"the engine's scorer '{self.scorer}' makes {type(scorer).__name__}, which has no method 'scores'")

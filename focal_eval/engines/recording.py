@@ -7,16 +7,17 @@ the user said and what the engine replied, in the journal's words. `recording_re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from focal_eval.engines.base import Abilities
 from focal_eval.records import UNKNOWN, Json, MessageRecord, Reply, UnknownType
 from focal_eval.records.codec import message_to_json, reply_to_json
+from focal_eval.value import value
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordedTurn:
     """What the user said (None where the agent spoke first) and what the engine replied."""
 
@@ -24,7 +25,7 @@ class RecordedTurn:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordedCall:
     """What an engine asked of somebody else during a conversation, and the answer: a model's, or that of a tool's Python."""
 
@@ -33,7 +34,7 @@ class RecordedCall:
     answer: Json
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordedConversation:
     """One conversation, found again by its key; `messages` are the engine's stored messages where they were recorded."""
 
@@ -46,7 +47,7 @@ class RecordedConversation:
     calls: tuple[RecordedCall, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RecordedEngine:
     """The engine that was recorded, as far as a replay has to answer for it."""
 
@@ -54,7 +55,7 @@ class RecordedEngine:
     abilities: Abilities
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recording:
     """A cassette's content; `engine` is None where it was made of transcripts."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from focal_eval.agent.turn import Draft
@@ -12,12 +12,13 @@ from focal_eval.engines.taping import taped
 from focal_eval.errors import EngineError, EngineProtocol, EngineTimeout
 from focal_eval.records import Json, Tokens
 from focal_eval.text import shorten
+from focal_eval.value import value
 
 MAX_ANSWER = 1_000_000  # bytes
 HISTORY_TURNS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Generator:
     """Who words what may be reworded: the templates as they stand, or a model."""
 
@@ -41,7 +42,7 @@ class Generator:
             raise ValueError("'timeout_s' and 'max_tokens' must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Worded:
     """A model's wording and what it cost, where it says so."""
 

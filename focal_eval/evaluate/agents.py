@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from focal_eval.agent.load import load_agent
@@ -14,9 +13,10 @@ from focal_eval.runner.journal import AGENT
 from focal_eval.script.load import is_there, nearest_file, shown
 from focal_eval.script.names import KnownNames
 from focal_eval.script.suite_engines import Engine
+from focal_eval.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentFile:
     """An agent file, read; `names` is None where it has errors."""
 
@@ -33,13 +33,15 @@ class AgentFile:
         return {"file": self.file, "digest": self.digest, "id": self.id, **kept}
 
 
-def read_agent(path: Path) -> AgentFile:
-    """The agent file at `path`; its problems are in it, nothing is raised."""
+def read_agent(path: Path, setting: Setting | None = None) -> AgentFile:
+    """The agent file at `path`, left in the setting where it can be played; its problems are in it, nothing is raised."""
     document = read_file(path, shown(path))
     agent = load_agent(document)
     problems = tuple(document.problems)
     if agent is None:
         return AgentFile(document.file, document.digest, None, None, problems)
+    if setting is not None:
+        setting.agents[path] = agent, document.digest
     return AgentFile(document.file, document.digest, agent.id, _known(document.file, agent), problems, document.text)
 
 
@@ -59,7 +61,7 @@ def agent_of(entry: Engine, setting: Setting, problems: Problems) -> AgentFile |
         place = entry.spans.get("agent_file") or entry.spans.get("agent", entry.span)  # `agent` may be a live engine's id
         problems.error("missing-agent", f"there is no agent file {shown(path)}", place, help=nearest_file(path))
         return None
-    return read_agent(path)
+    return read_agent(path, setting)
 
 
 def check_agent(document: Document, path: Path) -> tuple[Diagnostic, ...]:

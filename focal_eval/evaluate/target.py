@@ -221,7 +221,7 @@ def agent_beside(entry: EngineEntry, setting: Setting, problems: Problems) -> Ag
         return None
     from focal_eval.evaluate.agents import agent_of, read_agent  # the agent's whole machinery, where there is an agent
 
-    return agent_of(entry, setting, problems) if path is None else read_agent(path)
+    return agent_of(entry, setting, problems) if path is None else read_agent(path, setting)
 
 
 def bare_fields() -> SuiteFields:

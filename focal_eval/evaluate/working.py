@@ -16,6 +16,7 @@ from focal_eval.evaluate.resuming import engine_digest, plan_json, scripts_json
 from focal_eval.records import Json
 from focal_eval.runner.played import Worker
 from focal_eval.runner.redact import Redactor
+from focal_eval.runner.warming import warm
 from focal_eval.value import value
 
 
@@ -47,11 +48,12 @@ def prepared_worker(setup: Setup, clock: Clock | None = None) -> tuple[Worker, P
 
 
 def worker_of(prepared: Prepared, setup: Setup, clock: Clock) -> Worker:
-    """A worker for what was prepared, with its share of what the run may ask of the engine."""
+    """A worker for what was prepared, warm, with its share of what the run may ask of the engine."""
     share_pace(setup.number, setup.workers)
     terms = terms_of(prepared, setup.request, clock, setup.run, setup.workers)
     cases = {case.id: case for case in prepared.plan.cases}
     concurrency = share_of(prepared.fields.concurrency, setup.workers, setup.number)
+    warm(prepared.plan)
     return Worker(cases, terms, Redactor(prepared.target.secrets), concurrency)
 
 

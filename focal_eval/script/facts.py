@@ -22,6 +22,7 @@ class Facts:
     names: tuple[Name, ...]  # of the agent's, each once, sorted
     fields: tuple[str, ...]  # of what engines report, each once, sorted
     asks: tuple[str, ...]  # of the engine: "variables", "scenario", "stubs", "speaks_first"
+    loads: tuple[str, ...] = ()  # keys of checks that have something to load
 
 
 def facts_of(script: Script) -> Facts | None:
@@ -53,19 +54,25 @@ def facts_of(script: Script) -> Facts | None:
     }
     wordings = max((len(turn.user) for turn in script.turns), default=1) or 1
     asked = tuple(sorted(name for name, told in asks.items() if told))
-    return Facts(script.tags, len(script.turns), wordings, tuple(sorted(names)), tuple(sorted(fields)), asked)
+    loads = loads_of(script)
+    return Facts(script.tags, len(script.turns), wordings, tuple(sorted(names)), tuple(sorted(fields)), asked, loads)
+
+
+def loads_of(script: Script) -> tuple[str, ...]:
+    """The keys of a script's checks that have something to load before the first turn, each once, sorted."""
+    found = {item.key for item in expectations_of(script) if item.check is not None and item.check.loads}
+    return tuple(sorted(found))
 
 
 def facts_from(data: list[Any]) -> Facts:
     """The facts that `facts_json` wrote. Raises what damaged data make it raise."""
-    tags, turns, wordings, names, fields, asks = data
-    return Facts(
-        tuple(tags), int(turns), int(wordings), tuple([(kind, name) for kind, name in names]), tuple(fields), tuple(asks)
-    )
+    tags, turns, wordings, names, fields, asks, loads = data
+    named = tuple([(kind, name) for kind, name in names])
+    return Facts(tuple(tags), int(turns), int(wordings), named, tuple(fields), tuple(asks), tuple(loads))
 
 
 def facts_json(facts: Facts | None) -> list[Any] | None:
     """The facts as plain data."""
     if facts is None:
         return None
-    return [facts.tags, facts.turns, facts.wordings, facts.names, facts.fields, facts.asks]
+    return [facts.tags, facts.turns, facts.wordings, facts.names, facts.fields, facts.asks, facts.loads]

@@ -114,3 +114,19 @@ def test_what_is_no_plain_data_has_no_value(value: object) -> None:
     expression = compile_expression("x.inner" if isinstance(value, dict) else "x")
     with pytest.raises(Undecided, match="no plain data"):
         expression.value({"x": value})
+
+
+@pytest.mark.parametrize("text", ["-" * 990 + "n", "not " * 240 + "n", "n" + "+n" * 498, "result" + ".a" * 490])
+def test_an_expression_may_be_as_deep_as_it_is_long(text: str) -> None:
+    """However deep its parts stand in each other, it is read, tells its names, and comes to a value or to none."""
+    expression = compile_expression(text)
+    assert [name[0] for name in expression.names] == [text[-1] if text[-1] == "n" else "result"]
+    assert expression.value_or_none(NAMES) in (-3, 3, 499 * 3, True, None)
+
+
+def test_what_a_sum_puts_together_is_bounded() -> None:
+    """A text that doubles again and again is refused before it is made."""
+    text = "+".join(["x"] * 400)
+    assert compile_expression(text).value({"x": "a" * 250}) == "a" * 100_000
+    with pytest.raises(Undecided, match="no more than 100,000 characters"):
+        compile_expression(text).value({"x": "a" * 251})

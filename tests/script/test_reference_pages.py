@@ -87,7 +87,7 @@ def test_the_page_shows_every_key_of_a_turn() -> None:
 
 def test_the_page_names_every_filter() -> None:
     """The filters of templates are those of the sandbox."""
-    from focal_eval.template import _environment
+    from focal_eval.template.compiled import _environment
 
     sentence = PAGES["scripts"].partition("with the filters ")[2].partition(".")[0]
     assert set(re.findall(r"`(\w+)`", sentence)) == set(_environment().filters)

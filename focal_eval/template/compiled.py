@@ -1,16 +1,14 @@
-"""`{{ }}` in scripts and agent files: Jinja2 expressions in its sandbox, without statements, loops or big numbers.
-
-A text that is exactly one `{{ expression }}` gives the expression's own value (a number stays a number); any other text is
-rendered to text. Statements (`{% %}`) are refused: a template cannot loop.
-"""
+"""A template, checked by Jinja2's parser when it is made, and filled: by a plan where all goes well, else in the sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 from focal_eval.registry import did_you_mean
+from focal_eval.template.plain import Compute, Plan, Unusual
 
 MAX_TEMPLATE = 20_000  # characters
 MAX_RENDERED = 200_000
@@ -113,31 +111,56 @@ _TOO_LONG = f"the filled text is longer than {MAX_RENDERED} characters"
 class Template:
     """A compiled template; `names` are the names it needs from outside."""
 
-    __slots__ = ("_expression", "_pieces", "names", "text")
+    __slots__ = ("_expression", "_pieces", "_plan", "_single", "names", "text")
 
     def __init__(self, text: str) -> None:
-        from jinja2 import TemplateSyntaxError, nodes
-        from jinja2.exceptions import TemplateAssertionError
-        from jinja2.meta import find_undeclared_variables
+        from jinja2 import nodes
+        from jinja2.exceptions import TemplateError
 
         if len(text) > MAX_TEMPLATE:
             raise TemplateProblem(f"a template is longer than {MAX_TEMPLATE} characters")
         env = _environment()
+        self.text = text
+        self._expression = self._pieces = None
+        self._plan: list[Compute] = []
         try:
             tree = env.parse(text)
             self._check(tree, nodes)
-            self.names: frozenset[str] = frozenset(find_undeclared_variables(tree))
-            whole = text.strip()
-            single = len(tree.body) == 1 and isinstance(tree.body[0], nodes.Output) and len(tree.body[0].nodes) == 1
-            only = single and not isinstance(tree.body[0].nodes[0], nodes.TemplateData)
-            self._expression = env.compile_expression(whole[2:-2], undefined_to_none=False) if only else None
-            self._pieces = None if only else env.from_string(tree).generate
-        except (TemplateSyntaxError, TemplateAssertionError) as problem:
+            parts = [part for output in tree.body for part in output.nodes]
+            self._single = len(tree.body) == 1 and len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
+            self.names: frozenset[str] = self._planned(env, parts) or self._compiled(env, tree)
+        except TemplateError as problem:  # beside its syntax what Jinja2 finds wrong in parts that never change
             said, advice = _in_words(str(problem.message or problem))
-            raise TemplateProblem(said, _offset(text, problem.lineno), advice) from None
+            raise TemplateProblem(said, _offset(text, getattr(problem, "lineno", None)), advice) from None
         except (RecursionError, MemoryError, OverflowError, SyntaxError):
             raise TemplateProblem("the template is too deeply nested") from None
-        self.text = text
+        except TemplateProblem:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError) as problem:  # the same parts, computed
+            raise TemplateProblem(str(problem) or type(problem).__name__) from None
+
+    def _planned(self, env: Any, parts: list[Any]) -> frozenset[str]:
+        """The names of a template that is computed by a plan; none where it is not, or reads none."""
+        whole = self.text.strip()
+        if self._single and not (whole[:2] == "{{" and whole[2] not in "+-" and whole[-3] not in "+-"):
+            return frozenset()  # Jinja2 reads what stands between the braces once more
+        plan = Plan(env)
+        try:
+            self._plan = [plan.of(part) for part in parts]
+        except Unusual:
+            return frozenset()
+        return frozenset(plan.names)
+
+    def _compiled(self, env: Any, tree: Any = None) -> frozenset[str]:
+        """Has Jinja2 write its code for the template; the names it reads."""
+        from jinja2.meta import find_undeclared_variables
+
+        tree = env.parse(self.text) if tree is None else tree
+        if self._single:
+            self._expression = env.compile_expression(self.text.strip()[2:-2], undefined_to_none=False)
+        else:
+            self._pieces = env.from_string(tree).generate
+        return frozenset(find_undeclared_variables(tree))
 
     @staticmethod
     def _check(tree: Any, nodes: Any) -> None:
@@ -156,16 +179,25 @@ class Template:
 
         Raises UndefinedName for a missing name and TemplateProblem for anything else that goes wrong.
         """
+        if self._plan:
+            with suppress(Exception):  # whatever it is, the sandbox says it in its own words, or knows a value after all
+                return self._plan[0](values) if self._single else _joined(str(part(values)) for part in self._plan)
+        return self._filled(values)
+
+    def _filled(self, values: Mapping[str, Any]) -> Any:
+        """The same by Jinja2's own code."""
         from jinja2 import Undefined
         from jinja2.exceptions import TemplateError, UndefinedError
 
         try:
+            if self._expression is None and self._pieces is None:
+                self._compiled(_environment())
             if self._expression is not None:
                 value = self._expression(values)
                 if isinstance(value, Undefined):
                     raise UndefinedName(value._undefined_name or self.text)
                 return value
-            return self._joined(values)
+            return _joined(self._pieces(values))  # type: ignore[misc]  # set where _expression is not
         except UndefinedError as problem:
             missing = next((name for name in sorted(self.names) if name not in values), None)
             if missing is None:
@@ -176,15 +208,16 @@ class Template:
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError) as problem:
             raise TemplateProblem(str(problem) or type(problem).__name__) from None
 
-    def _joined(self, values: Mapping[str, Any]) -> str:
-        """The text, put together piece by piece so that an overlong one is never held."""
-        pieces, length = [], 0
-        for piece in self._pieces(values):  # type: ignore[misc]  # set where _expression is not
-            length += len(piece)
-            if length > MAX_RENDERED:
-                raise TemplateProblem(_TOO_LONG)
-            pieces.append(piece)
-        return "".join(pieces)
+
+def _joined(parts: Iterable[str]) -> str:
+    """The text, put together piece by piece so that an overlong one is never held."""
+    pieces, length = [], 0
+    for piece in parts:
+        length += len(piece)
+        if length > MAX_RENDERED:
+            raise TemplateProblem(_TOO_LONG)
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def _in_words(said: str) -> tuple[str, str | None]:
