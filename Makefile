@@ -46,8 +46,8 @@ test: $(VENV)/.installed-dev ## lint, then every test but the slow ones
 	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 & $(MAKE) --no-print-directory lint; code=$$?; wait; exit $$code
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow"
 
-prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on small input
-	$(BIN)/python -m pytest -m slow
+prove: $(VENV)/.installed-dev ## the slow tests, all examples of properties, and every benchmark once on small input
+	FOCAL_EVAL_EXAMPLES=all $(BIN)/python -m pytest -m "slow or hypothesis"
 	$(BIN)/python benchmarks/run.py --quick
 	$(BIN)/python benchmarks/remote.py --quick
 	$(BIN)/python benchmarks/store.py --quick
