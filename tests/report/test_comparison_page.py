@@ -48,20 +48,24 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
 
 
+CASES = ["orders/brand-new", "orders/extra", "orders/lost", "returns/shaky"]
+
+
 @pytest.mark.parametrize(
-    ("theme", "size"),
+    ("theme", "size", "cases"),
     [
-        ("light", DESKTOP),
-        pytest.param("dark", DESKTOP, marks=pytest.mark.slow),
-        pytest.param("light", (360, 740), marks=pytest.mark.slow),
-        pytest.param("dark", PHONE, marks=pytest.mark.slow),
+        ("light", DESKTOP, CASES[:1]),
+        *(
+            pytest.param(*one, CASES, marks=pytest.mark.slow)
+            for one in (("light", DESKTOP), ("dark", DESKTOP), ("light", (360, 740)), ("dark", PHONE))
+        ),
     ],
 )
-def test_axe_finds_nothing(readers: Readers, page_url: str, theme: Any, size: tuple[int, int]) -> None:
+def test_axe_finds_nothing(readers: Readers, page_url: str, theme: Any, size: tuple[int, int], cases: list[str]) -> None:
     """No view has an accessibility violation, light and dark, at a desk and on a phone; none is wider than the screen."""
     with readers.at(page_url, size, theme) as reader:
         views = ["#tab=causes", "#tab=conversations", "#q=verdct:x", "#tab=rules", "#tab=steps", "#tab=figures", CUP]
-        for view in [*views, "#case=orders/lost", "#case=returns/shaky", "#case=orders/extra", "#case=orders/brand-new"]:
+        for view in [*views, *(f"#case={case}" for case in cases)]:
             reader.open(view)
             if view.startswith("#case"):
                 reader.page.wait_for_selector("#case-title")
