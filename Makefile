@@ -41,11 +41,13 @@ lint: $(VENV)/.installed-dev ## style, formatting, types and the direction of im
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: lint ## lint, then every test but the slow ones
+test: $(VENV)/.installed-dev ## lint, then every test but the slow ones
+	@# The types are held by one core; another compiles the tests meanwhile, which every worker had to do for itself.
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 & $(MAKE) --no-print-directory lint; code=$$?; wait; exit $$code
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow"
 
-prove: $(VENV)/.installed-dev ## the slow tests, and every benchmark once on small input
-	$(BIN)/python -m pytest -m slow
+prove: $(VENV)/.installed-dev ## the slow tests, all examples of properties, and every benchmark once on small input
+	FOCAL_EVAL_EXAMPLES=all $(BIN)/python -m pytest -m "slow or hypothesis"
 	$(BIN)/python benchmarks/run.py --quick
 	$(BIN)/python benchmarks/remote.py --quick
 	$(BIN)/python benchmarks/large.py --quick

@@ -46,6 +46,6 @@ def _place(item: pytest.Item) -> int:
     group = next((mark.args[0] for mark in item.iter_markers("xdist_group")), None)
     if group in LONGEST:
         return LONGEST.index(group)
-    if "chromium" in getattr(item, "fixturenames", ()):
+    if "readers" in getattr(item, "fixturenames", ()):
         return len(LONGEST)
     return len(LONGEST) + (1 if group else 2)

@@ -8,13 +8,13 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 from focal_eval import registry
 from focal_eval.checks.base import ConversationCheck, TurnCheck
+from tests.sources import nodes_of, parsed_once
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "focal_eval"
@@ -97,11 +97,6 @@ def sources(*folders: str) -> list[Path]:
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(ROOT).parts))
 
 
-@lru_cache(maxsize=1024)
-def tree_of(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), str(file))
-
-
 MODULES = [name_of(file) for file in sources("focal_eval")]
 PACKAGES = [name_of(file) for file in sources("focal_eval") if file.name == "__init__.py"]
 
@@ -168,6 +163,7 @@ print("MODULES", *sys.modules)
     assert sorted({name.partition(".")[0] for name in modules.split()} & (HEAVY | {"yaml", "asyncio"})) == []
 
 
+@parsed_once
 def test_files_and_functions_stay_readable() -> None:
     """No file is over 500 lines; no function outside the tests is over 60."""
     long = [
@@ -178,7 +174,7 @@ def test_files_and_functions_stay_readable() -> None:
     long += [
         f"{file.relative_to(ROOT)}:{node.lineno}: {node.name} has {lines} lines"
         for file in sources("focal_eval", "benchmarks")
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
     ]
@@ -208,7 +204,7 @@ def test_wide_doors_are_still_wide() -> None:
 def imported(file: Path) -> Iterator[tuple[str, int]]:
     """Every imported name of a file with its line; imports for the type checker alone are left out."""
     skipped: set[ast.AST] = set()
-    for node in ast.walk(tree_of(file)):
+    for node in nodes_of(file):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             skipped.update(inner for statement in node.body for inner in ast.walk(statement))
         if node in skipped:
@@ -219,6 +215,7 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
             yield node.module, node.lineno
 
 
+@parsed_once
 def test_each_library_has_its_door() -> None:
     """Patterns, templates, YAML, the network, time and chance are reached through one room each."""
     strays = []
@@ -231,13 +228,14 @@ def test_each_library_has_its_door() -> None:
     assert strays == []
 
 
+@parsed_once
 def test_no_module_asks_the_wall_clock() -> None:
     """The time of day comes from the clock that a run was given."""
     asked = [
         f"{name_of(file)}:{node.lineno}"
         for file in sources("focal_eval")
         if file.name != "clock.py"
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.Attribute)
         and node.attr in {"now", "utcnow", "today"}
         and isinstance(node.value, ast.Name)
@@ -246,13 +244,14 @@ def test_no_module_asks_the_wall_clock() -> None:
     assert asked == []
 
 
+@parsed_once
 def test_nobody_imports_through_the_package_root() -> None:
     """A module names the room it needs; the package itself gives its version and nothing else."""
     through = [
         f"{name_of(file)}:{node.lineno} takes {alias.name}"
         for file in sources("focal_eval")
         if file != PACKAGE / "__init__.py"
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.ImportFrom) and node.module == "focal_eval"
         for alias in node.names
         if alias.name != "__version__"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +12,7 @@ import pytest
 
 from focal_eval.checks.base import RefKind
 from focal_eval.evaluate import check_paths
+from tests.sources import nodes_of, parsed_once
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "focal_eval"
@@ -39,13 +39,6 @@ def texts(node: ast.AST) -> Iterator[str]:
         yield from texts(node.orelse)
     elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'unknown-{kind}'":
         yield from (f"unknown-{kind}" for kind in get_args(RefKind))
-
-
-@lru_cache(maxsize=1024)
-def nodes_of(file: Path) -> tuple[ast.AST, ...]:
-    """What can be a function, a call or a text of a module, outer ones first."""
-    found = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    return tuple(node for node in found if isinstance(node, ast.FunctionDef | ast.Call | ast.Constant))
 
 
 def raised_in(file: Path) -> Iterator[str]:
@@ -89,6 +82,7 @@ def codes_of(example: str, folder: Path) -> list[str]:
     return [problem.code for problem in check_paths([folder / name]).problems]
 
 
+@parsed_once
 def test_every_code_raised_has_a_page() -> None:
     """`focal-eval explain` has an answer for whatever an error line shows."""
     missing = {
@@ -97,6 +91,7 @@ def test_every_code_raised_has_a_page() -> None:
     assert not missing, "\n".join(sorted(missing))
 
 
+@parsed_once
 def test_every_page_has_a_code() -> None:
     """No page outlives the check it explains."""
     known = {code for file in PACKAGE.rglob("*.py") for code in (*written_in(file), *raised_in(file))}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from focal_eval.agent import Playable, State, ToolOutcome, begin, open_agent, play
 from focal_eval.agent.turn import Played, ToolRequest
 from tests.agent.playing import agent_of
+from tests.thorough import examples
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "agents.md"
 EXAMPLE = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
@@ -54,14 +55,14 @@ def plain(played: Played) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(messages, failing)
 def test_any_conversation_is_played_and_always_in_the_same_way(said: list[str], broken: set[str]) -> None:
     """No message raises; the same conversation gives the same turns, with the state kept or sent through JSON."""
     assert talk(said, broken, through_json=True) == talk(said, broken, through_json=False)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(messages, failing)
 def test_what_a_turn_reports_holds_together(said: list[str], broken: set[str]) -> None:
     """Something is always said, places exist, moves lead where the conversation stands, and no rule both matched and fell."""

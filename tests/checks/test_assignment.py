@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focal_eval.checks.assignment import cheapest, matching
+from tests.thorough import examples
 
 
 @st.composite
@@ -17,7 +18,7 @@ def tables(draw: st.DrawFn, cell: st.SearchStrategy[float]) -> list[list[float]]
 
 
 @given(tables(st.sampled_from([0.0, 1.0])))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_matching_matches_as_many_as_can_be(table: list[list[float]]) -> None:
     """No assignment of rows to columns has more fits, and no column is given twice."""
     fits = [[bool(cell) for cell in row] for row in table]
@@ -39,7 +40,7 @@ def _most(fits: list[list[bool]]) -> int:
 
 
 @given(tables(st.integers(0, 20).map(float)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_cheapest_assignment_costs_least(table: list[list[float]]) -> None:
     """The assignment uses as many rows as fit and no other one is cheaper."""
     found = cheapest(table)

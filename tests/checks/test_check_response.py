@@ -13,6 +13,7 @@ from focal_eval.checks.language import CODES, _identifier
 from focal_eval.checks.personal import iban_in, luhn
 from focal_eval.script.wording import ABSENT
 from tests.checks.judged import check, judged, moment, only_finding, passes, reading, skipped_for, turn
+from tests.thorough import examples
 
 ORDER = moment(
     response='Here it is:\n```json\n{"order": {"id": "A-1", "total": 18.5, "note": null, "items": [{"n": 1}]}}\n```\nDone.'
@@ -245,7 +246,7 @@ def test_allowed_and_repeated_data_are_no_findings() -> None:
 
 
 @given(st.text(string.digits, min_size=11, max_size=18))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_one_wrong_digit_breaks_a_card_number(digits: str) -> None:
     """The check digit finds every single wrong digit."""
     right = next(digits + last for last in string.digits if luhn(digits + last))

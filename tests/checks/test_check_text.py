@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from focal_eval.checks.passages import closest, word_diff
 from tests.checks.judged import check, judged, moment, only_finding, passes, reading, skipped_for
+from tests.thorough import examples
 
 SORRY = moment(response="I’m  sorry, your “Mug”\narrived broken. Refund of $18.50 is on its way!")
 
@@ -203,7 +204,7 @@ def test_text_checks_describe_themselves(key: str, yaml: str, said: str) -> None
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_explaining_a_difference_never_crashes(wanted: str, seen: str) -> None:
     """Whatever both texts are, the words are one line of bounded length."""
     assert len(word_diff(wanted, seen)) <= 240

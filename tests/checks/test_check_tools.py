@@ -13,6 +13,7 @@ from focal_eval.checks import Ref
 from focal_eval.checks.ordering import Order, blocks_of, found_in
 from focal_eval.records import ToolCall
 from tests.checks.judged import check, judged, moment, only_finding, passes, reading, skipped_for
+from tests.thorough import examples
 
 
 def call(name: str, group: int | None = None, result: Any = None, error: str | None = None, **arguments: Any) -> ToolCall:
@@ -251,7 +252,7 @@ def _no_gap(ranks: list[int], chosen: tuple[int, ...], block_of: dict[int, int])
 
 
 @given(OBSERVED, st.lists(NAMES, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_the_orders_agree_with_their_definition_and_nest(observed: list[tuple[str, int | None]], wanted: list[str]) -> None:
     """Each order equals a search over all choices, and strict ⊂ in_order ⊂ any."""
     calls = [ToolCall(name, group=group) for name, group in observed]

@@ -9,34 +9,33 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from focal_eval.cli.main import main
 from focal_eval.cli.serve_verb import add
 from tests.server.client import AGENT, body
 
 COMMAND = [sys.executable, "-m", "focal_eval", "serve"]
 
 
-def refused(folder: Path, *words: str, code: str | None = None, **environment: str) -> str:
-    """What a command that ends by itself says on stderr; `code` is Python run in its place."""
-    command = [sys.executable, "-c", code, "serve"] if code else COMMAND
-    done = subprocess.run(
-        [*command, *words],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done.stderr
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """What a command that ends by itself says on stderr."""
+    monkeypatch.chdir(shop)
+
+    def said(*words: str) -> str:
+        assert main(["serve", *words]) == 2
+        return capsys.readouterr().err
+
+    return said
 
 
 @contextmanager
@@ -105,32 +104,32 @@ def test_an_open_address_without_tokens_is_warned_of(shop: Path) -> None:
     assert said.startswith("anybody who reaches this address can talk to the agent")
 
 
-def test_a_broken_agent_is_refused_with_its_places(shop: Path) -> None:
+def test_a_broken_agent_is_refused_with_its_places(shop: Path, refused: Refused) -> None:
     """Nothing listens; the file's problems are shown as `check` shows them."""
     (shop / "agent.yaml").write_text(AGENT.replace("tools: lookup", "tools: look"), encoding="utf-8")
-    said = refused(shop, "agent.yaml", "--port", "0")
+    said = refused("agent.yaml", "--port", "0")
     assert "agent.yaml:7:" in said
     assert "error[unknown-tool]" in said
     assert "did you mean 'lookup'" in said
 
 
-def test_a_missing_agent_is_refused(shop: Path) -> None:
+def test_a_missing_agent_is_refused(refused: Refused) -> None:
     """The file is named."""
-    assert "nothing.yaml" in refused(shop, "nothing.yaml")
+    assert "nothing.yaml" in refused("nothing.yaml")
 
 
-def test_local_python_can_be_refused(shop: Path) -> None:
+def test_local_python_can_be_refused(shop: Path, refused: Refused) -> None:
     """--no-python refuses an agent whose tools run local code."""
     (shop / "agent.yaml").write_text("agent: a\ntools: {t: {python: 'tools.py:t'}}\n", encoding="utf-8")
     (shop / "tools.py").write_text("def t(): ...\n", encoding="utf-8")
-    assert "error[python-refused]" in refused(shop, "agent.yaml", "--no-python")
+    assert "error[python-refused]" in refused("agent.yaml", "--no-python")
 
 
-def test_a_port_in_use_is_said(shop: Path) -> None:
+def test_a_port_in_use_is_said(refused: Refused) -> None:
     """The place and the system's reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = refused(shop, "agent.yaml", "--port", port)
+        said = refused("agent.yaml", "--port", port)
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in said
 
 
@@ -147,9 +146,9 @@ def test_a_port_in_use_is_said(shop: Path) -> None:
         (["--focal-quirk"], "did you mean '--focal-quirks'"),
     ],
 )
-def test_wrong_words_are_refused(shop: Path, words: list[str], said: str) -> None:
-    """With what is allowed, and no traceback."""
-    assert said in refused(shop, "agent.yaml", *words)
+def test_wrong_words_are_refused(refused: Refused, words: list[str], said: str) -> None:
+    """With what is allowed."""
+    assert said in refused("agent.yaml", *words)
 
 
 def test_the_page_lists_every_option() -> None:
@@ -170,4 +169,8 @@ def test_the_missing_extra_is_named(shop: Path) -> None:
         "from focal_eval.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    assert "pip install 'focal-eval[serve]'" in refused(shop, "agent.yaml", code=code)
+    command = [sys.executable, "-c", code, "serve", "agent.yaml"]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "pip install 'focal-eval[serve]'" in done.stderr

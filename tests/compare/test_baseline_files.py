@@ -17,6 +17,7 @@ from focal_eval.compare.baseline_reading import from_text
 from focal_eval.compare.baseline_writing import save, text_of
 from focal_eval.compare.model import RecordedCase, RecordedTurn
 from focal_eval.errors import Refused, StorageError
+from tests.thorough import examples
 
 APPROVAL = Approval("Ada", "2026-11-21", "0" * 16, "1" * 16, "the first recording", "2027-01-31")
 
@@ -132,7 +133,7 @@ def file_of(*found: RecordedCase) -> BaselineFile:
     return BaselineFile("returns/mug", tuple(Kept(case, APPROVAL) for case in found), "A mug", "s/mug.yaml", ("a", "b"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(cases(), cases(name="returns/mug[item=cup]#2"))
 def test_what_is_written_reads_back_as_what_is_kept(one: RecordedCase, other: RecordedCase) -> None:
     """Writing and reading gives the content of the cases and their approvals; writing that again gives the same bytes."""
@@ -144,7 +145,7 @@ def test_what_is_written_reads_back_as_what_is_kept(one: RecordedCase, other: Re
     assert text_of(back) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(cases())
 def test_content_is_settled(case: RecordedCase) -> None:
     """What a baseline keeps of what it kept is the same."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from focal_eval.compare import align as aligning
 from focal_eval.compare.align import Pair, Said, align, align_turns, likeness
 from focal_eval.compare.keys import case_key
+from tests.thorough import examples
 
 TEXTS = st.sampled_from(
     ["yes", "no", "I want a refund for order A-1001", "Where is my parcel?", "It arrived broken", "thanks", "ok"]
@@ -91,7 +92,7 @@ def test_a_turn_of_the_agents_is_no_turn_of_the_users() -> None:
     assert align_turns(said(None, "hi"), said("hi")) == [(0, None), (1, 0)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.integers(0, 5), max_size=12), st.lists(st.integers(0, 5), max_size=12))
 def test_long_sequences_are_aligned_by_what_is_equal(before: list[int], after: list[int]) -> None:
     """Beyond the table's bound only equal items are paired, as many as the table would pair."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from focal_eval.compare.model import PIPELINE, Lane
 from focal_eval.compare.structure import structural
 from tests.compare.recorded_turns import between, call, dropped, reply, rule, told
+from tests.thorough import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["a", "b", "1"]),
@@ -132,7 +133,7 @@ def test_the_reply_names_the_template_whose_words_differ() -> None:
     assert told(between(before, after)) == [("response", "changed", "two")]
 
 
-@settings(max_examples=150, deadline=None)  # the first call imports a library
+@settings(max_examples=examples(150), deadline=None)  # the first call imports a library
 @example([[True], [False, 2, None], -2], [[True], [0, 2, None], -2])
 @given(JSON, JSON)
 def test_structures_differ_where_their_json_differs(before: object, after: object) -> None:

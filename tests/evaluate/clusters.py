@@ -21,9 +21,9 @@ STARTED_S = 60.0  # what a scheduler and its workers have to be there, on a mach
 
 
 def package(into: Path) -> Path:
-    """A folder with a copy of the package, for PYTHONPATH: nobody edits it while a test runs."""
-    kept = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(focal_eval.__file__).parent, into / "focal_eval", ignore=kept)
+    """A folder with a copy of the package, for PYTHONPATH: nobody edits it while a test runs. What was compiled goes along."""
+    half = shutil.ignore_patterns("*.pyc.*")  # what another process is writing
+    shutil.copytree(Path(focal_eval.__file__).parent, into / "focal_eval", ignore=half)
     return into
 
 

@@ -20,6 +20,7 @@ from focal_eval.experiment.lab import Lab
 from focal_eval.experiment.reach import Reach
 from focal_eval.records import UNKNOWN, TurnRecord
 from tests.experiment.random_edits import edited
+from tests.thorough import examples
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ("refunds", "greeting")
@@ -45,7 +46,7 @@ def miss(seed: int, count: int, *, every: bool = False) -> Impact:
     return replace(found, verified=verified(base, found, new))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 4))
 def test_no_case_whose_verdict_changes_is_left_out(seed: int, count: int) -> None:
     """After random edits, every case that fails otherwise than before was chosen."""
@@ -55,7 +56,7 @@ def test_no_case_whose_verdict_changes_is_left_out(seed: int, count: int) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 4))
 def test_no_case_of_the_whole_suite_is_left_out(seed: int, count: int) -> None:
     """The same over hundreds of edits and every case of the retail suite."""

@@ -18,6 +18,7 @@ from focal_eval.importers.redaction import Pseudonyms
 from focal_eval.records import UNKNOWN, ScenarioState, ToolCall
 from focal_eval.records.conversation import RecordedExchange
 from tests.experiment.told_kiosk import agent, keys, tally, told, turn
+from tests.thorough import examples
 
 RETURN = told("hello", "I want to return my lamp", "L-1", "yes", "thanks")
 
@@ -260,7 +261,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Playable, Playable]:
     return agent(folder), agent(folder, ("['yes']", "['sure']"), ("[late]", "[parcel]"), name="new.yaml")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(turns=st.lists(_TURN, min_size=1, max_size=5), first=st.none() | st.just("…"), free=st.booleans(), beside=st.booleans())
 def test_no_recording_ends_in_a_traceback(
     turns: list[RecordedExchange], first: str | None, free: bool, beside: bool, two: tuple[Playable, Playable]

@@ -20,6 +20,7 @@ from focal_eval.importers.export_run import ExportReport, export_files
 from focal_eval.importers.exporting import load_scripts
 from focal_eval.importers.write import literal, said, yaml_text
 from focal_eval.script.model import Script
+from tests.thorough import examples
 
 STRICT = {"case": "strict", "space": "strict"}
 
@@ -324,7 +325,7 @@ def comes_back(format: str, turns: list[dict[str, Any]]) -> None:
         assert judged(load_scripts([top / "back"])) == judged(load_scripts([top / "one.yaml"]))
 
 
-PROVEN = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+PROVEN = settings(max_examples=examples(60), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @PROVEN

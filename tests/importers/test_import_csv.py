@@ -15,6 +15,7 @@ from focal_eval.errors import UsageError
 from focal_eval.importers import make_importer
 from focal_eval.testing import importer_conformance
 from tests.importers.imports import imported, lost, only, passes, script, tried
+from tests.thorough import examples
 
 MESSAGES = (
     'Conversation ID;Speaker;Message;Mood\nc1;Customer;"Hi; there";good\nc1;Bot;"Hello\nworld";\nc2;me;bye;\nc2;Bot;Bye;\n'
@@ -144,7 +145,7 @@ def test_cells_that_do_not_fit_are_told() -> None:
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30).filter(str.strip)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5), st.sampled_from([",", ";", "\t"]))
 def test_every_word_comes_over(pairs: list[tuple[str, str]], delimiter: str) -> None:
     """Whatever was said is said again, letter by letter, and answered so."""

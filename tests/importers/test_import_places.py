@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focal_eval.importers.places import json_span, lines_of_items
+from tests.thorough import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -29,7 +30,7 @@ def every_path(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple
 
 
 @given(JSON, st.sampled_from([None, 1]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_every_value_is_found_where_it_stands(value: Any, indent: int | None) -> None:
     """The place of each path of any JSON text is where parsing from there gives that very value."""
     text = json.dumps(value, indent=indent)

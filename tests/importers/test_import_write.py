@@ -12,6 +12,7 @@ from focal_eval.document import Reader, plain, read_text, shape_of
 from focal_eval.importers.write import literal, said, yaml_text
 from focal_eval.script.matchers import Matcher
 from focal_eval.template import compile_template, has_template
+from tests.thorough import examples
 
 TRAPS = [
     *(
@@ -49,7 +50,7 @@ def read_back(text: str) -> Any:
 
 
 @given(st.dictionaries(TEXT, DATA, min_size=1, max_size=4))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_data_reads_back_equal(data: dict[str, Any]) -> None:
     """What is written is read by our reader as the same data, types included, whatever the texts hold."""
     back = read_back(yaml_text(data))
@@ -58,7 +59,7 @@ def test_any_data_reads_back_equal(data: dict[str, Any]) -> None:
 
 
 @given(TEXT | st.lists(st.sampled_from(BRACES)).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_foreign_text_survives_the_template_engine(text: str) -> None:
     """Braces that somebody said are not an expression of ours: filling the template gives the text back."""
     shown = said(text)
@@ -67,7 +68,7 @@ def test_foreign_text_survives_the_template_engine(text: str) -> None:
 
 
 @given(DATA)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_recorded_argument_matches_itself_without_a_warning(value: Any) -> None:
     """Data that looks like a matcher is still only data."""
     document = read_text(yaml_text({"value": literal(value)}), "a.yaml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -144,8 +143,8 @@ def _offset(text: str, place: types.Position) -> int:
 
 
 @asynccontextmanager
-async def editing(folder: Path) -> AsyncIterator[Editor]:
-    """An editor that has a folder open; at its end the server has left by itself."""
+async def editing(folder: Path, command: tuple[str, ...]) -> AsyncIterator[Editor]:
+    """An editor that has a folder open and calls `focal-eval` like that; at its end the server has left by itself."""
     client = LanguageClient("tests", "1")
     editor = Editor(client, folder)
 
@@ -160,7 +159,7 @@ async def editing(folder: Path) -> AsyncIterator[Editor]:
     client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(told)
     client.feature(types.WINDOW_SHOW_DOCUMENT)(show)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    await client.start_io(sys.executable, "-m", "focal_eval", "lsp", cwd=str(folder), env=environment)
+    await client.start_io(*command, "lsp", cwd=str(folder), env=environment)
     uri = folder.as_uri()
     await client.initialize_async(
         types.InitializeParams(

@@ -20,11 +20,12 @@ from tests.lsp.shop import AGENT, HELLO, REFUND, make_shop
 SCRIPT, AGENT_FILE, LONG = "scenarios/hello.yaml", "evals/agents/shop.yaml", "scenarios/refund.yaml"
 
 
-def session(folder: Path, act: Callable[[Editor], Awaitable[None]]) -> None:
-    """Runs a session in the shop."""
+def session(warmed: Path | None, folder: Path, act: Callable[[Editor], Awaitable[None]]) -> None:
+    """Runs a session in the shop, with a `focal-eval` that is quick to start where there is one."""
+    command = (str(warmed / "focal-eval"),) if warmed else (sys.executable, "-m", "focal_eval")
 
     async def run() -> None:
-        async with editing(make_shop(folder)) as editor:
+        async with editing(make_shop(folder), command) as editor:
             await act(editor)
 
     asyncio.run(run())
@@ -49,10 +50,10 @@ def test_typing_is_diagnosed_completed_and_fixed(tmp_path: Path) -> None:
         assert await editor.labels(SCRIPT, "[refund, |\n") == ["goodbye", "greet", "refund"]
         assert "greet the user" in await editor.hover(SCRIPT, "rules: [gr|eet]")
 
-    session(tmp_path, act)
+    session(None, tmp_path, act)
 
 
-def test_half_typed_and_hostile_texts_are_answered(tmp_path: Path) -> None:
+def test_half_typed_and_hostile_texts_are_answered(tmp_path: Path, warmed: Path) -> None:
     """Whatever is typed, every question has an answer, and the file's own problems are told."""
     texts = ["", "turns:\n  - ", "turns: [", "\x00", "a: &a [*a]", "- " * 3000, "[" * 5000, "{{{{", "turns:\n\t- x"]
 
@@ -72,10 +73,10 @@ def test_half_typed_and_hostile_texts_are_answered(tmp_path: Path) -> None:
         editor.type(SCRIPT, HELLO)
         assert await editor.problems(SCRIPT) == []
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_an_agents_edit_is_told_in_its_scripts(tmp_path: Path) -> None:
+def test_an_agents_edit_is_told_in_its_scripts(tmp_path: Path, warmed: Path) -> None:
     """A rule renamed in the agent's unsaved text is missed by scripts that nobody has open, and found again on undo."""
 
     async def act(editor: Editor) -> None:
@@ -86,10 +87,10 @@ def test_an_agents_edit_is_told_in_its_scripts(tmp_path: Path) -> None:
         editor.type(AGENT_FILE, AGENT)
         await editor.problems(SCRIPT)
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_names_lead_to_their_places(tmp_path: Path) -> None:
+def test_names_lead_to_their_places(tmp_path: Path, warmed: Path) -> None:
     """Definitions of rules, steps, tools, params and fragments; references over scripts and the agent."""
 
     async def act(editor: Editor) -> None:
@@ -106,7 +107,7 @@ def test_names_lead_to_their_places(tmp_path: Path) -> None:
             f"{SCRIPT}:4:22",
         ]
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
 ORDER = "scenarios/fragments/order.yaml"
@@ -123,7 +124,7 @@ RENAMES = [
 ]
 
 
-def test_a_rename_is_whole(tmp_path: Path) -> None:
+def test_a_rename_is_whole(tmp_path: Path, warmed: Path) -> None:
     """Every place of a name is changed, also in a fragment, a param, an expression and a template; `check` is still green."""
 
     async def act(editor: Editor) -> None:
@@ -135,10 +136,10 @@ def test_a_rename_is_whole(tmp_path: Path) -> None:
             make_shop(tmp_path)
             editor.type(AGENT_FILE, AGENT)
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_a_rename_that_cannot_be_whole_is_refused(tmp_path: Path) -> None:
+def test_a_rename_that_cannot_be_whole_is_refused(tmp_path: Path, warmed: Path) -> None:
     """A name that is taken, or that no expression could say, changes nothing and says why."""
 
     async def act(editor: Editor) -> None:
@@ -149,10 +150,10 @@ def test_a_rename_that_cannot_be_whole_is_refused(tmp_path: Path) -> None:
             await editor.rename(AGENT_FILE, "{v|ip: false}", "not-a-name")
         assert (tmp_path / AGENT_FILE).read_text() == AGENT
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_lines_over_rules_say_who_holds_them(tmp_path: Path) -> None:
+def test_lines_over_rules_say_who_holds_them(tmp_path: Path, warmed: Path) -> None:
     """One script covers a rule, none another; the command opens the script at its expectation."""
 
     async def act(editor: Editor) -> None:
@@ -170,10 +171,10 @@ def test_lines_over_rules_say_who_holds_them(tmp_path: Path) -> None:
         )
         assert [shown.uri for shown in editor.shown] == [editor.uri(SCRIPT)]
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_places_count_as_editors_do(tmp_path: Path) -> None:
+def test_places_count_as_editors_do(tmp_path: Path, warmed: Path) -> None:
     """After an emoji and with CR LF line ends a place is the one the editor means."""
     text = REFUND.replace("please", "\N{WAVING HAND SIGN} please").replace("visits: [returns/ask]", "visits: [returns/aks]")
 
@@ -192,10 +193,10 @@ def test_places_count_as_editors_do(tmp_path: Path) -> None:
         await editor.problems(LONG)
         assert editor.texts[LONG] == text.replace("aks", "ask").replace("\n", "\r\n")
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_the_outline_has_the_parts(tmp_path: Path) -> None:
+def test_the_outline_has_the_parts(tmp_path: Path, warmed: Path) -> None:
     """Rules by name, turns by what the user says."""
 
     async def act(editor: Editor) -> None:
@@ -206,10 +207,10 @@ def test_the_outline_has_the_parts(tmp_path: Path) -> None:
         turns = [one for one in found or [] if isinstance(one, types.DocumentSymbol)][1]
         assert [child.name for child in turns.children or []] == ["hello \N{WAVING HAND SIGN}"]
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)
 
 
-def test_a_hover_tells_what_the_last_run_saw(tmp_path: Path) -> None:
+def test_a_hover_tells_what_the_last_run_saw(tmp_path: Path, warmed: Path) -> None:
     """Over a rule: where it matched in the newest run of the suite, and that another one did not match."""
     make_shop(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -225,4 +226,4 @@ def test_a_hover_tells_what_the_last_run_saw(tmp_path: Path) -> None:
             "**priority**: Higher ones come first in the reply and survive max_rules."
         )
 
-    session(tmp_path, act)
+    session(warmed, tmp_path, act)

@@ -24,6 +24,7 @@ from focal_eval.records.codec import (
     transcript_from_json,
     turn_from_json,
 )
+from tests.thorough import examples
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -68,21 +69,21 @@ def through(data: Any) -> Any:
 
 
 @given(records(Reply))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_reply_comes_back_as_it_was(reply: Reply) -> None:
     """Whatever is known, known to be none, or unknown in a reply is so after writing and reading."""
     assert reply_from_json(through(reply_to_json(reply))) == reply
 
 
 @given(records(MessageRecord))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_message_comes_back_as_it_was(message: MessageRecord) -> None:
     """The same for a stored message."""
     assert message_from_json(through(message_to_json(message))) == message
 
 
 @given(records(Reply))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_unknown_is_left_out_and_none_is_written(reply: Reply) -> None:
     """A key is there exactly where the engine reported the field; its value is null where it is known to be none."""
     written = reply_to_json(reply)
@@ -94,7 +95,7 @@ def test_unknown_is_left_out_and_none_is_written(reply: Reply) -> None:
 
 
 @given(records(Fault), TEXT, st.none() | TEXT)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_turn_that_broke_or_was_not_sent_comes_back(fault: Fault, why: str, user: str | None) -> None:
     """A journal's turn holds a fault or a reason instead of a reply."""
     broken = through({"i": 3, "user": user, "fault": fault_to_json(fault), "elapsed_ms": 1.5})
@@ -109,7 +110,7 @@ def known_keys(kind: type) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(known_keys(Reply), known_keys(MessageRecord))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_json_makes_more_than_a_misfit(reply: dict[str, Any], message: dict[str, Any]) -> None:
     """A line of another shape is read or refused with its place in words; what is read can be written."""
     for read, write, data in (

@@ -11,13 +11,15 @@ import pytest
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.html import write
-from tests.report.reader import DESKTOP, Reader
+from tests.report.reader import Reader, Readers
 from tests.report.sample_cases import rich_cases
 from tests.report.sample_run import write_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first is Chromium without windows: a page takes it a third less."""
 INSTALL = "no Chromium here: apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
 
 
@@ -49,38 +51,41 @@ def partial(partial_folder: Path) -> ReportModel:
     return read_run(partial_folder)
 
 
-_RUNNING = pytest.StashKey[tuple["Playwright", "Browser"]]()
+_RUNNING = pytest.StashKey[tuple["Playwright", Readers]]()
 
 
 @pytest.fixture(scope="module")
-def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """A real Chromium, without a window: one for all tests of a process with a browser that follow each other."""
+def readers(request: pytest.FixtureRequest) -> Readers:
+    """Readers with a real Chromium: one for all tests of a process with a browser that follow each other."""
     stash = request.config.stash
     if _RUNNING not in stash:
         stash[_RUNNING] = _started()
-    browser = stash[_RUNNING][1]
-    yield browser
-    for context in browser.contexts:  # what tests have left open
-        context.close()
+    return stash[_RUNNING][1]
 
 
-def _started() -> tuple[Playwright, Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+@pytest.fixture
+def chromium(readers: Readers) -> Browser:
+    """Their browser, for a test that needs a window of its own kind."""
+    return readers.browser
+
+
+def _started() -> tuple[Playwright, Readers]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(INSTALL)
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     driver = playwright.sync_playwright().start()
-    return driver, driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    return driver, Readers(driver.chromium.launch(executable_path=path, args=["--no-sandbox"]))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Ends Chromium before a module that has none: its driver keeps an event loop running, and others need their own."""
-    goes_on = nextitem is not None and (nextitem.path == item.path or "chromium" in getattr(nextitem, "fixturenames", ()))
+    goes_on = nextitem is not None and (nextitem.path == item.path or "readers" in getattr(nextitem, "fixturenames", ()))
     if _RUNNING in item.config.stash and not goes_on:
-        driver, browser = item.config.stash[_RUNNING]
+        driver, readers = item.config.stash[_RUNNING]
         del item.config.stash[_RUNNING]
-        browser.close()
+        readers.browser.close()
         driver.stop()
 
 
@@ -91,9 +96,8 @@ def url(rich: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def reader(chromium: Browser, url: str) -> Iterator[Reader]:
+def reader(readers: Readers, url: str) -> Iterator[Reader]:
     """A reader at a desk; no console message is allowed in any test."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        reader = Reader(context.new_page(), url)
+    with readers.at(url) as reader:
         yield reader
         assert reader.log == []

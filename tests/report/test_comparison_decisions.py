@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,10 +15,7 @@ from focal_eval.evaluate import CompareRequest, compare
 from focal_eval.evaluate.approval_units import Category
 from focal_eval.evaluate.comparison_page import write_page
 from tests.evaluate.approved_shop import GREET, Shop
-from tests.report.reader import DESKTOP, Reader
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from tests.report.reader import Reader, Readers
 
 pytestmark = pytest.mark.browser
 HELLO = "  - user: hello\n    expect: {rules: [greet]}\n"
@@ -42,10 +38,9 @@ def played(shop: Shop) -> str:
 
 
 @pytest.fixture
-def reader(chromium: Browser) -> Iterator[Reader]:
+def reader(readers: Readers) -> Iterator[Reader]:
     """A reader at a desk who keeps what is downloaded; no console message is allowed."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, accept_downloads=True) as context:
-        reader = Reader(context.new_page(), "about:blank")
+    with readers.at("about:blank") as reader:
         yield reader
         assert reader.log == []
 

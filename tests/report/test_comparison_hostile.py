@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from focal_eval.compare.model import Edit, RecordedCase
 from focal_eval.report.comparison import ComparisonView, write
 from tests.report.hostile import payloads
-from tests.report.reader import DESKTOP
+from tests.report.reader import Readers
 from tests.report.sample_comparison import case, turn, view_of
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -109,17 +106,6 @@ def _hostile(texts: list[str]) -> ComparisonView:
     return view_of(pairs, edits=edits, gates=gates, before_header=header, after_header=header, title=first, more={first: first})
 
 
-def _watched(page: Page, url: str) -> tuple[list[str], list[str]]:
-    asked: list[str] = []
-    log: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: asked.append(dialog.message))
-    page.on("console", lambda message: log.append(message.text))
-    page.on("pageerror", lambda problem: log.append(str(problem)))
-    page.goto(url)
-    return asked, log
-
-
 _FOREIGN = ", ".join(
     f"#detail {one}"
     for one in (
@@ -151,12 +137,11 @@ def _names(page: Path) -> list[str]:
     return names
 
 
-def _open_all(chromium: Browser, written: Path, count: int) -> None:
+def _open_all(readers: Readers, written: Path, count: int) -> None:
     url, names = written.as_uri(), _names(written)
     assert len(names) == count
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = context.new_page()
-        asked, log = _watched(page, url)
+    with readers.at(url) as reader:
+        page = reader.page
         for tab in ("causes", "conversations", "rules", "steps", "figures"):
             page.evaluate("tab => { location.hash = `#tab=${tab}`; }", tab)
             page.wait_for_selector(f"#view-{tab}:not([hidden])")
@@ -166,20 +151,20 @@ def _open_all(chromium: Browser, written: Path, count: int) -> None:
             assert safe, name
             assert foreign == 0, name
         assert page.evaluate("window.pwned") is None
-        assert {address.split("#")[0] for address in asked} == {url}
-        assert log == []
+        assert {address.split("#")[0] for address in reader.asked} == {url}
+        assert reader.log == []
 
 
-def test_hostile_texts_do_not_act(chromium: Browser, tmp_path: Path) -> None:
+def test_hostile_texts_do_not_act(readers: Readers, tmp_path: Path) -> None:
     """A handful of the corpus in every field: nothing runs, nothing is asked for, nothing becomes markup."""
     texts = list(payloads())[::13]
-    _open_all(chromium, write(_hostile(texts), tmp_path), len(texts))
+    _open_all(readers, write(_hostile(texts), tmp_path), len(texts))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_whole_corpus_does_not_act(chromium: Browser, tmp_path: Path) -> None:
+def test_the_whole_corpus_does_not_act(readers: Readers, tmp_path: Path) -> None:
     """Each of at least 200 hostile texts in every field an engine or a script controls: zero executions, zero requests."""
     texts = list(payloads())
     assert len(set(texts)) >= 200
-    _open_all(chromium, write(_hostile(texts), tmp_path), len(texts))
+    _open_all(readers, write(_hostile(texts), tmp_path), len(texts))

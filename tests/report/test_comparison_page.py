@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from focal_eval.report.comparison import write
-from tests.report.reader import DESKTOP, PHONE, Reader
+from tests.report.reader import DESKTOP, PHONE, Reader, Readers
 from tests.report.sample_comparison import small_view
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ def page_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def desk(chromium: Browser, page_url: str) -> Iterator[Reader]:
+def desk(readers: Readers, page_url: str) -> Iterator[Reader]:
     """A reader at a desk; no console message is allowed in any test."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, accept_downloads=True) as context:
-        reader = Reader(context.new_page(), page_url)
+    with readers.at(page_url) as reader:
         yield reader
         assert reader.log == []
 
@@ -49,21 +48,24 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
 
 
+CASES = ["orders/brand-new", "orders/extra", "orders/lost", "returns/shaky"]
+
+
 @pytest.mark.parametrize(
-    ("theme", "size"),
+    ("theme", "size", "cases"),
     [
-        ("light", DESKTOP),
-        pytest.param("dark", DESKTOP, marks=pytest.mark.slow),
-        pytest.param("light", (360, 740), marks=pytest.mark.slow),
-        pytest.param("dark", PHONE, marks=pytest.mark.slow),
+        ("light", DESKTOP, CASES[:1]),
+        *(
+            pytest.param(*one, CASES, marks=pytest.mark.slow)
+            for one in (("light", DESKTOP), ("dark", DESKTOP), ("light", (360, 740)), ("dark", PHONE))
+        ),
     ],
 )
-def test_axe_finds_nothing(chromium: Browser, page_url: str, theme: Any, size: tuple[int, int]) -> None:
+def test_axe_finds_nothing(readers: Readers, page_url: str, theme: Any, size: tuple[int, int], cases: list[str]) -> None:
     """No view has an accessibility violation, light and dark, at a desk and on a phone; none is wider than the screen."""
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
-        reader = Reader(context.new_page(), page_url)
+    with readers.at(page_url, size, theme) as reader:
         views = ["#tab=causes", "#tab=conversations", "#q=verdct:x", "#tab=rules", "#tab=steps", "#tab=figures", CUP]
-        for view in [*views, "#case=orders/lost", "#case=returns/shaky", "#case=orders/extra", "#case=orders/brand-new"]:
+        for view in [*views, *(f"#case={case}" for case in cases)]:
             reader.open(view)
             if view.startswith("#case"):
                 reader.page.wait_for_selector("#case-title")
@@ -313,10 +315,9 @@ def test_rules_and_steps_lead_to_their_conversations(desk: Reader) -> None:
     assert "start to voucher" in label
 
 
-def test_both_sides_stack_on_a_phone(chromium: Browser, page_url: str) -> None:
+def test_both_sides_stack_on_a_phone(readers: Readers, page_url: str) -> None:
     """On a phone the candidate stands below the baseline, each with its name."""
-    with chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}) as context:
-        reader = Reader(context.new_page(), page_url)
+    with readers.at(page_url, PHONE) as reader:
         reader.open(CUP)
         reader.page.wait_for_selector("#pair-1")
         row = reader.page.locator(".lane-rules").first
@@ -348,7 +349,7 @@ def test_without_javascript_the_causes_are_text(chromium: Browser, page_url: str
         assert "offer-refund no longer matches" in page.inner_text("noscript")
 
 
-def test_a_judges_preferences_are_a_lane_of_their_own(chromium: Browser, tmp_path: Path) -> None:
+def test_a_judges_preferences_are_a_lane_of_their_own(readers: Readers, tmp_path: Path) -> None:
     """On a phone too: its tab is in sight, nothing overflows, what it said is text, and axe finds nothing."""
     evil = "<img src=x onerror=document.title='hacked'>" + "wide" * 60
     order = {"first": "before", "prefers": "before", "told": "3 of 3 votes", "why": evil, "quote": evil}
@@ -376,9 +377,9 @@ def test_a_judges_preferences_are_a_lane_of_their_own(chromium: Browser, tmp_pat
         },
     }
     url = write(replace(small_view(), preference=told), tmp_path).as_uri()
-    for theme in ("light", "dark"):
-        with chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, color_scheme=theme) as context:
-            reader = Reader(context.new_page(), f"{url}#tab=judge")
+    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for theme in themes:
+        with readers.at(f"{url}#tab=judge", PHONE, theme) as reader:
             page = reader.page
             page.wait_for_selector("#view-judge:not([hidden])")
             strip, tab = (page.locator(name).bounding_box() for name in ("#tabs", "#tabs [data-tab=judge]"))

@@ -22,11 +22,11 @@ from focal_eval.report import ReportModel
 from focal_eval.report.html import write
 from focal_eval.report.live_server import LiveServer
 from tests.report.hostile import payloads
-from tests.report.reader import DESKTOP, WAIT_MS
+from tests.report.reader import Readers
 from tests.report.sample_run import Attempt, Case, Turn, failed, write_run
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 
 class Growing:
@@ -276,20 +276,12 @@ def hostile(texts: list[str]) -> list[Case]:
 
 
 @pytest.fixture
-def watched(chromium: Browser, server: LiveServer) -> Iterator[Page]:
+def watched(readers: Readers, server: LiveServer) -> Iterator[Page]:
     """A browser with the page open; it may ask the server and nobody else, and says nothing on its console."""
-    asked: list[str] = []
-    said: list[str] = []
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda problem: said.append(str(problem)))
-        page.goto(server.url)
-        yield page
-        assert said == []
-        assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {urlsplit(server.url).netloc}
+    with readers.at(server.url) as reader:
+        yield reader.page
+        assert reader.log == []
+        assert {urlsplit(url).netloc for url in reader.asked if not url.startswith("data:")} == {urlsplit(server.url).netloc}
 
 
 def test_the_report_fills_up_and_stays(watched: Page, server: LiveServer, growing: Growing) -> None:
@@ -314,20 +306,19 @@ def test_the_report_fills_up_and_stays(watched: Page, server: LiveServer, growin
 
 
 def test_what_it_shows_at_last_is_what_the_report_shows(
-    watched: Page, growing: Growing, chromium: Browser, rich: ReportModel, tmp_path: Path
+    watched: Page, growing: Growing, readers: Readers, rich: ReportModel, tmp_path: Path
 ) -> None:
     """The same verdict, facts, counters and rows in the same order as `report.html` of the run."""
     growing.write()
     watched.wait_for_selector("#live-note")
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        other = context.new_page()
-        other.goto(write(rich, tmp_path).as_uri())
+    with readers.at(write(rich, tmp_path).as_uri()) as reader:
+        other = reader.page
         for part in ("#verdict", ".facts", ".gates", ".counters", "#found"):
             assert watched.inner_text(part) == other.inner_text(part), part
         assert watched.locator(".row-link").all_inner_texts() == other.locator(".row-link").all_inner_texts()
 
 
-def test_a_process_that_is_gone_is_told(chromium: Browser, growing: Growing) -> None:
+def test_a_process_that_is_gone_is_told(readers: Readers, growing: Growing) -> None:
     """The run was killed: the page says that nobody answers any more, and shows what came until then."""
     growing.cases(2)
     code = (
@@ -336,9 +327,8 @@ def test_a_process_that_is_gone_is_told(chromium: Browser, growing: Growing) -> 
     )
     with subprocess.Popen([sys.executable, "-c", code, str(growing.folder)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-            page = context.new_page()
-            page.goto(process.stdout.readline().strip())
+        with readers.at(process.stdout.readline().strip()) as reader:
+            page = reader.page
             page.wait_for_selector(".row-link >> nth=1")
             process.kill()
             page.wait_for_selector("#live-note")
@@ -346,7 +336,7 @@ def test_a_process_that_is_gone_is_told(chromium: Browser, growing: Growing) -> 
             assert page.locator(".row-link").count() == 2
 
 
-def test_hostile_texts_do_not_act(chromium: Browser, tmp_path: Path) -> None:
+def test_hostile_texts_do_not_act(readers: Readers, tmp_path: Path) -> None:
     """Texts that would run a script are shown as they are, in rows that come as events and in opened cases."""
     texts = list(payloads())[::9]
     growing = Growing(write_run(tmp_path / "run", hostile(texts)), tmp_path / "live")
@@ -354,10 +344,8 @@ def test_hostile_texts_do_not_act(chromium: Browser, tmp_path: Path) -> None:
     server = LiveServer(growing.folder)
     server.start()
     try:
-        with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-            page, asked = context.new_page(), list[str]()
-            page.on("request", lambda request: asked.append(request.url))
-            page.goto(server.url)
+        with readers.at(server.url) as reader:
+            page = reader.page
             growing.write()
             page.wait_for_selector("#live-note")
             ids = [
@@ -369,6 +357,7 @@ def test_hostile_texts_do_not_act(chromium: Browser, tmp_path: Path) -> None:
                 page.goto(f"{server.url}#case={name}")
                 page.wait_for_selector("#case-title")
                 assert page.evaluate("window.pwned") is None
-            assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {urlsplit(server.url).netloc}
+            hosts = {urlsplit(url).netloc for url in reader.asked if not url.startswith("data:")}
+            assert hosts == {urlsplit(server.url).netloc}
     finally:
         server.close()

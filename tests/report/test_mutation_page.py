@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from focal_eval.cli.main import main
 from tests.experiment.kiosk import AGENT, write_kiosk
-from tests.report.reader import DESKTOP, PHONE
+from tests.report.reader import PHONE, Readers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -31,11 +32,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page.as_uri()
 
 
-def opened(browser: Browser, address: str, size: tuple[int, int], log: list[str]) -> Page:
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-    page.on("console", lambda message: log.append(message.text))
-    page.goto(address)
-    return page
+@pytest.fixture
+def page(readers: Readers, address: str) -> Iterator[Page]:
+    """The page at a desk; no console message is allowed in any test."""
+    with readers.at(address) as reader:
+        yield reader.page
+        assert reader.log == []
 
 
 def shown(page: Page, section: str, kind: str) -> int:
@@ -43,10 +45,8 @@ def shown(page: Page, section: str, kind: str) -> int:
     return sum(item.is_visible() for item in page.locator(f"section.{section} article.{kind}").all())
 
 
-def test_problems_only_until_all_are_asked_for(chromium: Browser, address: str) -> None:
+def test_problems_only_until_all_are_asked_for(page: Page) -> None:
     """Both tabs begin with what somebody has to look at; the filter shows the others of both; explained ones are no problem."""
-    log: list[str] = []
-    page = opened(chromium, address, DESKTOP, log)
     assert shown(page, "mutants", "bad") > 0
     assert shown(page, "mutants", "fine") == 0
     assert shown(page, "scripts", "bad") == 0
@@ -57,13 +57,10 @@ def test_problems_only_until_all_are_asked_for(chromium: Browser, address: str) 
     assert shown(page, "scripts", "bad") > 0
     assert shown(page, "mutants", "bad") == 0
     assert page.locator("article.bad", has_text="Explained").count() == 0
-    assert log == []
-    page.close()
 
 
-def test_the_parts_of_which_most_survived_come_first(chromium: Browser, address: str) -> None:
+def test_the_parts_of_which_most_survived_come_first(page: Page) -> None:
     """Each part tells its counts; its mutants are lines of the file with the words marked that differ."""
-    page = opened(chromium, address, DESKTOP, [])
     survived = [
         int(found.group(1)) if (found := re.search(r"(\d+) survived", part.inner_text())) else 0
         for part in page.locator("details.part.bad > summary").all()
@@ -75,34 +72,28 @@ def test_the_parts_of_which_most_survived_come_first(chromium: Browser, address:
     assert re.fullmatch(r"\d+", line)
     assert changed.locator("del mark").count() + changed.locator("ins mark").count() > 0
     assert page.locator("svg[role=img]").first.get_attribute("aria-label") is not None
-    page.close()
 
 
-def test_the_tabs_are_reached_by_keys(chromium: Browser, address: str) -> None:
+def test_the_tabs_are_reached_by_keys(page: Page) -> None:
     """Tab and the arrows choose a tab, the space bar the filter."""
-    page = opened(chromium, address, DESKTOP, [])
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert shown(page, "scripts", "bad") > 0
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert page.locator("#all").is_checked()
-    page.close()
 
 
 @pytest.mark.parametrize("tab", ["mutants", "scripts"])
-def test_a_phone_need_not_scroll_sideways(chromium: Browser, address: str, tab: str) -> None:
+def test_a_phone_need_not_scroll_sideways(page: Page, tab: str) -> None:
     """Also with everything shown."""
-    page = opened(chromium, address, PHONE, [])
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     page.click(f"label[for={tab}]")
     page.click("label[for=all]")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
-    page.close()
 
 
-def test_what_the_agent_says_is_text(chromium: Browser, address: str) -> None:
+def test_what_the_agent_says_is_text(page: Page) -> None:
     """A tag in a template is shown and not drawn."""
-    page = opened(chromium, address, DESKTOP, [])
     assert page.locator("img").count() == 0
     assert page.get_by_text(HOSTILE).count() > 0
-    page.close()

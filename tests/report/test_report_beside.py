@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -15,10 +14,7 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.html import write
 from focal_eval.store.answers import Strips
 from focal_eval.testing import sample_run
-from tests.report.reader import DESKTOP, PHONE
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from tests.report.reader import DESKTOP, PHONE, Readers
 
 HOSTILE = "</script><img src=x onerror=window.pwned=1>"
 STRIP = "pp~fe.xs"
@@ -62,28 +58,25 @@ def test_one_run_is_no_history(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_reader_sees_the_last_runs_and_the_quarantine(chromium: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_reader_sees_the_last_runs_and_the_quarantine(readers: Readers, tmp_path: Path, size: tuple[int, int]) -> None:
     """In the list and on the case's page: a bar a run with words for those who do not see it; nothing said there is run."""
     run = held_run(tmp_path / "run")
     path = write(read_run(run), tmp_path / "report.html", ReportOptions(history=strips_of(run)))
-    page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    page.goto(path.as_uri())
-    row = page.locator(".row", has=page.locator(".row-link", has_text="folder/failed"))
-    assert row.locator(".badge.held").inner_text() == "quarantine"
-    assert row.locator(".strip").is_visible() is (size == DESKTOP)
-    assert row.locator(".of-run").count() == len(STRIP)
-    row.locator(".row-link").click()
-    page.wait_for_selector("#case-title")
-    said = page.locator(".case-history").inner_text()
-    assert (
-        "The last 8 runs, this one at the end: 2 passed, 1 flaky, 1 failed, 1 errored, 1 failed as expected, 1 skipped" in said
-    )
-    assert "since 1 January 2026, 08:00:00 UTC" in said
-    assert f"quarantine until 2026-12-31 ({HOSTILE}): {HOSTILE}" in page.locator(".case-mark").inner_text()
-    assert page.evaluate("window.pwned") is None
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert problems == []
-    page.close()
+    with readers.at(path.as_uri(), size) as reader:
+        page = reader.page
+        row = page.locator(".row", has=page.locator(".row-link", has_text="folder/failed"))
+        assert row.locator(".badge.held").inner_text() == "quarantine"
+        assert row.locator(".strip").is_visible() is (size == DESKTOP)
+        assert row.locator(".of-run").count() == len(STRIP)
+        row.locator(".row-link").click()
+        page.wait_for_selector("#case-title")
+        said = page.locator(".case-history").inner_text()
+        assert (
+            "The last 8 runs, this one at the end: 2 passed, 1 flaky, 1 failed, 1 errored, 1 failed as expected, 1 skipped"
+            in said
+        )
+        assert "since 1 January 2026, 08:00:00 UTC" in said
+        assert f"quarantine until 2026-12-31 ({HOSTILE}): {HOSTILE}" in page.locator(".case-mark").inner_text()
+        assert page.evaluate("window.pwned") is None
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert reader.log == []

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from focal_eval.records import Fault, Finding, Outcome, Reply, ToolCall, Verdict
 from focal_eval.report import read_run
 from focal_eval.report.html import write
-from tests.report.reader import DESKTOP, Reader
+from tests.report.reader import Reader, Readers
 from tests.report.sample_run import Attempt, Case, Turn, failed, unjudged, write_run
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 FILE = "scenarios/long/talk.yaml"
 Open = Callable[..., Reader]
 
 
 @pytest.fixture
-def opened(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
+def opened(readers: Readers, tmp_path: Path) -> Iterator[Open]:
     """Opens the page of a run of cases, at the first of them; no console message is allowed."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        readers: list[Reader] = []
+    with readers.at("about:blank") as reader:
 
         def open_page(*cases: Case, listed: bool = False) -> Reader:
-            page = write(read_run(write_run(tmp_path, list(cases))), tmp_path).as_uri()
-            readers.append(Reader(context.new_page(), page))
-            if not listed:
-                readers[-1].open_case(cases[0].name)
-            return readers[-1]
+            reader.url = write(read_run(write_run(tmp_path, list(cases))), tmp_path).as_uri()
+            if listed:
+                reader.open()
+            else:
+                reader.open_case(cases[0].name)
+            return reader
 
         yield open_page
-        assert [reader.log for reader in readers if reader.log] == []
+        assert reader.log == []
 
 
 def broken() -> Case:

@@ -15,10 +15,10 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.coverage_page import CoverageView
 from focal_eval.report.html import write
 from tests.coverage.shop import AGENT, agent, dropped, enforced, move, reply, turns
-from tests.report.reader import DESKTOP, PHONE
+from tests.report.reader import DESKTOP, PHONE, Readers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 HOSTILE = "</script><img src=x onerror=window.pwned=1>"
 
@@ -83,15 +83,12 @@ def test_a_report_without_coverage_pays_nothing_for_it(rich_folder: Path, tmp_pa
         pytest.param("light", PHONE, marks=pytest.mark.slow),
     ],
 )
-def test_it_is_accessible_fits_and_does_not_act(chromium: Browser, url: str, theme: Any, size: tuple[int, int]) -> None:
+def test_it_is_accessible_fits_and_does_not_act(readers: Readers, url: str, theme: Any, size: tuple[int, int]) -> None:
     """Light and dark, at a desk and on a phone: nothing for axe, no sideways scrolling, no error, no hostile text that runs."""
     from axe_playwright_python.sync_playwright import Axe
 
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
-        page = context.new_page()
-        told: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda problem: told.append(str(problem)))
+    with readers.at("about:blank", size, theme) as reader:
+        page = reader.page
         for address in ("#coverage=", "#coverage=&item=rule%3Agreet"):
             opened(page, url, address)
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -99,14 +96,14 @@ def test_it_is_accessible_fits_and_does_not_act(chromium: Browser, url: str, the
             assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
         assert page.evaluate("window.pwned") is None
         assert page.locator("#coverage-view img").count() == 0
-        assert told == []
+        assert reader.log == []
 
 
 @pytest.mark.browser
-def test_items_stand_worst_first_beside_their_lines(chromium: Browser, url: str) -> None:
+def test_items_stand_worst_first_beside_their_lines(readers: Readers, url: str) -> None:
     """The list begins with what was missed; the gutter has a state and a count on the first line of each item."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = opened(context.new_page(), url)
+    with readers.at("about:blank") as reader:
+        page = opened(reader.page, url)
         shown = names(page)
         states = [str(link.get_attribute("class")).split(" s-")[1] for link in page.locator(".cov-item").all()]
         order = ["missed", "near", "suppressed", "off", "unknown", "hit", "asserted"]
@@ -120,10 +117,10 @@ def test_items_stand_worst_first_beside_their_lines(chromium: Browser, url: str)
 
 
 @pytest.mark.browser
-def test_an_item_opens_with_the_scripts_behind_it(chromium: Browser, url: str) -> None:
+def test_an_item_opens_with_the_scripts_behind_it(readers: Readers, url: str) -> None:
     """From the gutter or the list; its address can be sent on, and a script leads to its cases."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = opened(context.new_page(), url)
+    with readers.at("about:blank") as reader:
+        page = opened(reader.page, url)
         page.click('.cov-item[data-item="rule:greet"]')
         detail = page.locator(".cov-detail")
         told = detail.inner_text()
@@ -141,10 +138,10 @@ def test_an_item_opens_with_the_scripts_behind_it(chromium: Browser, url: str) -
 
 
 @pytest.mark.browser
-def test_kinds_states_and_search_narrow_the_list(chromium: Browser, url: str) -> None:
+def test_kinds_states_and_search_narrow_the_list(readers: Readers, url: str) -> None:
     """Each filter is in the address, the counters follow, and Escape takes all of them away."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = opened(context.new_page(), url)
+    with readers.at("about:blank") as reader:
+        page = opened(reader.page, url)
         everything = len(names(page))
         page.click('.cov-kind[data-kind="rule"]')
         assert {name.partition(":")[0] for name in names(page)} == {"rule"}
@@ -161,10 +158,10 @@ def test_kinds_states_and_search_narrow_the_list(chromium: Browser, url: str) ->
 
 
 @pytest.mark.browser
-def test_the_keyboard_goes_through_the_list(chromium: Browser, url: str) -> None:
+def test_the_keyboard_goes_through_the_list(readers: Readers, url: str) -> None:
     """`j` and `k` step, `n` and `p` only where there is something to look at, Escape closes and keeps the place."""
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        page = opened(context.new_page(), url)
+    with readers.at("about:blank") as reader:
+        page = opened(reader.page, url)
         shown = names(page)
         for key, wanted in (("j", shown[0]), ("j", shown[1]), ("k", shown[0]), ("n", shown[1])):
             page.keyboard.press(key)
@@ -178,12 +175,12 @@ def test_the_keyboard_goes_through_the_list(chromium: Browser, url: str) -> None
 
 
 @pytest.mark.browser
-def test_without_a_text_an_item_opens_in_the_list(chromium: Browser, rich_folder: Path, tmp_path: Path) -> None:
+def test_without_a_text_an_item_opens_in_the_list(readers: Readers, rich_folder: Path, tmp_path: Path) -> None:
     """Of a run whose agent file is not known the list is all there is."""
     bare = view_of(tmp_path)
     bare = CoverageView(bare.matrix, bare.rows, bare.words, bare.file, None)
     path = write(read_run(rich_folder), tmp_path / "r.html", ReportOptions(coverage=bare))
-    with chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}) as context:
-        page = opened(context.new_page(), path.as_uri(), "#coverage=&item=rule%3Agreet")
+    with readers.at("about:blank", PHONE) as reader:
+        page = opened(reader.page, path.as_uri(), "#coverage=&item=rule%3Agreet")
         assert page.locator("#cov-list .cov-detail").count() == 1
         assert page.locator("#cov-source").count() == 0

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from focal_eval.records import Reply, Verdict
 from focal_eval.report import read_run
 from focal_eval.report.html import write
-from tests.report.reader import DESKTOP, Reader
+from tests.report.reader import Reader, Readers
 from tests.report.sample_run import Attempt, Case, Turn, write_run
 from tests.report.sample_stored import more_case
 from tests.report.test_report_page import violations
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -38,11 +34,10 @@ MORE = "All that an engine tells"
 
 
 @pytest.fixture
-def table(chromium: Browser, tmp_path: Path) -> Iterator[Reader]:
+def table(readers: Readers, tmp_path: Path) -> Iterator[Reader]:
     """The page with cases that differ in every column."""
     url = write(read_run(write_run(tmp_path / "run", CASES)), tmp_path).as_uri()
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        reader = Reader(context.new_page(), url)
+    with readers.at(url) as reader:
         yield reader
         assert reader.log == []
 

@@ -9,7 +9,7 @@ import pytest
 
 from focal_eval.report import ReportModel, read_run
 from focal_eval.report.html import write
-from tests.report.reader import DESKTOP, PHONE, Reader
+from tests.report.reader import DESKTOP, PHONE, Reader, Readers
 from tests.report.sample_run import write_run
 from tests.report.sample_volume import volume_cases
 
@@ -38,10 +38,9 @@ def violations(page: Page) -> list[str]:
         pytest.param("light", PHONE, ["invoice-copy"], marks=pytest.mark.slow),
     ],
 )
-def test_axe_finds_nothing(chromium: Browser, url: str, theme: Any, size: tuple[int, int], names: list[str]) -> None:
+def test_axe_finds_nothing(readers: Readers, url: str, theme: Any, size: tuple[int, int], names: list[str]) -> None:
     """List, dialog, menu and the pages of cases have no accessibility violation, light and dark, at a desk and on a phone."""
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:
-        reader = Reader(context.new_page(), url)
+    with readers.at(url, size, theme) as reader:
         assert violations(reader.page) == []
         reader.page.click("#tags-menu summary")
         assert violations(reader.page) == []
@@ -56,20 +55,16 @@ def test_axe_finds_nothing(chromium: Browser, url: str, theme: Any, size: tuple[
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_hostile_texts_do_not_act(chromium: Browser, url: str, size: tuple[int, int]) -> None:
+def test_hostile_texts_do_not_act(readers: Readers, url: str, size: tuple[int, int]) -> None:
     """No text of a run runs as script, in the list, on the case's page or unfolded; nothing is fetched or reported."""
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}) as context:
-        page = context.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("dialog", lambda dialog: asked.append(dialog.message))
-        reader = Reader(page, url)
+    with readers.at(url, size) as reader:
+        page = reader.page
         reader.open_case("hostile")
         for summary in page.locator("#detail details summary").all():
             summary.click()
         assert page.evaluate("window.pwned") is None
         assert page.locator("#detail img, #detail script, #detail a[href^=javascript]").count() == 0
-        assert {link.split("#")[0] for link in asked if link.startswith("http") or link.startswith("file")} == {url}
+        assert {link.split("#")[0] for link in reader.asked if link.startswith("http") or link.startswith("file")} == {url}
         assert reader.log == []
         assert "\u202e" not in page.inner_text("#detail")
 
@@ -260,10 +255,9 @@ def test_print_shows_the_list(reader: Reader) -> None:
     assert not reader.page.locator("#toolbar").is_visible()
 
 
-def test_a_partial_run_says_so_first(chromium: Browser, partial: ReportModel, tmp_path: Path) -> None:
+def test_a_partial_run_says_so_first(readers: Readers, partial: ReportModel, tmp_path: Path) -> None:
     """The note stands under the verdict; the case that was cut off says it on its page."""
-    with chromium.new_context() as context:
-        reader = Reader(context.new_page(), write(partial, tmp_path).as_uri())
+    with readers.at(write(partial, tmp_path).as_uri()) as reader:
         assert "Partial run: it was killed" in reader.page.inner_text(".summary .partial-note")
         reader.page.click("[data-verdict=not_run]")
         reader.page.click(".row-link")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -17,13 +17,10 @@ from focal_eval.report.html import write
 from focal_eval.report.jsonl import as_json
 from focal_eval.report.markdown import render
 from focal_eval.report.terminal import print_run
-from tests.report.reader import DESKTOP, PHONE, Reader
+from tests.report.reader import DESKTOP, PHONE, Reader, Readers
 from tests.report.sample_run import Attempt, Case, Turn, write_run
 from tests.report.sample_stored import finding_names, stored_cases, wrong_case
 from tests.report.test_report_page import violations
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 NAMES = ["text-changed", "rules-changed", "tools-changed", "message-not-stored", "message-never-said"]
 HOLE = "tolerated: scenario-start-not-stored"
@@ -146,17 +143,21 @@ def test_hostile_stored_texts_do_not_act(reader: Reader) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("theme", "size"),
+    ("theme", "size", "names"),
     [
-        ("dark", PHONE),
-        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE))),
+        ("dark", PHONE, ["wrong", "more"]),
+        *(
+            pytest.param(*one, ["wrong", "tolerated", "unjudged", "same", "more"], marks=pytest.mark.slow)
+            for one in (("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE), ("dark", PHONE))
+        ),
     ],
 )
-def test_the_lane_is_accessible_and_fits(chromium: Browser, url: str, theme: str, size: tuple[int, int]) -> None:
+def test_the_lane_is_accessible_and_fits(
+    readers: Readers, url: str, theme: Any, size: tuple[int, int], names: list[str]
+) -> None:
     """No violation with everything unfolded, and nobody has to scroll sideways."""
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme) as context:  # type: ignore[arg-type]
-        reader = Reader(context.new_page(), url)
-        for name in ("wrong", "tolerated", "unjudged", "same", "more"):
+    with readers.at(url, size, theme) as reader:
+        for name in names:
             reader.open_case(f"stored/{name}")
             for summary in reader.page.locator("#detail details summary").all():
                 summary.click()
@@ -165,13 +166,12 @@ def test_the_lane_is_accessible_and_fits(chromium: Browser, url: str, theme: str
 
 
 @pytest.mark.browser
-def test_very_many_messages_do_not_stop_the_page(chromium: Browser, tmp_path: Path) -> None:
+def test_very_many_messages_do_not_stop_the_page(readers: Readers, tmp_path: Path) -> None:
     """Ten thousand stored strangers are counted, the first ones shown."""
     strangers = tuple(MessageRecord("user", f"buy {number}") for number in range(10_000))
     case = Case("stored/many", "Very many", [Attempt([Turn("hi", Reply(response="Hello!"))], messages=strangers)])
     url = write(read_run(write_run(tmp_path / "run", [case])), tmp_path).as_uri()
-    with chromium.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
-        reader = Reader(context.new_page(), url)
+    with readers.at(url) as reader:
         reader.open_case("stored/many")
         assert reader.page.locator(".stored-row").count() == 200
         assert "more messages that differ" in reader.page.inner_text(".stored")

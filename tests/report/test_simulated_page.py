@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -17,10 +17,7 @@ from focal_eval.report.junit import write as write_junit
 from focal_eval.report.model import ReportModel
 from focal_eval.report.simulated_words import ENDS, ending_of, ending_words
 from focal_eval.report.terminal import print_run
-from tests.report.reader import DESKTOP, PHONE, Reader
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from tests.report.reader import DESKTOP, PHONE, Readers
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m"
 CASES: dict[str, tuple[str, dict[str, Any], str | None]] = {
@@ -106,10 +103,9 @@ def page(run: ReportModel, tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.param("light", PHONE, marks=pytest.mark.slow),
     ],
 )
-def test_the_page_shows_the_way_and_the_blame(chromium: Browser, page: str, size: tuple[int, int], scheme: Any) -> None:
+def test_the_page_shows_the_way_and_the_blame(readers: Readers, page: str, size: tuple[int, int], scheme: Any) -> None:
     """Each state leads to its turn; nothing is wider than the page, nothing hostile acts, and nothing is logged."""
-    with chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme) as context:
-        reader = Reader(context.new_page(), page)
+    with readers.at(page, size, scheme) as reader:
         for name, blame in (
             ("stranded", "The simulated user is to blame"),
             ("driven-away", "The engine is to blame"),

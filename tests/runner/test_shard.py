@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from focal_eval.runner.plan import Plan, cases_of
 from focal_eval.runner.shard import SLACK, Shard, assign, cut, missing, shard_from, weigh
 from tests.runner.desk import script_of
+from tests.thorough import examples
 
 
 def loads(weights: dict[str, float], of: int) -> list[float]:
@@ -29,7 +30,7 @@ WEIGHTS = st.dictionaries(st.text(max_size=8), st.floats(0, 1e6, allow_nan=False
 
 
 @given(WEIGHTS, st.integers(1, 20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_every_case_is_in_one_shard_and_none_is_empty_that_need_not_be(weights: dict[str, float], of: int) -> None:
     """All cases have a shard that there is, in whatever order they come; as many shards are used as there are cases."""
     found = assign(weights, of)
@@ -39,7 +40,7 @@ def test_every_case_is_in_one_shard_and_none_is_empty_that_need_not_be(weights: 
 
 
 @given(WEIGHTS, st.integers(1, 12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_shard_is_longer_than_a_bound(weights: dict[str, float], of: int) -> None:
     """The longest shard is within a few per cent and one case of the best that can be, or is a case that fills it alone."""
     longest = max(weights.values(), default=0.0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from focal_eval.document import Reader, SchemaBuilder, read_text, shape_of
 from focal_eval.script.matchers import Matcher, literally, match_arguments
 from focal_eval.script.wording import ABSENT, show
+from tests.thorough import examples
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_characters="\ufeff\ufffe\uffff", exclude_categories=("Cc", "Cs")), max_size=10
@@ -197,14 +198,14 @@ def test_where_stops_at_an_operator() -> None:
 
 
 @given(JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_plain_data_matches_itself(value: Any) -> None:
     """A literal matcher made from any JSON value accepts that value."""
     assert literally(value).mismatch(value) is None
 
 
 @given(JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_is_written_under_equals_matches_itself(value: Any) -> None:
     """Any JSON value, written in YAML under `equals`, accepts that value as an engine would report it."""
     found, problems = reading(json.dumps({"equals": value}, ensure_ascii=False).replace("\x7f", "\\u007f"))
@@ -213,7 +214,7 @@ def test_what_is_written_under_equals_matches_itself(value: Any) -> None:
 
 
 @given(JSON, JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_matcher_and_its_negation_never_agree(wanted: Any, seen: Any) -> None:
     """Of a condition and its `not` exactly one accepts a value that is there."""
     from focal_eval.script.operators import Not
@@ -223,7 +224,7 @@ def test_a_matcher_and_its_negation_never_agree(wanted: Any, seen: Any) -> None:
 
 
 @given(JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_shown_value_is_one_short_line(value: Any) -> None:
     """Whatever an engine answers, it stands in a message as one printable line."""
     text = show(value)

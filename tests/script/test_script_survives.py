@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from focal_eval.document.reader import STR, plain_tag
 from focal_eval.template import has_template
 from tests.script.file_reading import KINDS, Kind, out_of_bounds, problems_of, said
+from tests.thorough import examples
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_S = 2.0
 BOUNDED = settings(
-    derandomize=True, deadline=None, max_examples=150, database=None, suppress_health_check=[HealthCheck.too_slow]
+    derandomize=True, deadline=None, max_examples=examples(150), database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 # The time of one example is held by `survives` itself: hypothesis would measure the start of heavy imports too.
 

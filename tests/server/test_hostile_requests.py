@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from focal_eval.server.contract import MAX_BODY, MAX_DEPTH
 from tests.server.client import body, engine_of, served
+from tests.thorough import examples
 
 JSON = {"content-type": "application/json"}
 
@@ -268,7 +269,7 @@ EXTRAS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=st.dictionaries(FIELDS, VALUES, max_size=3), extras=VALUES | EXTRAS, stream=st.booleans())
 def test_any_values_in_a_request_are_answered(client: httpx.Client, changed: dict[str, Any], extras: Any, stream: bool) -> None:
     """200, 202, 400 or 404, whatever the values are."""
