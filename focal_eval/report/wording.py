@@ -178,7 +178,7 @@ def unjudged_words(run: ReportModel) -> str | None:
 
 
 def lived_with_words(run: ReportModel) -> str | None:
-    """What the verdict does not rest on: tolerated findings, what was not judged, cases in quarantine; None where nothing is."""
+    """What the verdict does not rest on: tolerated findings, what was not judged, cases in quarantine; None without."""
     return "; ".join(filter(None, (tolerated_words(run), unjudged_words(run), quarantined_words(run)))) or None
 
 

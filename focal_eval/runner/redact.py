@@ -29,13 +29,18 @@ _HINTS = tuple(
 """What must be there for one of the shapes to be there. Each begins with letters that are fixed, which makes its search
 quick: together they take half the time of one pattern for all, and every line goes through them."""
 _SHORTEST = 6  # a shorter value would blot out ordinary words
+_SERVER = re.compile(r"https?://[^\s/?#@]+/?")  # scheme, host and port alone: who cannot be reached must be told
 
 
 class Redactor:
-    """Replaces secrets in JSON bytes about to be written; never reaches over a string's end."""
+    """Replaces secrets in JSON bytes about to be written; never reaches over a string's end.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        values = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
+    The bare address of a server is no secret, unless `servers` says that it is to be left out too.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, servers: bool = False) -> None:
+        hidden = {secret for secret in secrets if len(secret) >= _SHORTEST and (servers or not _SERVER.fullmatch(secret))}
+        values = sorted(hidden, key=len, reverse=True)
         self._values = [orjson.dumps(value)[1:-1] for value in values]
 
     def __call__(self, data: bytes) -> bytes:

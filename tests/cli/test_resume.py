@@ -277,13 +277,15 @@ def test_a_damaged_conversation_is_played_again(suite: Path) -> None:
 
 
 def test_a_finished_run_whose_records_are_gone_has_no_verdict(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A verdict is worth no more than the records it was given on: the run is cut off, its gates are open, and it can be resumed."""
+    """A verdict is worth no more than the records it was given on: the run is cut off, and can be resumed."""
     assert run(str(suite), "--out", "reports/lost") == 0
     Path("reports/lost/journal.jsonl").write_bytes(b"")
     capsys.readouterr()
     assert main(["report", "reports/lost", "--report", "none"]) == 0
     said = capsys.readouterr().out
-    assert "Cut off after 0 of 6 cases" in said and "✓" not in said and "Partial run" in said
+    assert "Cut off after 0 of 6 cases" in said
+    assert "Partial run" in said
+    assert "✓" not in said
     asked()
     assert run("--resume", "reports/lost") == 0
     assert len(asked()) == 12
