@@ -105,6 +105,16 @@ def test_an_open_address_without_tokens_is_warned_of(shop: Path) -> None:
     assert said.startswith("anybody who reaches this address can talk to the agent")
 
 
+def test_a_secret_that_can_be_guessed_is_warned_of(shop: Path) -> None:
+    """In one line of our own, when it starts and not with each request."""
+    with serving(shop, "agent.yaml", "--port", "0", "--jwt-secret-env", "SHOP_SECRET", SHOP_SECRET="hush") as (process, line):
+        headers = {"authorization": "Bearer a.b.c"}
+        httpx.post(f"{line.split()[3]}/v1/chat", json=body("thanks"), headers=headers)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert said == "the secret in SHOP_SECRET is shorter than 32 bytes: it can be guessed from a token\n"
+
+
 def test_a_broken_agent_is_refused_with_its_places(shop: Path) -> None:
     """Nothing listens; the file's problems are shown as `check` shows them."""
     (shop / "agent.yaml").write_text(AGENT.replace("tools: lookup", "tools: look"), encoding="utf-8")
@@ -115,8 +125,8 @@ def test_a_broken_agent_is_refused_with_its_places(shop: Path) -> None:
 
 
 def test_a_missing_agent_is_refused(shop: Path) -> None:
-    """The file is named."""
-    assert "nothing.yaml" in refused(shop, "nothing.yaml")
+    """The file is named, and the nearest one."""
+    assert "there is no agent file agnet.yaml; did you mean 'agent.yaml'?" in refused(shop, "agnet.yaml")
 
 
 def test_local_python_can_be_refused(shop: Path) -> None:
@@ -143,13 +153,16 @@ def test_a_port_in_use_is_said(shop: Path) -> None:
         (["--latency-ms", "soon"], "a latency is 0 to 600000 milliseconds, not soon"),
         (["--latency-ms", "nan"], "a latency is 0 to 600000 milliseconds, not nan"),
         (["--jwt-secret-env", "NO_SUCH_VARIABLE"], "the environment variable NO_SUCH_VARIABLE is not set"),
+        (["--jwt-secret-env", "EMPTY_VARIABLE"], "the environment variable EMPTY_VARIABLE is empty"),
+        (["--cors", "a.example"], "an origin is written https://host or http://host:8080, without a path, not 'a.example'"),
+        (["--cors", "http://a.example/page"], "without a path, not 'http://a.example/page'"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid port 8787"),
         (["--focal-quirk"], "did you mean '--focal-quirks'"),
     ],
 )
 def test_wrong_words_are_refused(shop: Path, words: list[str], said: str) -> None:
     """With what is allowed, and no traceback."""
-    assert said in refused(shop, "agent.yaml", *words)
+    assert said in refused(shop, "agent.yaml", *words, EMPTY_VARIABLE="")
 
 
 def test_the_page_lists_every_option() -> None:
