@@ -173,6 +173,17 @@ def test_a_digest_that_differs_is_refused_and_named(
     assert read_run(Path("out")).counts["not_run"] == 0
 
 
+def test_a_server_may_have_moved(suite: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server is comes from the environment, and is no part of what a run began with."""
+    suite.write_text('scripts: [talks.yaml]\nengine: {kind: mix, url: "${WHERE}", faults: {attempts: 1, breaker_after: 1}}\n')
+    monkeypatch.setenv("WHERE", "http://127.0.0.1:9")
+    assert run(str(suite), "--out", "reports/moved") == 3
+    monkeypatch.setenv("WHERE", "http://127.0.0.1:1")
+    assert run("--resume", "reports/moved") == 3
+    assert read_run(Path("reports/moved")).header["lost"] == "cannot connect to http://127.0.0.1:1: connection refused"
+    assert "is not resumed" not in capsys.readouterr().err
+
+
 def test_an_edited_agent_is_named(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The agent file's digest is part of what a run began with."""
     Path("agent.yaml").write_text(AGENT)
