@@ -46,7 +46,7 @@ def call(arguments: argparse.Namespace) -> int:
 
 def lines(found: Findings) -> list[str]:
     """Five lines: which engine, is it there, does it let us in, what does it tell, what does it list."""
-    where = "" if found.local else f" at {found.probe.where}" if found.probe is not None else ""
+    where = "" if found.where is None else f" at {found.where}"
     agent = f", agent {found.probe.agent}" if found.probe is not None and found.probe.agent else ""
     return [
         f"engine      {found.engine} ({found.kind}){where}{agent}",
@@ -100,7 +100,7 @@ def _names(found: Findings) -> str:
 
     lists = found.lists
     if lists is None:
-        return "it lists none" if found.reachable else "not known"
+        return "it lists none" if found.reachable and found.problem is None else "not known"
     said = f"{counted(lists.rules, 'rule')}, {counted(lists.scenarios, 'scenario')}"
     if lists.file is None:
         return said

@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from focal_eval.engines import EngineConfig, Setting
+from focal_eval.engines import Setting
 from focal_eval.errors import Diagnostic, Problems, Refused, UsageError
+from focal_eval.evaluate.connecting import engine_of
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.redact import Redactor
@@ -80,10 +81,7 @@ def recorder_of(used: Used, entry: EngineEntry, setting: Setting, agent: str | N
     problems.extend(_problems(used, shelf, entry))
     if problems.errors:
         raise Refused("nothing was run", problems)
-    live = None
-    if not used.asks_nobody:
-        config: EngineConfig = entry.config
-        live = config.connect(setting)
+    live = None if used.asks_nobody else engine_of(entry, setting)
     if any(mode != "replay" for mode in used.modes.values()):
         for tape in shelf:
             tape.check_writable()

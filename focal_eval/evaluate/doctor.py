@@ -15,6 +15,7 @@ from focal_eval.clock import Clock
 from focal_eval.document import read_file
 from focal_eval.engines import EngineConfig, Names, Probe, SessionStart, Setting
 from focal_eval.engines.base import Engine
+from focal_eval.engines.probing import address
 from focal_eval.errors import (
     EngineError,
     EngineStatus,
@@ -27,7 +28,8 @@ from focal_eval.errors import (
     UsageError,
     told,
 )
-from focal_eval.evaluate.agents import read_agent
+from focal_eval.evaluate.agents import AgentFile, agent_of
+from focal_eval.evaluate.connecting import engine_of
 from focal_eval.records import UNKNOWN, Json, Reply
 from focal_eval.registry import did_you_mean
 from focal_eval.runner.redact import Redactor
@@ -74,11 +76,18 @@ class Findings:
     turn: Turn | None = None
     lists: Lists | None = None
     secrets: Redactor = field(default_factory=Redactor)
+    url: str | None = None  # as the suite has it, for an engine that did not get as far as telling its address
 
     @property
     def local(self) -> bool:
         """Whether the engine runs in this process."""
         return self.probe is not None and self.probe.where is None
+
+    @property
+    def where(self) -> str | None:
+        """Its address; None of one in this process, and of a plug-in that has no `url` and told none."""
+        told = None if self.probe is None else self.probe.where
+        return told or self.url
 
     @property
     def exit_code(self) -> ExitCode:
@@ -107,7 +116,7 @@ class Findings:
         return {
             "engine": self.engine,
             "kind": self.kind,
-            "where": None if probe is None or probe.where is None else self.clean(probe.where),
+            "where": None if self.where is None else self.clean(self.where),
             "in_this_process": self.local,
             "reachable": self.reachable,
             "authorised": self.authorised,
@@ -140,12 +149,18 @@ def examine(what: Examined, clock: Clock | None = None) -> Findings:
     suite, entry = _entry(what)
     setting = Setting(suite.folder, clock, what.allow_python)
     config: EngineConfig = entry.config
-    engine = config.connect(setting)
+    problems = Problems()
+    agent = agent_of(entry, setting, problems)
+    if problems.errors:
+        raise Refused("the engine was not asked", problems)
+    engine = engine_of(entry, setting)
     secrets = Redactor((*entry.secrets, *setting.secrets))
-    found = Findings(what.engine or "engine", entry.kind, engine.abilities.reports, secrets=secrets)
+    url = getattr(config, "url", None)
+    where = address(url) if isinstance(url, str) else None
+    found = Findings(what.engine or "engine", entry.kind, engine.abilities.reports, secrets=secrets, url=where)
     asyncio.run(_Examination(engine, found, what.message, what.limit_s, clock).all())
     if found.probe is not None:
-        found.lists = _compared(found.probe.names, config.agent_file(setting))
+        found.lists = _compared(found.probe.names, None if config.agent_file(setting) is None else agent)
     return found
 
 
@@ -239,8 +254,7 @@ def _count(value: Any) -> int | None:
     return len(value) if isinstance(value, (Sequence, Mapping)) and not isinstance(value, str) else 0 if value is None else None
 
 
-def _compared(names: Names | None, path: Path | None) -> Lists | None:
-    agent = None if path is None else read_agent(path)
+def _compared(names: Names | None, agent: AgentFile | None) -> Lists | None:
     if agent is None or agent.names is None:
         return None if names is None else Lists(len(names.rules), len(names.scenarios))
     if names is None:

@@ -32,6 +32,8 @@ def find_run(ref: str, runs: Path = Path("reports")) -> Path:
         return (exact or fitting)[0]
     if fitting:
         raise UsageError(f"'{ref}' fits several runs: " + ", ".join(folder.name for folder in fitting[:8]))
+    if path.is_dir():
+        raise UsageError(f"{ref} is not a run folder: it holds no {JOURNAL}")
     near = did_you_mean(ref, [folder.name for folder in folders], list_up_to=6)
     raise UsageError(f"no run is named '{ref}' below {runs}" + (f"; {near}" if near else ""))
 

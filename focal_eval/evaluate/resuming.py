@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from focal_eval.report.model import Case as Entry
 from focal_eval.report.model import ReportModel
 from focal_eval.runner.journal import Resumed, resume
 from focal_eval.runner.plan import Plan
+from focal_eval.runner.redact import Redactor
 from focal_eval.runner.repeats import key_of
 from focal_eval.runner.schedule import Totals
 from focal_eval.runner.shard import Shard
@@ -245,7 +246,7 @@ def scripts_json(plan: Plan) -> dict[str, Any]:
     return {"files": len(scripts), "digest": content_of((f"{one.file} {one.digest}" for one in scripts), length=16)}
 
 
-def engine_digest(config: object, hidden: Callable[[bytes], bytes]) -> str:
-    """A digest of an engine's settings, its secrets left out."""
+def engine_digest(config: object, secrets: Iterable[str]) -> str:
+    """A digest of an engine's settings, without its secrets and what came from the environment, where it is served included."""
     told = _ADDRESS.sub("", repr(config)).encode("utf-8", "replace")
-    return content_id(hidden(told), length=16)
+    return content_id(Redactor(secrets, servers=True)(told), length=16)

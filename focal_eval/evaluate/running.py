@@ -144,7 +144,7 @@ class RunUnderWay:
             "engine": {
                 "kind": target.entry.kind,
                 "name": target.engine_name,
-                "digest": engine_digest(target.entry.config, self.redact),
+                "digest": engine_digest(target.entry.config, target.secrets),
                 "agent": None if agent is None else agent.as_json(),
                 "reports": sorted(target.engine.abilities.reports),
                 "deterministic": target.engine.abilities.deterministic,

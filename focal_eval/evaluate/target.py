@@ -13,6 +13,7 @@ from focal_eval.document import read_file
 from focal_eval.engines import Engine, EngineConfig, Setting
 from focal_eval.errors import Diagnostic, FocalEvalError, Problems, Refused, UsageError
 from focal_eval.evaluate.cassettes import Used, cassette_of, recorder_of, stale
+from focal_eval.evaluate.connecting import engine_of
 from focal_eval.evaluate.inspecting import Inspection
 from focal_eval.evaluate.request import RunRequest
 from focal_eval.registry import did_you_mean, find
@@ -198,8 +199,7 @@ def connected(
 ) -> tuple[Engine, Recorder | None]:
     """The engine, with its cassette before it where there is one."""
     if used is None:
-        config: EngineConfig = entry.config
-        return config.connect(setting), None
+        return engine_of(entry, setting), None
     digest = None if agent is None else agent.digest
     recorder = recorder_of(used, entry, setting, digest)
     problems.extend(stale(used, recorder, entry, digest))

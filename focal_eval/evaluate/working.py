@@ -69,7 +69,7 @@ def digests_of(prepared: Prepared) -> dict[str, Json]:
         "focal-eval": __version__,
         "suite": None if target.suite is None else target.suite.digest,
         "agent": None if target.agent is None else target.agent.digest,
-        "engine": engine_digest(target.entry.config, Redactor(target.secrets)),
+        "engine": engine_digest(target.entry.config, target.secrets),
         "scripts": scripts_json(plan)["digest"],
         "plan": plan_json(plan)["digest"],
     }

@@ -37,6 +37,7 @@ def conversation_lines(run: ReportModel, case: Case, paint: Paint) -> Iterator[s
         turn = run.document(place)
         yield ""
         yield from _turn(turn, paint)
+        yield from _unjudged(turn, paint)
         yield from _wrong(failures.get(turn["i"], ()), paint)
     yield from _end(run, case.last, failures.get(None, ()), paint)
 
@@ -86,6 +87,12 @@ def _observed(reply: Mapping[str, Any], paint: Paint) -> Iterator[str]:
             yield paint(f"  {name:<10}", "dim") + _short(reply[name])
 
 
+def _unjudged(line: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    for result in line.get("results") or ():
+        if result["outcome"] == "skipped":
+            yield paint("  not judged  ", "dim") + one_line(f"{result['text']}: {result.get('reason')}", SHOWN)
+
+
 def _wrong(failures: Sequence[Failure], paint: Paint) -> Iterator[str]:
     for failure in failures:
         yield from ("  " + text for text in painted(describe(failure), paint))
@@ -98,8 +105,10 @@ def _end(run: ReportModel, attempt: Attempt, failures: Sequence[Failure], paint:
         return
     closing = run.document(attempt.end)
     messages = closing.get("messages")
-    if failures or messages:
+    unjudged = list(_unjudged(closing, paint))
+    if failures or messages or unjudged:
         yield ""
+    yield from unjudged
     yield from _wrong(failures, paint)
     if messages:
         yield paint(f"{counted(len(messages), 'message')} stored", "dim")

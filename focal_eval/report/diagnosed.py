@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -12,9 +13,21 @@ from focal_eval.report.ansi import Paint, wants_colour
 from focal_eval.report.characters import visible
 from focal_eval.source import Span, excerpt, frame
 
+_WRITTEN_OUT = re.compile(
+    r"""(?<=://)[^/\s:@"']+:[^/\s@"']+(?=@)"""  # the user and the password of an address
+    r"""|(?<![\w.])((?:[\w-]*[_-])?(?:token|password|secret|authorization|api[_-]?key)["']?:\s*)"""
+    r"""(?!["']?\$\{)("[^"]*"|'[^']*'|[^\s,}#]+)""",
+    re.IGNORECASE,
+)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    key = found[1] or ""
+    return key + "•" * (len(found[0]) - len(key))
+
 
 class Frames:
-    """The lines around places, each file read once."""
+    """The lines around places, each file read once; a password or token that is written out there is not shown."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -31,7 +44,8 @@ class Frames:
             except (OSError, ValueError):
                 self._texts[span.file] = ""
         text = self._texts[span.file]
-        return frame(excerpt(text, span.line), span) if text else ""
+        lines = tuple((number, _WRITTEN_OUT.sub(_hidden, line)) for number, line in excerpt(text, span.line)) if text else ()
+        return frame(lines, span)
 
 
 def diagnosed(problems: Iterable[Diagnostic], paint: Paint, *, most: int = 200) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import orjson
 from focal_eval.records import Json
 from focal_eval.records.simulated import ending_to_json
 from focal_eval.report.base import ReportOptions, save, save_parts, target
-from focal_eval.report.model import Attempt, Case, Failure, ReportModel
+from focal_eval.report.model import Attempt, Case, Failure, ReportModel, unjudged_in
 from focal_eval.report.simulated_words import ending_of
 from focal_eval.report.wording import verdict_words
 
@@ -48,6 +49,7 @@ def as_json(run: ReportModel) -> dict[str, Any]:
         "spared": run.header.get("spared") or 0,
         "statistics": run.header.get("statistics"),
         "tolerated": run.tolerated,
+        "unjudged": run.unjudged,
         "quarantine": list(run.header.get("quarantine") or ()),
         "damaged_lines": run.damaged,
         "gates": list(run.gates),
@@ -88,6 +90,8 @@ def case_json(run: ReportModel, case: Case) -> dict[str, Any]:
         out["failures"] = [_failure_json(failure) for failure in run.failures(case)]
     if last.tolerated:
         out["tolerated"] = run.tolerated_in(case)
+    if reasons := unjudged_in(case):
+        out["unjudged"] = dict(sorted(Counter(reasons).items()))
     if (held := run.quarantine_of(case)) is not None:
         out["quarantine"] = {key: held.get(key) for key in ("owner", "expires", "reason")}
     return out

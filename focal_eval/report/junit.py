@@ -16,7 +16,7 @@ from focal_eval.report.base import ReportOptions, save_parts, target
 from focal_eval.report.characters import clip, one_line, visible
 from focal_eval.report.frames import plain
 from focal_eval.report.judge_words import audit_words, judge_warning, judge_words
-from focal_eval.report.model import Attempt, Case, Failure, ReportModel
+from focal_eval.report.model import Attempt, Case, Failure, ReportModel, unjudged_in
 from focal_eval.report.simulated_words import ending_of, ending_words, simulated_warning, simulated_words
 from focal_eval.report.wording import facts, partial_note, quarantine_words, verdict_words
 from focal_eval.runner.reading import first_message
@@ -142,6 +142,7 @@ def _told_of(run: ReportModel, case: Case) -> str:
     if case.verdict == "passed" and case.last.soft:
         said += [f"did not hold, and fails no case: {_headline(failure)}" for failure in run.failures(case)]
     said += [f"tolerated: {one_line(str(finding.get('message')), MAX_MESSAGE)}" for finding in run.tolerated_in(case)]
+    said += [f"not judged: {one_line(reason, MAX_MESSAGE)}" for reason in sorted(set(unjudged_in(case)))]
     if said:
         results.append(_element("system-out", {}, visible(clip("\n".join(said), MAX_TEXT)).translate(_IN_TEXT)))
     return "".join(results)

@@ -30,6 +30,9 @@ __all__ = ["ATTENTION", "WORST_FIRST", "Attempt", "Case", "Failure", "Place", "R
 WORST_FIRST = ("errored", "failed", "xpassed", "not_run", "xfailed", "skipped", "passed")
 """Every verdict a case can have here; `not_run` is a case that was cut off."""
 
+VERDICTS = frozenset({"passed", "failed", "xpassed", "xfailed"})
+"""Verdicts that say what was observed; of the others the report tells why there is none."""
+
 ATTENTION = frozenset({"errored", "failed", "xpassed"})
 """Verdicts somebody has to look at."""
 
@@ -47,6 +50,11 @@ class Failure(NamedTuple):
     def broke(self) -> bool:
         """Whether the engine or a check broke, rather than an expectation failed."""
         return self.result is None or self.result["outcome"] == "errored"
+
+
+def unjudged_in(case: Case) -> tuple[str, ...]:
+    """Why expectations were skipped in the last attempt of a case that has a verdict all the same, one reason for each."""
+    return case.last.unjudged if case.verdict in VERDICTS else ()
 
 
 class ReportModel:
@@ -104,6 +112,12 @@ class ReportModel:
         """Findings that the suite lives with, by name, and how many there were in the last attempts."""
         seen = Counter(name for case in self.cases for name in case.last.tolerated)
         return dict(sorted(seen.items()))
+
+    @property
+    def unjudged(self) -> dict[str, int]:
+        """Why expectations of cases with a verdict were skipped, the most frequent reason first, and how many there were."""
+        seen = Counter(reason for case in self.cases for reason in unjudged_in(case))
+        return dict(sorted(seen.items(), key=lambda item: (-item[1], item[0])))
 
     @property
     def flaky(self) -> int:

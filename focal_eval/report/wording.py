@@ -35,6 +35,7 @@ class Said(NamedTuple):
     told: frozenset[str]
 
 
+REASONS = 3  # of what was not judged that are told; the document has all
 _SPOKEN = ("passed", "failed", "errored", "xpassed", "xfailed", "skipped", "not_run")  # the order of counters in a sentence
 _BAD = frozenset({"failed", "xpassed", "errored"})
 _ALL = frozenset(WORDS)
@@ -166,9 +167,19 @@ def tolerated_words(run: ReportModel) -> str | None:
     return f"{counted(total, 'finding')} tolerated: {names}"
 
 
+def unjudged_words(run: ReportModel) -> str | None:
+    """`3 expectations not judged: this engine does not report tool calls (3)`, or None where all were."""
+    reasons = run.unjudged
+    if not reasons:
+        return None
+    told = [one_line(reason, 120) + (f" ({count:,})" if count > 1 else "") for reason, count in reasons.items()]
+    more = f", and {counted(len(told) - REASONS, 'other reason')}" if len(told) > REASONS else ""
+    return f"{counted(sum(reasons.values()), 'expectation')} not judged: {', '.join(told[:REASONS])}{more}"
+
+
 def lived_with_words(run: ReportModel) -> str | None:
-    """What the suite lives with: findings that it tolerates, cases in quarantine; None where there is nothing."""
-    return "; ".join(filter(None, (tolerated_words(run), quarantined_words(run)))) or None
+    """What the verdict does not rest on: tolerated findings, what was not judged, cases in quarantine; None without."""
+    return "; ".join(filter(None, (tolerated_words(run), unjudged_words(run), quarantined_words(run)))) or None
 
 
 def quarantine_words(entry: Mapping[str, Json]) -> str:

@@ -64,6 +64,7 @@ class Trouble:
     message: str | None = None  # in one sentence: what broke first, else the first failure
     broke: bool = False  # whether `message` says what broke
     tolerated: tuple[str, ...] = ()  # names of findings that the suite lives with, one for each
+    unjudged: tuple[str, ...] = ()  # why expectations were skipped, one for each
     broken: tuple[int, ...] = ()  # positions in `turns` of the turns with a failure
 
 
@@ -153,6 +154,10 @@ class Attempt:
     @property
     def tolerated(self) -> tuple[str, ...]:
         return self.trouble.tolerated
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        return self.trouble.unjudged
 
     @property
     def broken(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,19 @@ JOURNAL, HEADER = "journal.jsonl", "run.json"
 AGENT = "agent.yaml"  # the copy of the agent file a run was played with
 FORMAT = 2
 FORMATS = (1, 2)  # that can be read; the first had no checksums
+UNENDED: Mapping[str, Any] = {
+    "state": "running",
+    "finished_at": None,
+    "elapsed_ms": None,
+    "lost": None,
+    "counts": {},
+    "spared": 0,
+    "statistics": None,
+    "gates": [],
+    "verdict": None,
+    "exit_code": None,
+}
+"""What the first line says of a run's end, until the last line tells it."""
 
 
 @value
@@ -51,13 +65,14 @@ def resume(folder: Path) -> Resumed:
 def read_journal(folder: Path) -> tuple[Reading, int]:
     """All that a folder's journal says, and how many bytes of it are whole lines. Raises StorageError.
 
-    Where its first line was never written or is damaged the header is told by `run.json`.
+    Where its first line was never written or is damaged the header is told by `run.json`; how the run ended is told by the
+    journal's last line alone, for a verdict is worth no more than the records it was given on.
     """
     path = folder / JOURNAL
     try:
         reading, size = _read(path, {})
         if not reading.header and (header := read_header(folder)):
-            return _read(path, header)
+            return _read(path, {**header, **UNENDED})
     except FileNotFoundError:
         raise StorageError(f"{folder} is not a run folder: it holds no {JOURNAL}") from None
     except OSError as problem:

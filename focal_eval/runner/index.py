@@ -15,6 +15,7 @@ import os
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from sys import intern
 from typing import IO, Any
 
 import orjson
@@ -25,7 +26,7 @@ from focal_eval.runner.seal import is_sealed, sealed
 from focal_eval.value import collector_off
 
 INDEX = "index.jsonl"
-VERSION = 2
+VERSION = 3
 TOGETHER = 100  # attempts that are written at once; those not written yet are read from the journal
 
 
@@ -249,9 +250,10 @@ def attempt_row(attempt: Attempt) -> list[Any]:
     lines = attempt.lines if isinstance(attempt.lines, str) else attempt.lines.tolist()
     row = [attempt.number, lines, attempt.verdict, attempt.elapsed_ms, attempt.last]
     told = attempt.trouble
-    if told.reason is None and told.message is None and not told.soft and not told.tolerated:
+    if told.reason is None and told.message is None and not (told.soft or told.tolerated or told.unjudged):
         return row
-    return [*row, [told.reason, told.failed, told.soft, told.message, told.broke, told.tolerated, told.broken]]
+    more = [told.reason, told.failed, told.soft, told.message, told.broke, told.tolerated, told.unjudged, told.broken]
+    return [*row, more]
 
 
 def attempt_of(row: list[Any]) -> Attempt:
@@ -261,6 +263,6 @@ def attempt_of(row: list[Any]) -> Attempt:
     attempt = Attempt(*row[:5])
     if len(row) > 5:
         told = attempt.troubled
-        told.reason, told.failed, told.soft, told.message, told.broke, tolerated, broken = row[5]
-        told.tolerated, told.broken = tuple(tolerated), tuple(broken)
+        told.reason, told.failed, told.soft, told.message, told.broke, tolerated, unjudged, broken = row[5]
+        told.tolerated, told.unjudged, told.broken = tuple(tolerated), tuple(map(intern, unjudged)), tuple(broken)
     return attempt

@@ -253,6 +253,8 @@ def _count(attempt: Attempt, results: Iterable[Mapping[str, Any]]) -> bool:
     bad = False
     for result in results:
         outcome = result["outcome"]
+        if outcome == "skipped":
+            attempt.troubled.unjudged += (intern(str(result.get("reason") or "no reason told")),)
         if outcome not in ("failed", "errored"):
             continue
         bad = True

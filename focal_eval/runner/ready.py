@@ -106,7 +106,7 @@ class Tally:
     """What judging one attempt gave so far."""
 
     results: list[bytes] = field(default_factory=list)
-    telling: bool = False  # one of `results` says more than that an expectation held or was skipped
+    telling: bool = False  # one of `results` says more than that an expectation held
     judged: int = 0  # passed or failed, soft ones too
     failed: int = 0  # soft ones not
     errored: int = 0
@@ -129,7 +129,7 @@ class Judging:
     """Judges expectations of one attempt: what they share, and the tally."""
 
     texts: Mapping[str, str]
-    unreported: str  # the suite's policy: "skip" or "fail" ("refuse" never gets here)
+    unreported: str  # the suite's policy: "fail", or else what a reply does not hold is skipped
     values: Mapping[str, Any] = field(default_factory=dict)  # for templates
     apart: bool = True  # what a judging model says fails no case
     tally: Tally = field(default_factory=Tally)
@@ -173,7 +173,7 @@ class Judging:
         """Records a result that no check gave."""
         tally = self.tally
         tally.results.append(dumps(result_to_json(result)))
-        tally.telling |= bool(result.findings) or result.outcome in (FAILED, ERRORED)
+        tally.telling |= bool(result.findings) or result.outcome is not PASSED
         if result.outcome in (PASSED, FAILED):
             tally.judged += 1
         if result.outcome is SKIPPED:

@@ -40,13 +40,18 @@ _HINTS = tuple(
 quick: together they take a fiftieth of the time of one pattern for all, and every line goes through them. Each also asks for
 as much as its shape does, as `ask-` and `desk-` are common words."""
 _SHORTEST = 6  # a shorter value would blot out ordinary words
+_SERVER = re.compile(r"https?://[^\s/?#@]+/?")  # scheme, host and port alone: who cannot be reached must be told
 
 
 class Redactor:
-    """Replaces secrets in JSON bytes about to be written; never reaches over a string's end."""
+    """Replaces secrets in JSON bytes about to be written; never reaches over a string's end.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        values = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
+    The bare address of a server is no secret, unless `servers` says that it is to be left out too.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, servers: bool = False) -> None:
+        hidden = {secret for secret in secrets if len(secret) >= _SHORTEST and (servers or not _SERVER.fullmatch(secret))}
+        values = sorted(hidden, key=len, reverse=True)
         self._values = [orjson.dumps(value)[1:-1] for value in values]
 
     def __call__(self, data: bytes) -> bytes:

@@ -302,6 +302,11 @@ def _grown(kit: Kit, fresh: Callable[[], Store], runs: Sequence[RunFacts]) -> No
     straight = store.suite(ALL)
     kit.holds(len(straight.points) == len(runs), "a replaced run is there once", f"there are {len(straight.points)}")
     store.close()
+    store, less = fresh(), replace(runs[4], cases=runs[4].cases[:-1])
+    for run in (*runs[:4], replace(runs[4], cases=runs[4].cases[-1:], state="interrupted"), *runs[5:], less):
+        store.ingest(run, AT)
+    _answers(kit, store, (*runs[:4], less, *runs[5:]))  # of a case that the whole of it has not, later runs forget what it was
+    store.close()
 
 
 def _together(kit: Kit, fresh: Callable[[], Store], again: Callable[[], Store], runs: Sequence[RunFacts]) -> None:

@@ -239,21 +239,42 @@ def test_one_document_on_demand(doctor: Doctor, url: str) -> None:
     assert "401" in document["problem"]
 
 
+def test_where_the_server_is_is_told(doctor: Doctor, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host and port are what somebody who looks for a fault needs first, also where they come from the environment."""
+    monkeypatch.setenv("WHERE", url)
+    monkeypatch.setenv("SECRET", SECRET)
+    entry = "{kind: focal, url: '${WHERE}', served: true, dev_secret_env: SECRET}"
+    code, lines = doctor(entry)
+    assert (code, f" at {url}" in lines[0]) == (0, True)
+    code, lines = doctor("{kind: focal, url: '${WHERE}', served: true}")
+    assert (code, lines[4]) == (3, "names       not known")
+    assert lines[0].endswith(f" at {url}")
+    with refused() as nobody:
+        monkeypatch.setenv("WHERE", nobody)
+        code, lines = doctor(entry)
+    assert (code, lines[1].count(nobody)) == (3, 1)
+
+
 def test_what_came_from_the_environment_is_not_shown(doctor: Doctor, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that holds a key is as secret as a token, in lines and in JSON."""
+    url = f"{url}/of-key-4711"
     monkeypatch.setenv("WHERE", url)
     monkeypatch.setenv("SECRET", SECRET)
     entry = "{kind: focal, url: '${WHERE}', served: true, dev_secret_env: SECRET}"
     for words in ((), ("--json",)):
         code, lines = doctor(entry, *words)
-        assert (code, url in "".join(lines), "[redacted]" in "".join(lines)) == (0, False, True)
+        assert (code, "4711" in "".join(lines), "[redacted]" in "".join(lines)) == (3, False, True)
 
 
 @pytest.mark.parametrize(
     ("entry", "words", "problem"),
     [
         ("{kind: embedded, agent: agent.yaml}", ("--engine", "served"), "has no engine 'served'"),
-        ("{kind: embedded, agent: agnt.yaml}", (), "cannot be"),
+        (
+            "{kind: embedded, agent: agnt.yaml}",
+            (),
+            "error[missing-agent]: there is no agent file agnt.yaml; did you mean 'agent.yaml'?",
+        ),
         ("{kind: embeded, agent: agent.yaml}", (), "did you mean 'embedded'?"),
         ("{kind: openai, url: '${NOT_SET_ANYWHERE}', model: m}", (), "NOT_SET_ANYWHERE is not set"),
         ("{kind: callable, target: 'talk.py:answer'}", ("--no-python",), "switched off by --no-python"),

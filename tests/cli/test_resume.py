@@ -173,6 +173,17 @@ def test_a_digest_that_differs_is_refused_and_named(
     assert read_run(Path("out")).counts["not_run"] == 0
 
 
+def test_a_server_may_have_moved(suite: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server is comes from the environment, and is no part of what a run began with."""
+    suite.write_text('scripts: [talks.yaml]\nengine: {kind: mix, url: "${WHERE}", faults: {attempts: 1, breaker_after: 1}}\n')
+    monkeypatch.setenv("WHERE", "http://127.0.0.1:9")
+    assert run(str(suite), "--out", "reports/moved") == 3
+    monkeypatch.setenv("WHERE", "http://127.0.0.1:1")
+    assert run("--resume", "reports/moved") == 3
+    assert read_run(Path("reports/moved")).header["lost"] == "cannot connect to http://127.0.0.1:1: connection refused"
+    assert "is not resumed" not in capsys.readouterr().err
+
+
 def test_an_edited_agent_is_named(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The agent file's digest is part of what a run began with."""
     Path("agent.yaml").write_text(AGENT)
@@ -274,6 +285,21 @@ def test_a_damaged_conversation_is_played_again(suite: Path) -> None:
     assert len(asked()) == 2 * 2
     done = read_run(Path("out"))
     assert (done.counts["passed"], done.damaged) == (6, 1)
+
+
+def test_a_finished_run_whose_records_are_gone_has_no_verdict(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verdict is worth no more than the records it was given on: the run is cut off, and can be resumed."""
+    assert run(str(suite), "--out", "reports/lost") == 0
+    Path("reports/lost/journal.jsonl").write_bytes(b"")
+    capsys.readouterr()
+    assert main(["report", "reports/lost", "--report", "none"]) == 0
+    said = capsys.readouterr().out
+    assert "Cut off after 0 of 6 cases" in said
+    assert "Partial run" in said
+    assert "✓" not in said
+    asked()
+    assert run("--resume", "reports/lost") == 0
+    assert len(asked()) == 12
 
 
 def test_a_run_of_the_first_format_is_only_read(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,7 @@ def test_what_was_said_is_not_read(runs: Path, capsys: pytest.CaptureFixture[str
         (["runs", "b-failed", "--verdict", "faild"], "'faild' is no verdict; did you mean 'failed'?"),
         (["runs", "--verdict", "failed"], "--verdict is for the cases of one run; name the run"),
         (["runs", "nothing"], "no run is named 'nothing'"),
+        (["runs", "reports"], "reports is not a run folder: it holds no journal.jsonl"),
         (["show", "b-failed", "greting"], "has no case 'greting'; did you mean 'greeting'?"),
         (["show", "b-failed", "refund"], "'refund' fits 2 cases of the run "),
     ],

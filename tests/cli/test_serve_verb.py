@@ -104,6 +104,16 @@ def test_an_open_address_without_tokens_is_warned_of(shop: Path) -> None:
     assert said.startswith("anybody who reaches this address can talk to the agent")
 
 
+def test_a_secret_that_can_be_guessed_is_warned_of(shop: Path) -> None:
+    """In one line of our own, when it starts and not with each request."""
+    with serving(shop, "agent.yaml", "--port", "0", "--jwt-secret-env", "SHOP_SECRET", SHOP_SECRET="hush") as (process, line):
+        headers = {"authorization": "Bearer a.b.c"}
+        httpx.post(f"{line.split()[3]}/v1/chat", json=body("thanks"), headers=headers)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert said == "the secret in SHOP_SECRET is shorter than 32 bytes: it can be guessed from a token\n"
+
+
 def test_a_broken_agent_is_refused_with_its_places(shop: Path, refused: Refused) -> None:
     """Nothing listens; the file's problems are shown as `check` shows them."""
     (shop / "agent.yaml").write_text(AGENT.replace("tools: lookup", "tools: look"), encoding="utf-8")
@@ -114,8 +124,8 @@ def test_a_broken_agent_is_refused_with_its_places(shop: Path, refused: Refused)
 
 
 def test_a_missing_agent_is_refused(refused: Refused) -> None:
-    """The file is named."""
-    assert "nothing.yaml" in refused("nothing.yaml")
+    """The file is named, and the nearest one."""
+    assert "there is no agent file agnet.yaml; did you mean 'agent.yaml'?" in refused("agnet.yaml")
 
 
 def test_local_python_can_be_refused(shop: Path, refused: Refused) -> None:
@@ -142,12 +152,16 @@ def test_a_port_in_use_is_said(refused: Refused) -> None:
         (["--latency-ms", "soon"], "a latency is 0 to 600000 milliseconds, not soon"),
         (["--latency-ms", "nan"], "a latency is 0 to 600000 milliseconds, not nan"),
         (["--jwt-secret-env", "NO_SUCH_VARIABLE"], "the environment variable NO_SUCH_VARIABLE is not set"),
+        (["--jwt-secret-env", "EMPTY_VARIABLE"], "the environment variable EMPTY_VARIABLE is empty"),
+        (["--cors", "a.example"], "an origin is written https://host or http://host:8080, without a path, not 'a.example'"),
+        (["--cors", "http://a.example/page"], "without a path, not 'http://a.example/page'"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid port 8787"),
         (["--focal-quirk"], "did you mean '--focal-quirks'"),
     ],
 )
-def test_wrong_words_are_refused(refused: Refused, words: list[str], said: str) -> None:
+def test_wrong_words_are_refused(refused: Refused, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str) -> None:
     """With what is allowed."""
+    monkeypatch.setenv("EMPTY_VARIABLE", "")
     assert said in refused("agent.yaml", *words)
 
 

@@ -226,6 +226,16 @@ def test_a_server_that_was_given_up_is_tried_again_after_a_while() -> None:
     breaker.check()
 
 
+def test_an_answer_that_was_under_way_does_not_bring_a_server_back() -> None:
+    """Cases are told one thing: once it was given up, what was asked before that changes nothing."""
+    breaker = Breaker(2, Clock(elapsed=lambda: 0.0))
+    for _ in range(2):
+        breaker.failed(EngineUnreachable("gone"))
+    breaker.answered()
+    with pytest.raises(EngineGivenUp, match="gone"):
+        breaker.check()
+
+
 def test_any_answer_keeps_a_server_in_play() -> None:
     """Failures that are not in a row do not add up, even where the answer is an error."""
 

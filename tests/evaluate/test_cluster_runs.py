@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from focal_eval.cli import main
+from focal_eval.evaluate.cluster import dask
 from tests.evaluate.clusters import (
     Cluster,
     closed,
@@ -179,6 +181,20 @@ def test_a_cluster_that_is_not_there_is_said_so(path: Path, tmp_path: Path) -> N
     assert code == 3, told
     assert "the cluster at tcp://127.0.0.1:9 cannot be reached; is it running?" in told
     assert not (suite.parent / "out").exists()
+
+
+def test_what_listens_and_is_no_scheduler_is_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something that takes the connection and says nothing ends the run within a limit, instead of never."""
+    monkeypatch.setattr(dask, "SPOKEN_S", 1.0)
+    suite = slow_suite(tmp_path / "a", cases=2, wait_s=0.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["run", str(suite), "--out", str(tmp_path / "out"), "--cluster", f"dask://{url}"]) == 3
+    said = capsys.readouterr().err
+    assert f"the cluster at tcp://{url} takes connections and does not answer; is it a Dask scheduler?" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_addresses_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,3 +114,22 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match=r"the run folder .* cannot be written: "):
         RunLock(place)
+
+
+def test_a_lock_whose_file_was_taken_away_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives a lock back takes its file away: one that was opened just before that locks nobody out, and is not believed."""
+    opened, really = list[object](), os.open
+
+    def opening(path: object, *more: int) -> int:
+        file = really(path, *more)  # type: ignore[arg-type]  # as it came
+        if not opened:
+            Path(str(path)).unlink()  # another process ends here
+        opened.append(path)
+        return file
+
+    monkeypatch.setattr(os, "open", opening)
+    lock = RunLock(tmp_path)
+    assert len(opened) == 2
+    with pytest.raises(UsageError, match="is writing the run folder"):
+        RunLock(tmp_path)
+    lock.release()

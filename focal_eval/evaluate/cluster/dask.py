@@ -16,6 +16,7 @@ from focal_eval.evaluate.cluster.player import play, stop
 from focal_eval.text import counted
 
 CONNECT_S = 5.0
+SPOKEN_S = 15.0  # for a scheduler to name itself and its workers; what listens there may be something else, and say nothing
 _CALL = "(lambda space: (exec({source!r}, space), space['probe']({wanted!r}))[1])({{}})"
 
 
@@ -40,14 +41,17 @@ class DaskLink:
             made: Any = Client
             client = made(url, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="focal-eval")
             try:
-                await client
-                await client.wait_for_workers(1, timeout=CONNECT_S)
-                workers = (await client.scheduler.identity())["workers"]
+                async with asyncio.timeout(SPOKEN_S) as limit:
+                    await client
+                    await client.wait_for_workers(1, timeout=CONNECT_S)
+                    workers = (await client.scheduler.identity())["workers"]
             except (OSError, TimeoutError) as problem:
-                running = client.status == "running"
-                await client.close(timeout=1)
-                what = "has no worker" if running else "cannot be reached"
-                raise WorkersLost(f"the cluster at {url} {what}; is it running?") from problem
+                silent, running = limit.expired(), client.status == "running"
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(client.close(timeout=1), CONNECT_S)
+                what = "has no worker; is it running?" if running else "cannot be reached; is it running?"
+                what = "takes connections and does not answer; is it a Dask scheduler?" if silent else what
+                raise WorkersLost(f"the cluster at {url} {what}") from problem
         return cls(client, url, workers)
 
     @property
