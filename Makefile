@@ -38,12 +38,12 @@ demo: $(VENV)/.installed ## replays the example suite and writes its report to r
 lint: $(VENV)/.installed-dev ## style, formatting, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BESIDE) $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test: $(VENV)/.installed-dev ## lint, then every test but the slow ones
-	@# The types are held by one core; another compiles the tests meanwhile, which every worker had to do for itself.
-	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 & $(MAKE) --no-print-directory lint; code=$$?; wait; exit $$code
+# While mypy keeps one core busy, another compiles the tests: else each worker does so for itself.
+test: BESIDE = $(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 &
+test: lint ## lint, then every test but the slow ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not slow"
 
 prove: $(VENV)/.installed-dev ## the slow tests, all examples of properties, and every benchmark once on small input
