@@ -17,8 +17,9 @@ from focal_eval.script.quarantine import Entry, Placed, QuarantineShape
 from focal_eval.script.repeats import COUNT, ONCE, Repeats
 from focal_eval.script.suite_compare import Compare
 from focal_eval.script.suite_engines import Engine, EngineShape
-from focal_eval.script.suite_judge import JudgeEntry, JudgeShape, Semantic
-from focal_eval.script.suite_simulator import PersonaModelShape, SimulatorEntry
+from focal_eval.script.suite_judge import JudgeFields, JudgeShape, Semantic
+from focal_eval.script.suite_model import ModelEntry, ModelShape
+from focal_eval.script.suite_simulator import PersonaModel
 from focal_eval.script.suite_store import StoreShape
 from focal_eval.source import Span, whole_file
 from focal_eval.value import value as a_value
@@ -156,14 +157,14 @@ class SuiteFields:
     quarantine: Annotated[Placed | tuple[Entry, ...], QuarantineShape()] = field(
         default=(), metadata={"doc": "Cases that run and gate nothing: a file relative to this one, or the entries."}
     )
-    judge: Annotated[JudgeEntry | None, JudgeShape()] = field(
+    judge: Annotated[ModelEntry[JudgeFields] | None, JudgeShape()] = field(
         default=None,
         metadata={"doc": "The model that `response.judge` and `conversation.judge` ask, or `skip`: nobody is asked."},
     )
     semantic: Annotated[Semantic, record_of(Semantic)] = field(
         default_factory=Semantic, metadata={"doc": "How `response.means` compares meanings."}
     )
-    simulator: Annotated[SimulatorEntry | None, PersonaModelShape()] = field(
+    simulator: Annotated[ModelEntry[PersonaModel] | None, ModelShape(PersonaModel)] = field(
         default=None, metadata={"doc": "The model that plays the personas of simulated users."}
     )
     store: Annotated[str | None, StoreShape()] = field(

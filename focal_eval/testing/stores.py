@@ -334,7 +334,8 @@ def _together(kit: Kit, fresh: Callable[[], Store], again: Callable[[], Store], 
 def _pruned(kit: Kit, fresh: Callable[[], Store], runs: Sequence[RunFacts]) -> None:
     store = fresh()
     other = [stored_run(number, suite="evals/other.yaml") for number in range(3)]
-    for run in (*runs, *other):
+    gone = replace(runs[0].cases[-1], key="group/gone")
+    for run in (replace(runs[0], cases=(*runs[0].cases, gone)), *runs[1:], *other):
         store.ingest(run, AT)
     whole = store.suite(replace(ALL, last=4))
     done = store.prune(Keep(runs=4))
@@ -348,6 +349,7 @@ def _pruned(kit: Kit, fresh: Callable[[], Store], runs: Sequence[RunFacts]) -> N
         "what is left says what it said",
         "answers differ",
     )
+    _refuses(kit, "a case goes with its last run", lambda: store.case("group/gone", ALL))
     again = store.ingest(runs[0], AT)
     kit.holds(again.outcome == "new", "a run that went may come back", f"it is {again.outcome!r}")
     none = store.prune(Keep(since=runs[-1].started_at))
