@@ -175,7 +175,7 @@ class Told:
         return self.what in {"called", "failed"}
 
     def _seen(self, moment: Moment) -> Iterable[str]:
-        return (moment.language,) if self.what == "language" else getattr(moment, self.what)  # type: ignore[no-any-return]
+        return (moment.language,) if self.what == "language" else getattr(moment, self.what)
 
     def holds(self, moment: Moment) -> bool:
         return not self.these.isdisjoint(self._seen(moment))

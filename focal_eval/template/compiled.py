@@ -121,7 +121,8 @@ class Template:
             raise TemplateProblem(f"a template is longer than {MAX_TEMPLATE} characters")
         env = _environment()
         self.text = text
-        self._expression = self._pieces = None
+        self._expression: Any = None
+        self._pieces: Any = None
         self._plan: list[Compute] = []
         try:
             tree = env.parse(text)
@@ -197,7 +198,7 @@ class Template:
                 if isinstance(value, Undefined):
                     raise UndefinedName(value._undefined_name or self.text)
                 return value
-            return _joined(self._pieces(values))  # type: ignore[misc]  # set where _expression is not
+            return _joined(self._pieces(values))
         except UndefinedError as problem:
             missing = next((name for name in sorted(self.names) if name not in values), None)
             if missing is None:
