@@ -25,10 +25,24 @@ NAMES: dict[str, Any] = {
 }
 LITERALS = st.sampled_from(["0", "1", "-2", "2.5", "''", "'gold'", "'7'", "true", "false", "null", "None", "True"])
 PATHS = st.sampled_from(
-    ["missing", "result.order.total", "result.order.lines[0].id", "result.order.lines[n]", "result.gone.total"]
-    + ["result['get-user'].id", "result.order.lines[-1]", "items[1]", "items[true]", "items['x']", "tier.upper", *NAMES]
+    [
+        "missing",
+        "result.order.total",
+        "result.order.lines[0].id",
+        "result.order.lines[n]",
+        "result.gone.total",
+        "result['get-user'].id",
+        "result.order.lines[-1]",
+        "items[1]",
+        "items[true]",
+        "items['x']",
+        "tier.upper",
+        *NAMES,
+    ]
 )
-BINARY = st.sampled_from("+ - * / // % == != < <= > >= in is and or".split() + ["not in", "is not"])
+BINARY = st.sampled_from(
+    ["+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=", "in", "is", "and", "or", "not in", "is not"]
+)
 CALLS = st.sampled_from(sorted(FUNCTIONS))
 
 
