@@ -6,7 +6,8 @@
     python benchmarks/large.py --sizes 5000 --workers 2 --engines function     a part, printed and not written
 
 Engines: `function`, the desk of the other benchmarks, about a microsecond an answer; `embedded`, the retail agent with its own
-conversations, repeated; `served`, the desk behind HTTP, one process that is not measured.
+conversations, the whole suite once or repeated, so that each size holds the same mix; `served`, the desk behind HTTP,
+one process that is not measured.
 The scripts come from the cache, so each measured run follows one that filled it. Reports are written, the HTML one too.
 Exit code 1 where a run did not arrive at the expected verdicts.
 """

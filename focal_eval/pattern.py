@@ -68,7 +68,10 @@ class Pattern:
         if not text.isascii():
             return False
         lower = text.lower()
-        return not any(need in lower for need in self._needed)
+        for need in self._needed:  # noqa: SIM110  # a generator would take longer than the look
+            if need in lower:
+                return False
+        return True
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -124,6 +127,7 @@ _DEEPEST = 20
 _PLAIN_GROUP = re.compile(r"\(\?:|\(\?>|\(\?P?<[A-Za-z_]\w*>|\((?![?*])")
 _LOOK = re.compile(r"\(\?<?[=!]")
 _BRACES = re.compile(r"\{[^{}]*\}")
+_DIGITS = frozenset("0123456789")  # what `\d` finds in an ASCII text
 _LETTERS = re.compile(r"[A-Za-z0-9 '@,-]+")  # which stand for themselves, and of which lower case is what the library makes
 
 
@@ -182,8 +186,9 @@ def _counted(text: str, index: int, item: str | frozenset[str]) -> tuple[str | f
     if text[index] == "{" and braces is None:
         raise _Unsure
     end = index + 1 if braces is None else braces.end()
-    kept = item if text[index] == "+" else frozenset[str]()
-    return kept, end + (end < len(text) and text[end] in "?+")
+    times = _REPEAT.match(text, index)
+    there = text[index] == "+" or (times is not None and int(times[1]) > 0)
+    return item if there else frozenset(), end + (end < len(text) and text[end] in "?+")
 
 
 def _item(text: str, index: int, depth: int) -> tuple[str | frozenset[str], int]:
@@ -210,7 +215,7 @@ def _item(text: str, index: int, depth: int) -> tuple[str | frozenset[str], int]
         after = text[index + 1 : index + 2]
         if not after or (after.isalnum() and after not in "bBAZdDsSwW"):
             raise _Unsure
-        return frozenset(), index + 2
+        return _DIGITS if after == "d" else frozenset(), index + 2
     if char in "*+?{":
         raise _Unsure
     return frozenset(), index + 1

@@ -24,13 +24,13 @@ NAMES: dict[str, Any] = {
     "result": {"order": {"total": 40, "lines": [{"id": "mug"}, {"id": None}]}, "gone": None, "get-user": {"id": "u1"}},
 }
 LITERALS = st.sampled_from(["0", "1", "-2", "2.5", "''", "'gold'", "'7'", "true", "false", "null", "None", "True"])
-PATHS = st.sampled_from(
-    [
-        "missing", "result.order.total", "result.order.lines[0].id", "result.order.lines[n]", "result.gone.total",
-        "result['get-user'].id", "result.order.lines[-1]", "items[1]", "items[true]", "items['x']", "tier.upper", *NAMES,
-    ]
-)  # fmt: skip
-BINARY = st.sampled_from("+ - * / // % == != < <= > >= in is and or".split() + ["not in", "is not"])
+_PATHS = (
+    "missing; result.order.total; result.order.lines[0].id; result.order.lines[n]; result.gone.total; result['get-user'].id; "
+    "result.order.lines[-1]; items[1]; items[true]; items['x']; tier.upper"
+)
+PATHS = st.sampled_from([*_PATHS.split("; "), *NAMES])
+_BINARY = "+; -; *; /; //; %; ==; !=; <; <=; >; >=; in; is; and; or; not in; is not"
+BINARY = st.sampled_from(_BINARY.split("; "))
 CALLS = st.sampled_from(sorted(FUNCTIONS))
 
 
