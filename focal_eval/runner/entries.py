@@ -124,6 +124,11 @@ class Attempt:
         return end
 
     @property
+    def plain(self) -> bool:
+        """Whether there is no more to tell than that all was as expected."""
+        return self._trouble is None
+
+    @property
     def trouble(self) -> Trouble:
         """What went wrong. Not to be changed."""
         return _NONE if self._trouble is None else self._trouble
