@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -14,8 +12,8 @@ from focal_eval.compare.baseline_writing import Staging
 from focal_eval.evaluate import RunRequest, run
 from focal_eval.report.progress import Silence
 from tests.evaluate.approved_shop import AGENT, CLOCK, SUITE
+from tests.peaks import peak_of
 
-ROOT = Path(__file__).resolve().parents[2]
 EACH = 10  # cases of a script
 LONG = "hello " * 300  # said in each text, so that texts weigh more than what must be known of a case
 
@@ -58,18 +56,15 @@ def peak(folder: Path, scripts: int) -> tuple[int, int]:
     for number in range(scripts):
         (folder / f"scripts/s{number}.yaml").write_text(f"params:\n  rows:\n{rows}turns:\n{turn * 2}", encoding="utf-8")
     run(RunRequest((Path("evals.yaml"),), out=Path("run"), reports=()), Silence(), CLOCK)
-    words = [sys.executable, "-m", "focal_eval", "approve", "run", "--author", "Ada", "-q"]
-    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0
+    memory, _ = peak_of(["approve", "run", "--author", "Ada", "-q"], folder)
     written = list((folder / "baselines").rglob("*.yaml"))
     assert len(written) == scripts
-    return usage.ru_maxrss * 1024, sum(path.stat().st_size for path in written)
+    return memory, sum(path.stat().st_size for path in written)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a child is told in kilobytes by Linux")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is told by Linux alone")
 def test_five_thousand_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From five hundred cases to five thousand, memory grows by what is known of a case: some kilobytes, 160 MB in all."""
     found = []
