@@ -22,6 +22,7 @@ from focal_eval.records import TurnRecord, Verdict
 from focal_eval.records.codec import turn_from_json
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case, Place, ReportModel, held_in
+from focal_eval.runner.folder import no_outcome
 from focal_eval.runner.gates import DEFAULT, conclude, coverage_limits, limits_of, not_judged
 from focal_eval.runner.journal import AGENT, FORMAT, JOURNAL, Journal
 from focal_eval.runner.reading import Reading
@@ -149,13 +150,7 @@ class _Merge:
                 "of": self.shards[0].shard.of,
                 "runs": {str(one.shard.index): one.header.get("id") for one in self.shards},
             },
-            "counts": {},
-            "spared": 0,
-            "statistics": None,
-            "gates": [],
-            "verdict": None,
-            "exit_code": None,
-            "elapsed_ms": None,
+            **no_outcome(),
         }
 
     def _keep_agent(self, journal: Journal) -> None:

@@ -22,6 +22,7 @@ from focal_eval.report.base import ReportOptions
 from focal_eval.report.journal import model_of
 from focal_eval.report.model import Case as ReportCase
 from focal_eval.report.model import ReportModel
+from focal_eval.runner.folder import no_outcome
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal, dumps
 from focal_eval.runner.lines import case_lines, skipped_lines
@@ -329,13 +330,7 @@ class _Again:
             "plan": {"cases": cases, "turns": turns, "collected": len(self.recording.cases)},
             **({"damaged": self.model.damaged} if self.model.damaged else {}),
             "quarantine": self.quarantine.as_json(),
-            "counts": {},
-            "spared": 0,
-            "statistics": None,
-            "gates": [],
-            "verdict": None,
-            "exit_code": None,
-            "elapsed_ms": None,
+            **no_outcome(),
         }
 
     def _keep_agent(self, journal: Journal) -> None:

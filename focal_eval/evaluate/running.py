@@ -36,6 +36,7 @@ from focal_eval.evaluate.resuming import (
 )
 from focal_eval.records import Verdict
 from focal_eval.report.journal import model_of
+from focal_eval.runner.folder import no_outcome
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.opening import Terms
@@ -172,13 +173,7 @@ class RunUnderWay:
                 "again": request.again(),
             },
             "quarantine": self.prepared.quarantine.as_json(),
-            "counts": {},
-            "spared": 0,
-            "statistics": None,
-            "gates": [],
-            "verdict": None,
-            "exit_code": None,
-            "elapsed_ms": None,
+            **no_outcome(),
         }
 
     def _baseline(self) -> str | None:

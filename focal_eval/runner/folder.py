@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,19 @@ JOURNAL, HEADER = "journal.jsonl", "run.json"
 AGENT = "agent.yaml"  # the copy of the agent file a run was played with
 FORMAT = 2
 FORMATS = (1, 2)  # that can be read; the first had no checksums
-UNENDED: Mapping[str, Any] = {
-    "state": "running",
-    "finished_at": None,
-    "elapsed_ms": None,
-    "lost": None,
-    "counts": {},
-    "spared": 0,
-    "statistics": None,
-    "gates": [],
-    "verdict": None,
-    "exit_code": None,
-}
-"""What the first line says of a run's end, until the last line tells it."""
+
+
+def no_outcome() -> dict[str, Any]:
+    """What a header says of a run's outcome until the last line of the journal tells it."""
+    return {
+        "counts": {},
+        "spared": 0,
+        "statistics": None,
+        "gates": [],
+        "verdict": None,
+        "exit_code": None,
+        "elapsed_ms": None,
+    }
 
 
 @value
@@ -72,7 +71,7 @@ def read_journal(folder: Path) -> tuple[Reading, int]:
     try:
         reading, size = _read(path, {})
         if not reading.header and (header := read_header(folder)):
-            return _read(path, {**header, **UNENDED})
+            return _read(path, {**header, "state": "running", "finished_at": None, "lost": None, **no_outcome()})
     except FileNotFoundError:
         raise StorageError(f"{folder} is not a run folder: it holds no {JOURNAL}") from None
     except OSError as problem:
