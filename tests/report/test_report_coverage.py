@@ -169,7 +169,7 @@ def test_the_keyboard_goes_through_the_list(readers: Readers, url: str) -> None:
         page.keyboard.press("Escape")
         page.locator(f'.cov-item[data-item="{shown[1]}"]:focus').wait_for()
         page.click("#tab-cases")
-        assert page.locator("#overview").is_visible()
+        page.wait_for_selector("#overview")
         page.keyboard.press("j")
         assert page.locator("#coverage-view").is_hidden()
 

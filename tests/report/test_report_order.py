@@ -95,6 +95,7 @@ def test_an_order_can_be_linked_and_is_kept(table: Reader) -> None:
     page.keyboard.press("j")
     page.wait_for_selector("#case-title:has-text('b 10')")
     page.click("#back")
+    page.wait_for_selector("#list .row")
     assert titles(table) == ["a", "b 10", "c", "b 2"]
     page.goto(f"{table.url}#s=-constructor")
     page.reload()
