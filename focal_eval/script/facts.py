@@ -6,6 +6,7 @@ from typing import Any
 
 from focal_eval.script.model import Script
 from focal_eval.script.names import check_idle, expectations_of
+from focal_eval.template import has_template
 from focal_eval.value import value
 
 Name = tuple[str, str]
@@ -29,7 +30,7 @@ def facts_of(script: Script) -> Facts | None:
     """The facts about a script; None where it has to be looked at itself."""
     if script.rows != ({},) or script.param_spans or script.skip is not None or script.simulator is not None:
         return None
-    if any(turn.agent for turn in script.turns):
+    if any(turn.agent for turn in script.turns) or any(map(has_template, script.texts.values())):
         return None
     if check_idle(script):
         return None

@@ -1,7 +1,8 @@
 """A script as plain data and back: what the cache of scripts keeps.
 
-Only a script that is whole in itself is packed: without templates, without fragments, with the checks that come with the
-package. What a check is given by its constructor is kept; what it works out from that it works out again.
+Only a script that is whole in itself is packed: without fragments and simulated users, with the checks that come with the
+package. What a check is given by its constructor is kept; what it works out from that it works out again. Where a template is
+filled for each case, the YAML node that holds it is kept.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from focal_eval.document.packed_node import pack_node, unpack_node
+from focal_eval.document.reader import Node
 from focal_eval.pattern import Pattern
 from focal_eval.registry import find
 from focal_eval.script.model import Expectation, Given, Said, Script, Turn
@@ -22,8 +25,9 @@ from focal_eval.source import Span
 
 _OURS = ("focal_eval.checks.", "focal_eval.script.")
 _MOST_KEPT = 5_000
-_TUPLE, _LIST, _MAPPING, _SET, _SPAN, _EXPECTATION, _PATTERN = "(", "[", "{", "<", "@", "=", "~"
+_TUPLE, _LIST, _MAPPING, _SET, _SPAN, _EXPECTATION, _PATTERN, _NODE = "(", "[", "{", "<", "@", "=", "~", "#"
 _REST = ("conversation", "xfail", "skip", "metadata", "origin", "stubs", "given", "tags", "channel", "timeout_s")
+_PARAMS = ("rows", "param_spans")
 
 
 class NotPlain(ValueError):
@@ -38,10 +42,10 @@ def packed(script: Script, known: Known | None = None) -> list[Any]:
 
     `known` holds what checks that many scripts share were packed as.
     """
-    if script.rows != ({},) or script.param_spans or set(script.texts) != {script.file} or script.simulator is not None:
-        raise NotPlain("params, fragments or a simulated user")
+    if set(script.texts) != {script.file} or script.simulator is not None:
+        raise NotPlain("fragments or a simulated user")
     pack = _Packing(script.file, {} if known is None else known)
-    rest = {name: pack.value(value) for name in _REST if (value := getattr(script, name)) != _USUAL[name]}
+    rest = {name: pack.value(value) for name in (*_REST, *_PARAMS) if (value := getattr(script, name)) != _USUAL[name]}
     return [script.id, script.title, pack.span(script.span), [pack.turn(turn) for turn in script.turns], rest or None]
 
 
@@ -56,6 +60,8 @@ _USUAL: dict[str, Any] = {
     "tags": (),
     "channel": None,
     "timeout_s": None,
+    "rows": ({},),
+    "param_spans": {},
 }
 
 
@@ -71,19 +77,18 @@ class _Packing:
         return list(span[1:])
 
     def said(self, said: Said) -> list[Any]:
-        if said.template:
-            raise NotPlain("a template")
         return [said.text, *self.span(said.span)]
 
     def turn(self, turn: Turn) -> list[Any]:
         rest = {
-            "agent": turn.agent and self.said(turn.agent),
+            "agent": turn.agent and [*self.said(turn.agent), turn.agent.template],
+            "templates": [number for number, said in enumerate(turn.user) if said.template],
             "save": turn.save and self.value(turn.save),
             "when": turn.when and self.expectations(turn.when),
             "timeout_s": turn.timeout_s,
             "name": turn.name,
         }
-        rest = {name: value for name, value in rest.items() if value not in (None, ())}
+        rest = {name: value for name, value in rest.items() if value not in (None, (), [])}
         if turn.when == ():
             raise NotPlain("an empty condition")
         said = [self.said(said) for said in turn.user]
@@ -93,12 +98,11 @@ class _Packing:
         return [self.expectation(item) for item in found]
 
     def expectation(self, item: Expectation) -> list[Any]:
-        if item.templated or item.node is not None:
-            raise NotPlain("a template")
         check = None if item.check is None else self.check(item.key, item.check)
         rest = None
-        if item.soft or item.because is not None or item.children:
-            rest = [item.soft, item.because, [self.expectations(child) for child in item.children]]
+        if item.soft or item.because is not None or item.children or item.templated or item.node is not None:
+            children = [self.expectations(child) for child in item.children]
+            rest = [item.soft, item.because, children, self.value(item.node), item.templated]
         return [item.key, check, *self.span(item.span), *self.span(item.value_span), rest]
 
     def check(self, key: str, check: Any) -> str:
@@ -124,6 +128,8 @@ class _Packing:
             return [_SPAN, *self.span(value)]
         if kind is Expectation:
             return [_EXPECTATION, self.expectation(value)]
+        if isinstance(value, Node):
+            return [_NODE, *pack_node(value)]
         if kind is Pattern:
             return [_PATTERN, value.text, value.ignore_case]
         if kind in _SEQUENCES:
@@ -138,8 +144,6 @@ class _Packing:
         name = f"{kind.__module__}:{kind.__qualname__}"
         if not is_dataclass(kind) or not name.startswith(_OURS):
             raise NotPlain(f"a value of {name}")
-        if getattr(value, "node", None) is not None or getattr(value, "template", False) or getattr(value, "templated", False):
-            raise NotPlain("a template")
         usual, brief = _given(kind)
         given = {name: item for name, default in usual if not _same(item := getattr(value, name), default)}
         return [name, brief and value.brief, {name: self.value(item) for name, item in given.items()}]
@@ -191,12 +195,15 @@ class Unpacking:
         place = _tuple(Span, (file, line, column, end_line, end_column))
         if rest is None:
             return Turn(index, user, place, expected)
+        for number in rest.pop("templates", ()):
+            user = (*user[:number], replace(user[number], template=True), *user[number + 1 :])
         more = {name: self._part(name, value) for name, value in rest.items()}
         return Turn(index, user, place, expected, **more)
 
     def _part(self, name: str, value: Any) -> Any:
         if name == "agent":
-            return Said(value[0], _tuple(Span, (self.file, *value[1:])))
+            text, a, b, c, d, template = value
+            return Said(text, _tuple(Span, (self.file, a, b, c, d)), template)
         if name == "when":
             return tuple([self.expectation(item) for item in value])
         return self.value(value)
@@ -208,9 +215,9 @@ class Unpacking:
         span, value_span = _tuple(Span, (file, a, b, c, d)), _tuple(Span, (file, e, f, g, h))
         if rest is None:
             return Expectation(key, span, value_span, check)
-        soft, because, children = rest
+        soft, because, children, node, templated = rest
         groups = tuple([tuple([self.expectation(item) for item in child]) for child in children])
-        return Expectation(key, span, value_span, check, soft, because, groups)
+        return Expectation(key, span, value_span, check, soft, because, groups, self.value(node), templated)
 
     def _check(self, key: str, said: str) -> Any:
         kind = find("checks", key)  # loads the module its values are of, too
@@ -239,6 +246,8 @@ class Unpacking:
             return frozenset(data[1:])
         if mark == _EXPECTATION:
             return self.expectation(data[1])
+        if mark == _NODE:
+            return unpack_node(data[1:])
         if mark == _PATTERN:
             return Pattern(data[1], ignore_case=data[2])
         return self._object(*data)
