@@ -26,19 +26,22 @@ def run_tools(work: Work, names: Iterable[str]) -> Generator[Request, Any, None]
 
 
 def _in_order(work: Work, names: Iterable[str]) -> list[str]:
+    """Tools, each after those whose results it needs and that have none yet."""
     out: list[str] = []
-
-    def visit(name: str, wanted: bool) -> None:
-        if name in out or (not wanted and work.state.results.get(name) is not None):
-            return
-        for other in work.agent.tools[name].depends_on:
-            visit(str(other), wanted=False)
-        if name not in out:
-            out.append(name)
-
     for name in names:
-        visit(str(name), wanted=True)
+        _put_in_order(work, str(name), out)
     return out
+
+
+def _put_in_order(work: Work, name: str, out: list[str]) -> None:
+    """Appends a tool and what it needs. A function of its own: one that calls itself from within another is garbage in a circle."""
+    if name in out:
+        return
+    for other in work.agent.tools[name].depends_on:
+        if work.state.results.get(str(other)) is None:
+            _put_in_order(work, str(other), out)
+    if name not in out:
+        out.append(name)
 
 
 def _run(work: Work, tool: Tool) -> Generator[Request, Any, None]:
