@@ -34,7 +34,7 @@ def _in_order(work: Work, names: Iterable[str]) -> list[str]:
 
 
 def _put_in_order(work: Work, name: str, out: list[str]) -> None:
-    """Appends a tool and what it needs. A function of its own: one that calls itself from within another is garbage in a circle."""
+    """Appends a tool and what it needs. Within another a function that calls itself would be a garbage cycle, one a call."""
     if name in out:
         return
     for other in work.agent.tools[name].depends_on:

@@ -292,6 +292,7 @@ class RunUnderWay:
             done=None if before is None else {key: Verdict(entry.verdict) for key, entry in before.finished.items()},
             elsewhere=None if pool is None else Elsewhere(pool.executor, pool.workers, journal.copy, telling(observer)),
             quarantined=self.prepared.quarantine.cases,
+            expect=journal.expect,
         )
         if before is not None:
             add_finished(before, self.plan, schedule.totals, fields.repeats, fields.prices)

@@ -206,6 +206,7 @@ class Case:
     marks: Mapping[str, str]
     at: int  # its place, packed
     attempts: tuple[Attempt, ...] = ()
+    told: bool = False  # the index that is being written has it
 
     @property
     def place(self) -> Place:

@@ -36,7 +36,6 @@ class IndexWriter:
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
         self._path = folder / INDEX
         self._file: int | None = None
-        self._told: set[str] = set()
         self._rows: list[bytes] = []
         self._shared: dict[str, Place] = {}
         with contextlib.suppress(OSError):
@@ -59,8 +58,8 @@ class IndexWriter:
         if self._file is None:
             return
         told: Any = case.id
-        if case.id not in self._told:
-            self._told.add(case.id)
+        if not case.told:
+            case.told = True
             told = case_row(case)
         self._rows.append(orjson.dumps([told, None if attempt is None else attempt_row(attempt), open_from]))
 

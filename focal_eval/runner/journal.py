@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -40,6 +40,9 @@ from focal_eval.runner.reading import SHARED, Reading
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.seal import sealed
 from focal_eval.runner.sync import Sync, Syncer
+
+if TYPE_CHECKING:
+    from focal_eval.runner.plan import Case
 
 __all__ = ["AGENT", "FORMAT", "FORMATS", "HEADER", "JOURNAL", "Journal", "Resumed", "dumps", "resume"]
 
@@ -110,6 +113,10 @@ class Journal:
                 with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
         self._lock.release()
+
+    def expect(self, case: Case) -> None:
+        """The lines of this case of the plan come next; what is kept of it shares the plan's texts."""
+        self.reading.expect(case.id, case.name, case.script.id, case.script.file)
 
     def line(self, data: bytes) -> None:
         """Appends one line, at once."""

@@ -37,6 +37,11 @@ class Reading:
         self._ended = False
         self._sealed = False
         self._known: Case | None = None  # the last one that came
+        self._expected: dict[str, tuple[str, ...]] = {}  # by id: texts of a case that somebody else holds too
+
+    def expect(self, id: str, *texts: str) -> None:
+        """The line of a case will come: where it says these texts, the entry refers to them and makes none of its own."""
+        self._expected[id] = (id, *texts)
 
     def begin(self, header: dict[str, Any]) -> None:
         """Takes the header as known."""
@@ -150,13 +155,17 @@ class Reading:
         if known is not None:  # a resumed run plays an unfinished case anew
             known.attempts = tuple([attempt for attempt in known.attempts if attempt.over])
             return
-        name = data["name"]
+        texts = self._expected.pop(data["case"], ())
+        held = dict(zip(texts, texts, strict=True)).get
+        name = held(data["name"], data["name"])
+        script = _shared(data.get("script"), name)
+        file = data.get("file") or ""
         case = Case(
-            id=data["case"],
+            id=held(data["case"], data["case"]),
             name=name,
-            script=_shared(data.get("script"), name),
+            script=held(script, script),
             title=_shared(data.get("title"), name),
-            file=data.get("file") or "",
+            file=held(file, file),
             line=data.get("line") or 1,
             tags=tuple(data.get("tags") or ()),
             params=data.get("params") or NOTHING,

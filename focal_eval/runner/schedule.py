@@ -136,8 +136,10 @@ class Schedule:
         done: Mapping[str, Verdict] | None = None,
         elsewhere: Elsewhere | None = None,
         quarantined: frozenset[str] = frozenset(),
+        expect: Callable[[Case], None] = lambda _: None,
     ) -> None:
         self.plan, self.terms, self.write, self.observer = plan, terms, write, observer
+        self.expect = expect  # is told of a case before its lines are written
         self.concurrency = max(1, concurrency)
         self.stop_after = stop_after  # failures after which no new case is started, 0 for never
         self.repeats = repeats
@@ -205,6 +207,7 @@ class Schedule:
             await asyncio.sleep(0)  # lets Ctrl-C through where the engine never waits
             if self.state != "finished":
                 return
+            self.expect(case)
             self._over(case, await self._player.play(case, self.write))
 
     async def _conduct(self, elsewhere: Elsewhere, cases: int) -> None:
@@ -223,8 +226,10 @@ class Schedule:
         elsewhere.told(news)
         if isinstance(news, Lost):
             for case in handout.lost(news):
+                self.expect(case)
                 self._over(case, broken(case, self.terms, _died(news.why), self.write))
         elif (found := handout.done(news.case)) is not None:  # None where a worker that was given up answered after all
+            self.expect(found)
             elsewhere.keep(news.lines)
             self._over(found, news)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from focal_eval.runner.entries import Attempt, Place, packed, places_in, unpacked, written
+from focal_eval.runner.journal import Journal
+from focal_eval.runner.lines import case_lines
+from focal_eval.runner.plan import Selection, make_plan
 from focal_eval.runner.reading import Reading
+from focal_eval.runner.redact import Redactor
+from tests.runner.desk import script_of
 
 
 @pytest.mark.parametrize(
@@ -88,3 +94,23 @@ def test_a_case_takes_little_memory() -> None:
     assert len(reading.cases) == cases
     assert reading.damaged == 0
     assert taken / cases < 1_000
+
+
+def test_texts_that_the_plan_holds_are_not_held_twice(tmp_path: Path) -> None:
+    """An entry refers to the plan's id, name, script and file; what differs, as a secret that was taken out does, is its own."""
+    plan = make_plan([script_of("turns: [hello]", "talks/a")], repeats=2, variants="all", select=Selection())
+    one, other = plan.cases
+    journal = Journal(tmp_path / "run", {"format": 2, "id": "r"}, Redactor(["talks/a#2"]))
+    try:
+        for case in (one, other):
+            journal.expect(case)
+            journal.lines(case_lines(case, "api"))
+    finally:
+        journal.close()
+    first, second = journal.reading.cases.values()
+    assert first.id is one.id
+    assert first.name is one.name
+    assert first.script is second.script is one.script.id
+    assert first.file is second.file is one.script.file
+    assert second.id is other.id
+    assert second.name == "[redacted]"
