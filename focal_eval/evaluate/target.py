@@ -99,8 +99,11 @@ def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> T
     for found in loader.glance(entries):
         if held is not None and isinstance(found, Cached) and found.facts is not None and inspection.passes(found.facts):
             shelf.put(found, found.facts)
-        elif (script := loader.whole(found) if isinstance(found, Cached) else found) is not None:
-            shelf.add(inspection.look(script))
+        elif isinstance(found, Cached):
+            if (script := loader.whole(found)) is not None:
+                shelf.add(inspection.look(script), found)
+        else:
+            shelf.add(inspection.look(found))
     for several in (loader.loaded.problems, about, inspection.unknown, inspection.idle):
         problems.extend(several)
     if problems.errors:

@@ -16,7 +16,8 @@ from focal_eval.script.model import Mark, Script
 from focal_eval.value import value
 
 _ONE_ROW: tuple[Mapping[str, Any], ...] = ({},)
-HELD = 2_000  # scripts, some 40 MB of them
+HELD = 2_000  # scripts, some 40 MB of them, or 8 MB where they are packed
+UNPACKED = 200  # of those that the cache has
 
 Finish = Callable[[Script], Script]
 """What is done to each script that was read, such as adding expectations that the suite asks for."""
@@ -55,15 +56,14 @@ class Shelf:
         self._last: tuple[str, Script] | None = None
         self._facts: dict[Facts, Facts] = {}  # those that several scripts share, once
 
-    def add(self, script: Script) -> None:
-        """Puts a script on the shelf, finished already."""
-        if self._room:
+    def add(self, script: Script, cached: Cached | None = None) -> None:
+        """Puts a script on the shelf, finished already; what the cache has of it takes a tenth of the memory."""
+        if self._room and (cached is None or self._most is None or len(self._scripts) < UNPACKED):
             self._scripts.append(script)
             return
-        wordings = wordings_of(script)
-        skip, rows = script.skip, script.rows
-        filed = Filed(self, script.id, script.file, script.digest, script.tags, rows, skip, turns_of(script), wordings)
-        self._scripts.append(filed)
+        wordings, held = wordings_of(script), cached if self._room else None
+        rest = (script.tags, script.rows, script.skip, turns_of(script), wordings, None, held)
+        self._scripts.append(Filed(self, script.id, script.file, script.digest, *rest))
 
     def put(self, cached: Cached, facts: Facts) -> None:
         """Puts a script on the shelf that is unpacked when it is asked for, from memory where there is room."""
