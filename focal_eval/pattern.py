@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TIME_LIMIT_S = 0.25  # of one search
+TIME_LIMIT_S = 0.25  # of one search, in time of the processor
+TRIES = 2
+"""A machine that stands still for a moment, as one that is shared does, counts that as time of whatever it was doing. A search
+that really takes too long does so each time."""
 MAX_PATTERN = 2_000  # characters
 MAX_REPEATS = 20_000  # items after the least count of every `{n}` is written out, which is what the library does
 
@@ -50,13 +53,29 @@ class Pattern:
         try:
             return self._compiled.search(text, timeout=TIME_LIMIT_S, concurrent=False)
         except TimeoutError:
-            raise PatternTimeout(self.text) from None
+            return self._again(text)
+
+    def _again(self, text: str) -> Any:
+        for _ in range(TRIES - 1):
+            try:
+                return self._compiled.search(text, timeout=TIME_LIMIT_S, concurrent=False)
+            except TimeoutError:
+                continue
+        raise PatternTimeout(self.text) from None
 
     def finditer(self, text: str) -> Iterator[Any]:
-        try:
-            yield from self._compiled.finditer(text, timeout=TIME_LIMIT_S, concurrent=False)
-        except TimeoutError:
-            raise PatternTimeout(self.text) from None
+        """Every match, one after the other; raises `PatternTimeout` where the next one takes too long."""
+        given = 0
+        for _ in range(TRIES):
+            try:
+                for number, found in enumerate(self._compiled.finditer(text, timeout=TIME_LIMIT_S, concurrent=False)):
+                    if number == given:
+                        given += 1
+                        yield found
+                return
+            except TimeoutError:
+                continue
+        raise PatternTimeout(self.text) from None
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"

@@ -97,7 +97,7 @@ def test_a_case_takes_little_memory() -> None:
 
 
 def test_texts_that_the_plan_holds_are_not_held_twice(tmp_path: Path) -> None:
-    """An entry refers to the plan's id, name, script and file; what differs, as a secret that was taken out does, is its own."""
+    """An entry refers to the plan's id, name, script and file; what differs, as where a secret was taken out, is its own."""
     plan = make_plan([script_of("turns: [hello]", "talks/a")], repeats=2, variants="all", select=Selection())
     one, other = plan.cases
     journal = Journal(tmp_path / "run", {"format": 2, "id": "r"}, Redactor(["talks/a#2"]))
