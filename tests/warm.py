@@ -19,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def warm(folder: Path) -> Iterator[Path]:
             process.stdin.close()  # which ends it
 
 
-def _import_all() -> None:
+@cache
+def import_all() -> None:
+    """Imports the package and the libraries that it imports late."""
     import focal_eval
 
     for module in pkgutil.walk_packages(focal_eval.__path__, "focal_eval.", onerror=lambda name: None):
@@ -69,12 +72,12 @@ def _import_all() -> None:
             importlib.import_module(module.name)
     for name in HEAVY:
         importlib.import_module(name)
-    language: Any = importlib.import_module("focal_eval.checks.language")
-    language._identifier(language.CODES).classify("where is my order")
 
 
 def _serve() -> None:
-    _import_all()
+    import_all()
+    language: Any = importlib.import_module("focal_eval.checks.language")
+    language._identifier(language.CODES).classify("where is my order")
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("door")

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import numpy  # noqa: F401  # loads once a process, and what a test of plug-ins loads first is thrown out with it
 import pytest
 
 import focal_eval.pytest_plugin.joining
-import focal_eval.pytest_plugin.replaying  # noqa: F401  # loaded before pytester looks which modules to forget
+import focal_eval.pytest_plugin.replaying  # noqa: F401  # as `import_all` leaves the plug-in out
 
 _BLOCKED = tuple(f"-pno:{name}" for name in ("hypothesispytest", "anyio", "platformdirs", "timeout"))
 ROOT = Path(__file__).resolve().parents[2]
