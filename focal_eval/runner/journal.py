@@ -115,8 +115,8 @@ class Journal:
         self._lock.release()
 
     def expect(self, case: Case) -> None:
-        """The lines of this case of the plan come next; what is kept of it shares the plan's texts."""
-        self.reading.expect(case.id, case.name, case.script.id, case.script.file)
+        """The lines of this case of the plan come next; what is kept of it shares the plan's texts and params."""
+        self.reading.expect(case.id, (case.name, case.script.id, case.script.file), case.row)
 
     def line(self, data: bytes) -> None:
         """Appends one line, at once."""

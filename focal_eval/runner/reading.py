@@ -37,11 +37,11 @@ class Reading:
         self._ended = False
         self._sealed = False
         self._known: Case | None = None  # the last one that came
-        self._expected: dict[str, tuple[str, ...]] = {}  # by id: texts of a case that somebody else holds too
+        self._expected: dict[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {}  # by id: what somebody else holds of a case
 
-    def expect(self, id: str, *texts: str) -> None:
-        """The line of a case will come: where it says these texts, the entry refers to them and makes none of its own."""
-        self._expected[id] = (id, *texts)
+    def expect(self, id: str, texts: tuple[str, ...], params: Mapping[str, Any]) -> None:
+        """The line of a case will come: what it says as these do, the entry takes from them and keeps none of its own."""
+        self._expected[id] = (id, *texts), params
 
     def begin(self, header: dict[str, Any]) -> None:
         """Takes the header as known."""
@@ -155,7 +155,7 @@ class Reading:
         if known is not None:  # a resumed run plays an unfinished case anew
             known.attempts = tuple([attempt for attempt in known.attempts if attempt.over])
             return
-        texts = self._expected.pop(data["case"], ())
+        texts, row = self._expected.pop(data["case"], _NOT_EXPECTED)
         held = dict(zip(texts, texts, strict=True)).get
         name = held(data["name"], data["name"])
         script = _shared(data.get("script"), name)
@@ -168,7 +168,7 @@ class Reading:
             file=held(file, file),
             line=data.get("line") or 1,
             tags=tuple(data.get("tags") or ()),
-            params=data.get("params") or NOTHING,
+            params=row if row and row == data.get("params") else data.get("params") or NOTHING,
             repeat=data.get("repeat") or 1,
             channel=data.get("channel") and intern(data["channel"]),
             planned=data.get("turns") or 0,
@@ -250,6 +250,7 @@ def _after(attempt: Attempt, start: int) -> bool:
 
 
 NOTHING: dict[str, Any] = {}  # for all that have none: there may be a hundred thousand cases
+_NOT_EXPECTED: tuple[tuple[str, ...], Mapping[str, Any]] = ((), NOTHING)
 
 
 def _shared(text: str | None, known: str) -> str:

@@ -98,9 +98,10 @@ def test_a_case_takes_little_memory() -> None:
 
 def test_texts_that_the_plan_holds_are_not_held_twice(tmp_path: Path) -> None:
     """An entry refers to the plan's id, name, script and file; what differs, as where a secret was taken out, is its own."""
-    plan = make_plan([script_of("turns: [hello]", "talks/a")], repeats=2, variants="all", select=Selection())
+    script = script_of("params: {item: [mug]}\nturns: ['{{ item }}']", "talks/a")
+    plan = make_plan([script], repeats=2, variants="all", select=Selection())
     one, other = plan.cases
-    journal = Journal(tmp_path / "run", {"format": 2, "id": "r"}, Redactor(["talks/a#2"]))
+    journal = Journal(tmp_path / "run", {"format": 2, "id": "r"}, Redactor(["talks/a[item=mug]#2"]))
     try:
         for case in (one, other):
             journal.expect(case)
@@ -111,6 +112,7 @@ def test_texts_that_the_plan_holds_are_not_held_twice(tmp_path: Path) -> None:
     assert first.id is one.id
     assert first.name is one.name
     assert first.script is second.script is one.script.id
+    assert first.params is second.params is one.row
     assert first.file is second.file is one.script.file
     assert second.id is other.id
     assert second.name == "[redacted]"
