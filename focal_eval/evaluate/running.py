@@ -8,12 +8,13 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focal_eval import __version__
 from focal_eval.clock import Clock
 from focal_eval.compare.keys import case_key
-from focal_eval.errors import ExitCode
+from focal_eval.errors import Diagnostic, ExitCode
 from focal_eval.evaluate.clustered import cluster_of
 from focal_eval.evaluate.finishing import Finished, finish, rendered
 from focal_eval.evaluate.folders import check_reports, find_run
@@ -40,14 +41,17 @@ from focal_eval.runner.folder import no_outcome
 from focal_eval.runner.gates import coverage_limits
 from focal_eval.runner.journal import AGENT, FORMAT, Journal
 from focal_eval.runner.opening import Terms
+from focal_eval.runner.reading import Reading
 from focal_eval.runner.redact import Redactor
 from focal_eval.runner.schedule import Elsewhere, Observer, Schedule, Totals
 from focal_eval.runner.warming import warm
 from focal_eval.script.suite_compare import masks_to_json
+from focal_eval.value import value
 
 if TYPE_CHECKING:
     from focal_eval.evaluate.comparing import Reference
     from focal_eval.runner.asking import Asker
+    from focal_eval.store.address import Address
 
 
 def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> RunResult:
@@ -68,7 +72,10 @@ def run(request: RunRequest, observer: Observer, clock: Clock | None = None) -> 
         check_open_files(prepared.target.entry.kind, prepared.fields.concurrency)
         one = RunUnderWay(request, prepared, clock, reference, before)
         with pool_of(request, prepared, clock, one.talks) as pool:
-            return one.go(observer, pool)
+            over = one.go(observer, pool)
+        prepared.target.scripts.clear()
+        del one, prepared, reference  # the plan of a large run takes as much memory as its reports do
+        return over.told()
     finally:
         if before is not None:
             before.after.lock.release()
@@ -94,8 +101,32 @@ def _redacted(reasons: Mapping[str, int], redact: Redactor) -> dict[str, int]:
     return {redact(reason.encode("utf-8", "replace")).decode("utf-8", "replace"): count for reason, count in reasons.items()}
 
 
+@value
+class Over:
+    """A run whose cases are over and judged, and all that is still needed of it to tell so."""
+
+    folder: Path
+    reading: Reading
+    done: Finished
+    reports: tuple[str, ...]
+    store: Address | None
+    clock: Clock
+    reasons: Mapping[str, int]  # why cases have no verdict, without secrets
+    warnings: tuple[Diagnostic, ...]
+    cassette: str | None
+
+    def told(self) -> RunResult:
+        """What the run came to, its reports written and itself taken into the store, where there is one."""
+        model, done = model_of(self.folder, self.reading), self.done
+        kept = None if self.store is None else keep(model, self.store, self.clock)
+        if kept is not None:
+            done = replace(done, options=replace(done.options, history=kept.strips))
+        written = rendered(model, self.reports, done)
+        return RunResult(model, done.code, written, self.warnings, self.reasons, self.cassette, done.compared, kept)
+
+
 class RunUnderWay:
-    """One run under way. Where its cases are played elsewhere and told one by one: `begin`, then `judged`, then `told`."""
+    """One run under way. Where its cases are played elsewhere and told one by one: `begin`, then `judged`, then `over`."""
 
     def __init__(
         self,
@@ -200,13 +231,13 @@ class RunUnderWay:
 
         return {"shard": shard_json(self.prepared.part, self.fields)}
 
-    def go(self, observer: Observer, pool: Pool | None = None) -> RunResult:
+    def go(self, observer: Observer, pool: Pool | None = None) -> Over:
         with asyncio.Runner() as runner:
             warnings = (*self.target.warnings, *runner.run(check_listed(self.target, self.fields.timeout_s)))
             with cluster_of(self.request, self.prepared, self.clock, self.talks, runner) as cluster:
                 return replace(self._go(runner, observer, cluster or pool), warnings=warnings)
 
-    def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> RunResult:
+    def _go(self, runner: asyncio.Runner, observer: Observer, pool: Pool | None) -> Over:
         if pool is None:
             warm(self.plan)
         start = self.clock.elapsed()
@@ -228,7 +259,7 @@ class RunUnderWay:
         finally:
             journal.close()
         cassette = None if self.target.recorder is None or pool is not None else self.target.recorder.told()
-        return self.told(journal, done, schedule.totals.reasons, cassette)
+        return self.over(journal, done, schedule.totals.reasons, cassette)
 
     def begin(self) -> Journal:
         """The journal of the run, begun or gone on with."""
@@ -257,15 +288,11 @@ class RunUnderWay:
             limits=None if self.prepared.part is not None else self.fields.gates,
         )
 
-    def told(self, journal: Journal, done: Finished, reasons: Mapping[str, int], cassette: str | None) -> RunResult:
-        """What the run came to, its reports written and itself taken into the store, where there is one."""
-        model = model_of(self.folder, journal.reading)
-        kept = None if self.store is None else keep(model, self.store, self.clock)
-        if kept is not None:
-            done = replace(done, options=replace(done.options, history=kept.strips))
-        written = rendered(model, self.request.reports, done)
-        hidden = _redacted(reasons, self.redact)
-        return RunResult(model, done.code, written, self.target.warnings, hidden, cassette, done.compared, kept)
+    def over(self, journal: Journal, done: Finished, reasons: Mapping[str, int], cassette: str | None) -> Over:
+        """The run without its plan, ready to be told."""
+        request, hidden = self.request, _redacted(reasons, self.redact)
+        told = (request.reports, self.store, self.clock, hidden, self.target.warnings, cassette)
+        return Over(self.folder, journal.reading, done, *told)
 
     async def asked(self, journal: Journal, state: str) -> dict[str, Any] | None:
         """What the judge said and how it did in its audit; None where there is none, or it was not asked."""

@@ -117,4 +117,4 @@ class Sitting:
         finally:
             self._journal.close()
         recorder = prepared.target.recorder
-        return self._run.told(self._journal, done, totals.reasons, None if recorder is None else recorder.told())
+        return self._run.over(self._journal, done, totals.reasons, None if recorder is None else recorder.told()).told()

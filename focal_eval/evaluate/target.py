@@ -97,13 +97,12 @@ def find_target(request: RunRequest, clock: Clock, held: int | None = HELD) -> T
     loader = Loader(root, None if request.cache is None else ScriptCache(request.cache, root))
     shelf = Shelf(loader, inspection.finish, held)
     for found in loader.glance(entries):
-        if held is not None and isinstance(found, Cached) and found.facts is not None and inspection.passes(found.facts):
-            shelf.put(found, found.facts)
-        elif isinstance(found, Cached):
-            if (script := loader.whole(found)) is not None:
-                shelf.add(inspection.look(script), found)
-        else:
+        if not isinstance(found, Cached):
             shelf.add(inspection.look(found))
+        elif held is not None and found.facts is not None and inspection.passes(found.facts):
+            shelf.put(found, found.facts)
+        elif (script := loader.whole(found)) is not None:
+            shelf.add(inspection.look(script), found)
     for several in (loader.loaded.problems, about, inspection.unknown, inspection.idle):
         problems.extend(several)
     if problems.errors:

@@ -85,6 +85,11 @@ class Shelf:
         for script in self._scripts:
             yield script.load() if isinstance(script, Filed) else script
 
+    def clear(self) -> None:
+        """Lets go of all scripts, which refer to their shelf."""
+        self._scripts.clear()
+        self._last = None
+
     @property
     def planned(self) -> Iterator[Script]:
         """The scripts for whoever asks no more of them than planning does."""
