@@ -16,14 +16,17 @@ import os
 import random
 import re
 import signal
+import warnings
 from typing import Any, NamedTuple
 
-from rivescript import RiveScript
-from rivescript.exceptions import RS_ERR_DEEP_RECURSION, RS_ERR_MATCH, RS_ERR_OBJECT_HANDLER, RS_ERR_REPLY
-from rivescript.parser import Parser
-from rivescript.python import PythonObjectError
-from rivescript.sessions import MemorySessionStorage
-from rivescript.utils import is_atomic
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its patterns are not raw strings, of which Python warns whoever compiles them first
+    from rivescript import RiveScript
+    from rivescript.exceptions import RS_ERR_DEEP_RECURSION, RS_ERR_MATCH, RS_ERR_OBJECT_HANDLER, RS_ERR_REPLY
+    from rivescript.parser import Parser
+    from rivescript.python import PythonObjectError
+    from rivescript.sessions import MemorySessionStorage
+    from rivescript.utils import is_atomic
 
 USER = "user"  # a conversation's; every one has an interpreter to itself for the time of a turn
 BEGIN = "__begin__"

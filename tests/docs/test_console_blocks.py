@@ -59,15 +59,25 @@ def steps_of(page: Path) -> list[Step]:
     return steps
 
 
-def compare(step: Step, printed: str, where: str) -> None:
+def printed(step: Step, environment: dict[str, str], folder: Path, timeout: int = 110) -> str:
+    """What a command of a page prints in a folder."""
+    done = subprocess.run(
+        ["bash", "-c", step.command],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=folder, env=environment, check=False, timeout=timeout,
+    )  # fmt: skip
+    return done.stdout
+
+
+def compare(step: Step, said: str, where: str) -> None:
     """Holds that the lines of the page are printed, in their order."""
-    lines = printed.split("\n")
+    lines = said.split("\n")
     at = 0
     for wanted in step.expected:
         if wanted.strip() == "…":
             continue
         found = next((index for index in range(at, len(lines)) if same(wanted, lines[index])), None)
-        assert found is not None, f"{where}:{step.line}: $ {step.command}\nnot printed: {wanted}\n{printed}"
+        assert found is not None, f"{where}:{step.line}: $ {step.command}\nnot printed: {wanted}\n{said}"
         at = found + 1
 
 
@@ -130,12 +140,8 @@ def test_commands_of_a_page_print_what_the_page_says(page: Path, warmed: Path, p
             if step.serves:
                 environment["FOCAL_EVAL_SERVED"] = serving.enter_context(server(step, environment, project, page.name))
                 continue
-            done = subprocess.run(
-                ["bash", "-c", step.command],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=project, env=environment, check=False, timeout=280,
-            )  # fmt: skip
-            compare(step, done.stdout.replace(environment.get("FOCAL_EVAL_SERVED", PAGES_URL), PAGES_URL), page.name)
+            said = printed(step, environment, project, timeout=280)
+            compare(step, said.replace(environment.get("FOCAL_EVAL_SERVED", PAGES_URL), PAGES_URL), page.name)
 
 
 def prepared(page: Path, folder: Path) -> dict[str, str]:

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 
 pytest.importorskip("starlette", reason="the stubs need starlette and uvicorn: pip install 'focal-eval[serve]'")
 
 from focal_eval.script.suite_judge import JudgeFields
-from tests.docs.test_console_blocks import compare, prepared, steps_of
-from tests.docs.test_remote_engines_page import default_of, meaning_of
+from tests.docs.test_console_blocks import compare, prepared, printed, steps_of
+from tests.docs.test_remote_engines_page import rows_of
 from tests.engines.judge_stub import Asked, as_object, judging, knowing, quoting
 from tests.engines.vendor_stub import TOKEN
 
@@ -28,14 +26,7 @@ TABLE = re.compile(r"(\| key of `judge` \| default \| meaning \|\n\|---\|---\|--
 
 def rows() -> str:
     """A row for each key of `judge`."""
-    hints = get_type_hints(JudgeFields)
-    plain = {"audit": "", "cassette": "", "extra": "", "headers": "", "prices": ""}
-    return "".join(
-        f"| `{spec.name}` | {plain.get(spec.name, default_of(spec))} | {meaning_of(spec, hints[spec.name])} |\n".replace(
-            "|  |", "| |"
-        )
-        for spec in fields(JudgeFields)
-    )
+    return rows_of(JudgeFields, without_default=("audit", "cassette", "extra", "headers", "prices"))
 
 
 def with_table(text: str) -> str:
@@ -66,12 +57,8 @@ def test_the_commands_print_what_the_page_says(warmed: Path, tmp_path: Path) -> 
         environment |= {"JUDGE_URL": f"{stub.url}/v1", "JUDGE_KEY": TOKEN}
         asked = []
         for step in steps_of(PAGE):
-            done = subprocess.run(
-                ["bash", "-c", step.command],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=tmp_path, env=environment, check=False, timeout=110,
-            )  # fmt: skip
-            compare(step, done.stdout if "echo $?" not in step.command else "1\n", PAGE.name)
+            said = printed(step, environment, tmp_path)
+            compare(step, said if "echo $?" not in step.command else "1\n", PAGE.name)
             asked.append((step.command, len(stub.heard)))
     (_, first), _, (again, second) = asked[:3]
     assert "rejudge" in again

@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
 
 from focal_eval.script.suite_simulator import PersonaModel
-from tests.docs.test_console_blocks import compare, prepared, steps_of
-from tests.docs.test_remote_engines_page import default_of, meaning_of
+from tests.docs.test_console_blocks import compare, prepared, printed, steps_of
+from tests.docs.test_remote_engines_page import rows_of
 from tests.engines.vendor_stub import TOKEN
 from tests.evaluate.players import good, player
 
@@ -25,14 +22,7 @@ TABLE = re.compile(
 
 def rows() -> str:
     """A row for each key of `simulator`."""
-    hints = get_type_hints(PersonaModel)
-    plain = {"cassette": "", "extra": "", "headers": "", "prices": ""}
-    return "".join(
-        f"| `{spec.name}` | {plain.get(spec.name, default_of(spec))} | {meaning_of(spec, hints[spec.name])} |\n".replace(
-            "|  |", "| |"
-        )
-        for spec in fields(PersonaModel)
-    )
+    return rows_of(PersonaModel, without_default=("cassette", "extra", "headers", "prices"))
 
 
 def with_table(text: str) -> str:
@@ -54,12 +44,8 @@ def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
         environment |= {"SIMULATOR_URL": told.url, "SIMULATOR_KEY": TOKEN}
         asked = []
         for step in steps_of(PAGE):
-            done = subprocess.run(
-                ["bash", "-c", step.command],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                cwd=tmp_path, env=environment, check=False, timeout=110,
-            )  # fmt: skip
-            compare(step, done.stdout, PAGE.name)
+            said = printed(step, environment, tmp_path)
+            compare(step, said, PAGE.name)
             asked.append(len(told.bodies))
     assert asked[0] == asked[-1] == 3
 

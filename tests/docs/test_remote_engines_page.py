@@ -65,10 +65,15 @@ def meaning_of(spec: Field[Any], hint: Any) -> str:
 
 def options(kind: str) -> str:
     """The keys of an engine, as the page shows them."""
-    made = find("engines", kind)
-    hints = get_type_hints(made)
-    rows = [f"| `{spec.name}` | {default_of(spec)} | {meaning_of(spec, hints[spec.name])} |" for spec in fields(made)]
-    return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows, ""]).replace("|  |", "| |")
+    return "| key | default | meaning |\n|---|---|---|\n" + rows_of(find("engines", kind))
+
+
+def rows_of(kind: Any, without_default: tuple[str, ...] = ()) -> str:
+    """A row for each field of a dataclass whose fields are keys."""
+    hints = get_type_hints(kind)
+    defaults = {spec.name: "" if spec.name in without_default else default_of(spec) for spec in fields(kind)}
+    rows = [f"| `{spec.name}` | {defaults[spec.name]} | {meaning_of(spec, hints[spec.name])} |\n" for spec in fields(kind)]
+    return "".join(rows).replace("|  |", "| |")
 
 
 def reports() -> str:

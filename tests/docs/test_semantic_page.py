@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ import pytest
 
 from focal_eval.checks.semantic import LEXICAL_AT_LEAST, MODEL_AT_LEAST
 from focal_eval.checks.semantic_model import installed
-from tests.docs.test_console_blocks import compare, prepared, steps_of
+from tests.docs.test_console_blocks import compare, prepared, printed, steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "semantic.md"
@@ -60,9 +59,4 @@ def test_the_commands_print_what_the_page_says(tmp_path: Path) -> None:
     """In a copy of the project."""
     environment = prepared(PAGE, tmp_path)
     for step in steps_of(PAGE):
-        done = subprocess.run(
-            ["bash", "-c", step.command],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            cwd=tmp_path, env=environment, check=False, timeout=110,
-        )  # fmt: skip
-        compare(step, done.stdout, PAGE.name)
+        compare(step, printed(step, environment, tmp_path), PAGE.name)
