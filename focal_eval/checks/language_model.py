@@ -2,8 +2,8 @@
 
 The library ships its model as 4 MB of LZMA, which take longer to unpack than a small suite takes to run. What it makes of
 them is kept as plain bytes under the digest of the library's own file, and mapped into memory: only the pages that are
-looked at are read. So that these are few, what belongs to one pattern of letters lies together, where the library has what
-belongs to one language together; it adds up rows that it has copied, so verdicts are the same to the bit.
+looked at are read. The table has a row for each pattern of letters, of which texts have few: a row is read when it is first
+asked for. Numbers and their order in a sum are the library's, so verdicts are the same to the bit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from focal_eval.document.cache_folder import cache_folder
 _MARK = b"languages2\n"  # at both ends, so that a file that was cut off is none
 _LONGEST_HEAD = 8_192
 _ALIGNED = 64
+_MOST_ROWS = 20_000  # that are kept, 8 MB of them
 
 
 def identifier(codes: Iterable[str]) -> Any:
@@ -127,9 +128,38 @@ def _opened(path: Path) -> Any:
         moves, rows, found = (data[name][1].cast(data[name][0]) for name in ("moves", "rows", "found"))  # type: ignore[call-overload]
         if len(rows) != len(found) or len(moves) % 256 or len(prior) != len(head["classes"]) or table.shape[1] != len(prior):
             return None
-        return LanguageIdentifier(table, prior, head["classes"], moves, found.tolist(), norm_probs=True, tk_row=rows)
+        if hasattr(os, "pread"):
+            table = _Rows(path, head["places"]["table"][1], table)
+        return LanguageIdentifier(table, prior, head["classes"], moves, found, norm_probs=True, tk_row=rows)
     except Exception:  # whatever a damaged file or another release of the library leads to: the model is unpacked anew
         return None
+
+
+class _Rows:
+    """A table that gives rows as numpy's does. Looked up by a map of the file, most of it would soon be in memory."""
+
+    def __init__(self, path: Path, start: int, whole: Any) -> None:
+        self._file, self._start, self._whole = -1, start, whole
+        self._size = whole.shape[1] * whole.itemsize
+        self._known: dict[int, bytes] = {}
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+    def __getitem__(self, wanted: Any) -> Any:
+        if isinstance(wanted, tuple):  # columns, for some of the languages
+            return self._whole[wanted]
+        known = self._known
+        rows = [known.get(row) or self._read(row) for row in wanted.tolist()]
+        return _np().frombuffer(b"".join(rows), self._whole.dtype).reshape(len(rows), -1)
+
+    def _read(self, row: int) -> bytes:
+        if len(self._known) >= _MOST_ROWS:
+            self._known.clear()
+        found = self._known[row] = os.pread(self._file, self._size, self._start + row * self._size)
+        return found
 
 
 def _parts(places: dict[str, list[Any]], held: memoryview) -> Iterator[tuple[str, tuple[str, memoryview]]]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 import orjson
@@ -239,7 +240,7 @@ class Unpacking:
         if mark == _LIST:
             return [self.value(item) for item in data[1:]]
         if mark == _MAPPING:
-            return dict(zip(data[1::2], map(self.value, data[2::2]), strict=True))
+            return dict(zip(map(intern, data[1::2]), map(self.value, data[2::2]), strict=True))
         if mark == _SPAN:
             return _tuple(Span, (self.file, *data[1:]))
         if mark == _SET:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from itertools import product
+from sys import intern
 from typing import Any
 
 from focal_eval.document import INVALID, Reader, Shape, plain
@@ -57,7 +58,7 @@ class ParamsShape(Shape):
             spans[name] = reader.span(key)
             values = self._values(value, reader)
             sound = sound and values is not INVALID
-            matrix[name] = values if values is not INVALID else [None]
+            matrix[intern(name)] = values if values is not INVALID else [None]
         reader.leave()
         if not sound:
             return INVALID
@@ -139,7 +140,7 @@ def _row(node: Node, reader: Reader, spans: dict[str, Span]) -> Any:
     row: dict[str, Any] = {}
     for name, key, value in reader.pairs(node):
         spans.setdefault(name, reader.span(key))
-        row[name] = plain(value, reader)
+        row[intern(name)] = plain(value, reader)
         if not _usable(name, key, reader):
             row[name] = INVALID
     reader.leave()
