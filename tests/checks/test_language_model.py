@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from focal_eval.checks import language_model
 from focal_eval.checks.language import CODES
 from focal_eval.checks.language_model import identifier, narrowed
 
@@ -96,6 +97,15 @@ def test_a_later_run_unpacks_nothing_and_says_the_same(cache: Path, monkeypatch:
     assert same(kept, shipped())
     assert cache.stat().st_mtime_ns == before.st_mtime_ns
     assert [path.name for path in cache.parent.iterdir()] == [cache.name]
+
+
+def test_few_rows_are_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more rows are asked for than are kept, those before them are read again, and nothing else is told."""
+    monkeypatch.setattr(language_model, "_MOST_ROWS", 7)
+    kept = identifier(CODES)
+    assert same(kept, shipped())
+    assert same(kept, shipped())
+    assert 0 < len(kept.nb_ptc._known) <= 7
 
 
 @pytest.mark.parametrize("codes", [("de", "en"), ("en", "es", "hr", "sr"), sorted(CODES)[:40]], ids=len)
