@@ -128,13 +128,14 @@ class Bench:
     work: Path
     url: str
     wrong: list[str]
+    rounds: int | None = None  # of each row; None for ROUNDS of those that take seconds, and one of the others
 
     def row(self, engine: str, count: int, workers: int, *, again: bool) -> dict[str, Any]:
         """A measured row, after a run that fills the cache where that was not done yet."""
         command, expected = self.command(engine, count)
         environment = {"NO_COLOR": "1", "FOCAL_EVAL_CACHE": str(self.work / "large" / "cache"), "BENCH_URL": self.url}
         rows = []
-        for number in range(again + (ROUNDS if count <= SHORT else 1)):
+        for number in range(again + (self.rounds or (ROUNDS if count <= SHORT else 1))):
             row = self._run(engine, count, workers, command, expected, environment)
             if number >= again:
                 rows.append(row)
@@ -180,7 +181,7 @@ def measure_all(asked: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     """The document that large.json holds, and what was wrong."""
     rows = []
     with serving(Path(sys.executable)) if "served" in asked.engines else contextlib.nullcontext("") as url:
-        bench = Bench(work, url, [])
+        bench = Bench(work, url, [], asked.rounds)
         for engine in asked.engines:
             for count in asked.sizes:
                 for position, workers in enumerate(asked.workers):
@@ -200,6 +201,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=numbers, default=list(SIZES))
     parser.add_argument("--workers", type=numbers, default=[1, 2])
     parser.add_argument("--engines", type=lambda text: text.split(","), default=["function", "embedded", "served"])
+    parser.add_argument("--rounds", type=int, help=f"runs of each row, of which the middle one is told (default: {ROUNDS}, 1)")
     parser.add_argument("--warm", action="store_true", help="the cache of scripts is filled already")
     parser.add_argument("--add", action="store_true", help="put the rows into large.json and the table in README.md")
     parser.add_argument("--work", type=Path, default=HERE / ".work", help="scratch folder (default: benchmarks/.work)")
