@@ -130,21 +130,22 @@ class Bench:
     wrong: list[str]
     rounds: int | None = None  # of each row; None for ROUNDS of those that take seconds, and one of the others
 
-    def row(self, engine: str, count: int, workers: int, *, again: bool) -> dict[str, Any]:
-        """A measured row, after a run that fills the cache where that was not done yet."""
+    def rows(self, engine: str, sizes: list[int], workers: list[int], *, warm: bool) -> list[dict[str, Any]]:
+        """A row for each size and number of workers, taken in turn so that the machine's moods fall on all; first the cache."""
+        taken: dict[tuple[int, int], list[dict[str, Any]]] = {(size, some): [] for size in sizes for some in workers}
+        for size in [] if warm else sizes:
+            self.run(engine, size, workers[0])
+        for number in range(self.rounds or ROUNDS):
+            for (size, some), rows in taken.items():
+                if self.rounds or size <= SHORT or not number:
+                    rows.append(self.run(engine, size, some))
+        return [sorted(rows, key=lambda row: float(row["played_s"]))[len(rows) // 2] for rows in taken.values()]
+
+    def run(self, engine: str, count: int, workers: int) -> dict[str, Any]:
+        """One run, as a row of the table."""
+        print(f"{engine}, {count:,} conversations, {workers} workers", file=sys.stderr, flush=True)
         command, expected = self.command(engine, count)
         environment = {"NO_COLOR": "1", "FOCAL_EVAL_CACHE": str(self.work / "large" / "cache"), "BENCH_URL": self.url}
-        rows = []
-        for number in range(again + (self.rounds or (ROUNDS if count <= SHORT else 1))):
-            row = self._run(engine, count, workers, command, expected, environment)
-            if number >= again:
-                rows.append(row)
-        return sorted(rows, key=lambda row: float(row["played_s"]))[len(rows) // 2]
-
-    def _run(
-        self, engine: str, count: int, workers: int, command: list[str], expected: dict[str, int], environment: dict[str, str]
-    ) -> dict[str, Any]:
-        """One run, as a row of the table."""
         out, log = self.work / "large" / "out", self.work / "large" / "log.txt"
         shutil.rmtree(out, ignore_errors=True)
         took = watched([*command, "--workers", str(workers), "--out", str(out)], self.work, environment, log)
@@ -183,10 +184,7 @@ def measure_all(asked: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     with serving(Path(sys.executable)) if "served" in asked.engines else contextlib.nullcontext("") as url:
         bench = Bench(work, url, [], asked.rounds)
         for engine in asked.engines:
-            for count in asked.sizes:
-                for position, workers in enumerate(asked.workers):
-                    print(f"{engine}, {count:,} conversations, {workers} workers", file=sys.stderr, flush=True)
-                    rows.append(bench.row(engine, count, workers, again=position == 0 and not asked.warm))
+            rows += bench.rows(engine, asked.sizes, asked.workers, warm=asked.warm)
     document = {"measured_on": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine(), "rows": rows}
     return document, bench.wrong
 
