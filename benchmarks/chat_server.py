@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -96,6 +97,7 @@ async def answer(send: Send, told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(200_000)  # it keeps every session, and is not what is measured
     uvicorn.run(
         Server(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, backlog=4096,
         loop="auto", http="auto",
